@@ -1,0 +1,25 @@
+"""The catalogue: one line a method, grouped by family. Everything that lists methods is generated from here."""
+
+from estimators.core import Estimator
+
+# Score function: needs the density only
+from estimators.score_function.score_function import ScoreFunction as ScoreFunction
+from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
+from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
+
+# Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
+from estimators.pathwise.reparameterization import Reparameterization as Reparameterization
+from estimators.pathwise.reparameterization_analytic_kl import (
+    ReparameterizationAnalyticKL as ReparameterizationAnalyticKL,
+)
+from estimators.pathwise.sticking_the_landing import StickingTheLanding as StickingTheLanding
+
+# Discrete
+from estimators.discrete.straight_through import StraightThrough as StraightThrough
+
+# Exact: knows the answer
+from estimators.exact.exact_gradient import ExactGradient as ExactGradient
+from estimators.exact.exact_posterior import ExactPosterior as ExactPosterior
+
+__all__ = [name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Estimator)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__.remove("Estimator")

@@ -1,0 +1,314 @@
+"""The five words that every method is written in: problem, model, estimator, surrogate, target.
+
+Shapes, everywhere: `*S` draws, `*R` replicates, `*B` conditionally independent rows of data, `d` coordinates of z.
+A replicate is a leading axis of every parameter, so that one call makes many independent estimates.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+type_alias = typing.TypeAlias
+Params: typing.TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
+State: typing.TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
+
+
+class Spec(ABC):
+    """A frozen dataclass of literals: its fields are its identity, its text what is typed to get it.
+
+    The text leaves out fields at their default, so that `resolve(str(x)) == x` and the text is short enough to be a
+    table's row label and a figure's legend. Built-in classes print by name, all others by their dotted path.
+    """
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, field.name)
+            object.__setattr__(
+                self, field.name, _coerced(value, hints[field.name], f"{type(self).__name__}({field.name}=…)")
+            )
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise ValueError where a field's value makes no sense; a hook, empty by default."""
+
+    def __str__(self) -> str:
+        cls = type(self)
+        builtin = cls.__module__.split(".")[0] in ("estimators", "benchmarks")
+        fields = [f for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        arguments = ", ".join(f"{f.name}={_literal(getattr(self, f.name))}" for f in fields)
+        return f"{cls.__name__ if builtin else f'{cls.__module__}.{cls.__qualname__}'}({arguments})"
+
+
+def _coerced(value: Any, hint: Any, where: str) -> Any:
+    """`value` as the annotated type, so that `loc=1` and `loc=1.0` are one cell; ValueError where it cannot be."""
+    options = [h for h in typing.get_args(hint) if h is not type(None)]
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, tuple | list):
+            raise ValueError(f"{where}: expected a tuple, got {value!r}")
+        return tuple(_coerced(item, options[0], where) for item in value)
+    if type(None) in typing.get_args(hint):
+        return None if value is None else _coerced(value, options[0], where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    expected = typing.get_origin(hint) or hint
+    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"{where}: expected {getattr(expected, '__name__', expected)}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where}: expected a finite number, got {value!r}")
+    return value
+
+
+def _literal(value: Any) -> str:
+    """The text of one field: double quotes, so that a spec survives single-quoted shells."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_literal, value)) + ("," if len(value) == 1 else "") + ")"
+    return str(value) if isinstance(value, Spec) else repr(value)
+
+
+class Problem(Spec):
+    """An expectation `E_{z ~ q(z; params)}[cost(params, z)]`, summed over rows, whose gradient is wanted: a loss.
+
+    A problem is deterministic: its fields are its identity and it draws nothing, except a *source* of problems
+    (`benchmarks.problems.Minibatch`), whose `draw` gives every replicate its own rows.
+    """
+
+    @abstractmethod
+    def init(self) -> Params:
+        """The parameters to start from, float64 on the CPU, without a replicate axis."""
+
+    @abstractmethod
+    def distribution(self, params: Params) -> Distribution:
+        """q(z; params): batch `(*R, *B)`, event `(d,)`."""
+
+    @abstractmethod
+    def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
+        """The cost of each draw: z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`.
+
+        q is handed in, so that a method may pass a q of detached parameters.
+        """
+
+    def exact(self, params: Params) -> Tensor | None:
+        """The oracle: the expected cost `[*R, *B]`, differentiable in params; None where `no_oracle` says why."""
+        return None
+
+    @property
+    def no_oracle(self) -> str | None:
+        """None where `exact` answers; else the reason why it does not, as a clause that names the remedy."""
+        return "no closed form, quadrature or enumeration is known for this problem"
+
+    @property
+    def footprint(self) -> int:
+        """How many numbers the largest tensor of one draw's cost holds; it sets the block size."""
+        return 1
+
+    @property
+    def template(self) -> Problem:
+        """The kind of problem that an estimator sees: itself, or what a source of problems draws from."""
+        return self
+
+    def draw(self, replicates: int) -> Problem:
+        """The problem that `replicates` estimates see: itself, or with the rows drawn by a source of problems."""
+        return self
+
+
+class LatentVariableModel(Problem):
+    """Minus the evidence lower bound: cost = log q(z|x) − log p(z) − log p(x|z), for rows x of data.
+
+    `per_row` latents have one z for each row (`*B` are the rows); a shared z (Bayesian regression) has `*B = ()` and a
+    likelihood that sums over rows. Under `select` a part of the rows stands for all of them, reweighted.
+    """
+
+    per_row: ClassVar[bool] = True
+
+    @abstractmethod
+    def prior(self, params: Params) -> Distribution:
+        """p(z; params): batch broadcastable to `(*R, *B)`, event `(d,)`."""
+
+    @abstractmethod
+    def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        """log p(x|z): z `[*S, *R, *B, d]` to `[*S, *R, *B]`; summed over the observed rows where z is shared."""
+
+    @abstractmethod
+    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """All rows of data, `[rows, D]`; cached by the loader, so that the call is cheap."""
+
+    def posterior(self, params: Params) -> Distribution | None:
+        """The exact p(z|x), batch `(*R, *B)`, where there is one."""
+        return None
+
+    def log_evidence(self, params: Params) -> Tensor | None:
+        """The exact log p(x), `[*R, *B]`, where there is one."""
+        return None
+
+    def observed(self, params: Params) -> Tensor:
+        """The data that this problem sees, in the parameters' dtype and device: `[rows, D]`, or `[*R, size, D]`."""
+        like = next(iter(params.values()))
+        rows = self.data_rows(like.dtype, like.device)
+        selected = self._selected
+        return rows if selected is None else rows[selected.to(like.device)]
+
+    @property
+    def rows(self) -> int:
+        """How many rows the whole data set has."""
+        return self.data_rows(torch.float64, torch.device("cpu")).shape[0]
+
+    def select(self, index: Tensor) -> Self:
+        """The same problem on the rows `index`, `[size]` or `[*R, size]`, reweighted by rows/size."""
+        view = copy.copy(self)
+        object.__setattr__(view, "_selection", index)  # not a field: a view has the identity of its problem
+        return view
+
+    @property
+    def _selected(self) -> Tensor | None:
+        return getattr(self, "_selection", None)
+
+    @property
+    def likelihood_weight(self) -> float:
+        """rows/size under `select`, else 1: the factor that makes a part of the rows stand for all."""
+        return 1.0 if self._selected is None else self.rows / self._selected.shape[-1]
+
+    @property
+    def latent_weight(self) -> float:
+        """The factor of log q(z) and log p(z): a shared z is counted once, however many rows are seen."""
+        return self.likelihood_weight if self.per_row else 1.0
+
+    def log_joint(self, params: Params, z: Tensor) -> Tensor:
+        """log p(x, z) with the weights of the selected rows: z `[*S, *R, *B, d]` to `[*S, *R, *B]`."""
+        prior = self.prior(params).log_prob(z) * self.latent_weight
+        return prior + self.log_likelihood(params, z) * self.likelihood_weight
+
+    def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
+        return q.log_prob(z) * self.latent_weight - self.log_joint(params, z)
+
+    def cost_analytic_kl(
+        self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution
+    ) -> Float[Tensor, "*batch"]:
+        """The cost with log q(z) − log p(z) replaced by its mean, KL(q ‖ p(z)) in closed form."""
+        divergence = kl_divergence(q, self.prior(params)) * self.latent_weight
+        return divergence - self.log_likelihood(params, z) * self.likelihood_weight
+
+
+class Target(NamedTuple):
+    """What an estimator is an estimate of: `exact(problem, params, num_samples)`, `[*R, *B]`, or None."""
+
+    name: str
+    exact: Callable[[Problem, Params, int], Tensor | None]
+
+
+def _minus_log_evidence(problem: Problem, params: Params, num_samples: int) -> Tensor | None:
+    evidence = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
+    return None if evidence is None else -evidence
+
+
+EXPECTED_COST = Target("expected cost", lambda problem, params, num_samples: problem.exact(params))
+MINUS_LOG_EVIDENCE = Target("minus log evidence", _minus_log_evidence)
+
+
+class Estimate(NamedTuple):
+    """One random gradient for each replicate, and the estimator's next state."""
+
+    gradient: Params
+    state: State
+
+
+class Estimator(Spec):
+    """A rule that turns a problem and parameters into one random gradient, and its own next state.
+
+    Hyper-parameters are fields; everything else is in the call: state in, state out, also for the stateless.
+    """
+
+    unbiased: ClassVar[bool] = True  # for its target
+    reference: ClassVar[str]  # title, authors, year: read from the docstring's `Reference:`
+    target: ClassVar[Target] = EXPECTED_COST
+    deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
+
+    def __init_subclass__(cls) -> None:
+        _, _, cited = (cls.__doc__ or "").partition("Reference:")
+        cls.reference = " ".join(cited.partition("\n\n")[0].split()).removesuffix(".")
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default."""
+        return None
+
+    def init(self, problem: Problem, params: Params) -> State:
+        """The state before the first estimate, for parameters `[*R, …]`. A hook, () by default."""
+        return ()
+
+    @abstractmethod
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        """One gradient for every replicate, each from `num_samples` draws: tensors shaped as the parameters'."""
+
+
+class SurrogateEstimator(Estimator):
+    """An estimator given by a loss whose gradient is the estimate."""
+
+    @abstractmethod
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        """The loss `[*R, *B]` and the next state, detached."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+        with torch.enable_grad():
+            loss, state = self.surrogate(problem, leaves, state, num_samples)
+        return Estimate(gradient_of_sum(loss, leaves), state)
+
+
+def gradient_of_sum(loss: Tensor, params: Params) -> Params:
+    """The gradient of the summed loss: row r of it is replicate r's; zero where the loss does not reach a parameter."""
+    if not loss.requires_grad:
+        return {name: torch.zeros_like(value) for name, value in params.items()}
+    found = torch.autograd.grad(loss.sum(), list(params.values()), materialize_grads=True, allow_unused=True)
+    return dict(zip(params, found, strict=True))
+
+
+def detached(params: Params) -> Params:
+    """The same parameters as constants."""
+    return {name: value.detach() for name, value in params.items()}
+
+
+def replicate_axes(problem: Problem, params: Params) -> torch.Size:
+    """The replicate axes `*R`: what the parameters have in front of the shapes that the problem gives them."""
+    name, value = next(iter(problem.init().items()))
+    given = params[name].shape
+    return given[: len(given) - value.dim()]
+
+
+@cache
+def reparameterizable(problem: Problem) -> bool:
+    """Whether draws of z can be differentiated in the parameters (`rsample`)."""
+    return problem.distribution(problem.init()).has_rsample
+
+
+def linear(
+    x: Float[Tensor, "*batch rows inputs"],
+    weight: Float[Tensor, "*replicates outputs inputs"],
+    bias: Float[Tensor, "*replicates outputs"],
+) -> Float[Tensor, "... rows outputs"]:
+    """A layer with its own weights for each replicate: x `[*S, *R, rows, inputs]` to `[*S, *R, rows, outputs]`.
+
+    The sample axes are folded into the rows: one matrix product for each replicate, three times faster than
+    broadcasting the weights over samples. x without replicate axes is shared by all replicates.
+    """
+    replicates = weight.shape[:-2]
+    samples = x.shape[: max(x.dim() - len(replicates) - 2, 0)]
+    if not samples:
+        return x @ weight.mT + bias.unsqueeze(-2)
+    count, rows = math.prod(samples), x.shape[-2]
+    folded = x.reshape(count, *x.shape[len(samples) :]).movedim(0, -3)
+    folded = folded.reshape(*replicates, count * rows, x.shape[-1]) @ weight.mT + bias.unsqueeze(-2)
+    return folded.unflatten(-2, (count, rows)).movedim(-3, 0).reshape(*samples, *replicates, rows, -1)

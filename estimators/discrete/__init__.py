@@ -1,0 +1,1 @@
+"""Methods made for discrete z."""

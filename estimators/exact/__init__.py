@@ -1,0 +1,1 @@
+"""Baselines that know the answer: the oracle as an estimator, and the exact posterior."""

@@ -1,0 +1,53 @@
+"""Samples from the exact posterior: the Fisher identity's gradient of log p(x)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from estimators.core import (
+    MINUS_LOG_EVIDENCE,
+    LatentVariableModel,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+)
+
+
+@dataclass(frozen=True)
+class ExactPosterior(SurrogateEstimator):
+    """Draw z from p(z|x) and differentiate the log joint in the model's parameters.
+
+    With z_1 … z_K ~ p(z|x):
+
+        g = −1/K Σ_k ∂ log p(x, z_k) / ∂params
+
+    Unbiased for ∇(−log p(x)), by the Fisher identity ∇ log p(x) = E_{p(z|x)}[∇ log p(x, z)]: it is the ELBO's gradient
+    at q = posterior. The parameters of q are not reached and get zero.
+
+    Shapes: draws `[K, *R, *B, d]`, log joint `[K, *R, *B]`, gradient as the parameters.
+
+    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
+    Donald B. Rubin, 1977 (the identity is credited to R. A. Fisher in its discussion).
+    """
+
+    target = MINUS_LOG_EVIDENCE
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        call = f"ExactPosterior.estimate(problem={problem})"
+        if not isinstance(problem, LatentVariableModel):
+            return f"{call}: the problem is no latent-variable model, so it has no posterior; use ExactGradient()"
+        if problem.posterior(problem.init()) is None:
+            return f"{call}: the exact p(z|x) is not known here; use a problem that has one, such as LinearGaussian()"
+        return None
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        model = cast(LatentVariableModel, problem)
+        posterior = model.posterior(detached(params))
+        if posterior is None:
+            raise ValueError(f"ExactPosterior.estimate(problem={problem}): the exact p(z|x) is not known here")
+        return -model.log_joint(params, posterior.sample((num_samples,))).mean(0), state

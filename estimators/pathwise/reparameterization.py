@@ -1,0 +1,39 @@
+"""Reparameterization: differentiate the cost through the draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from estimators.core import Params, Problem, State, SurrogateEstimator, reparameterizable
+
+
+@dataclass(frozen=True)
+class Reparameterization(SurrogateEstimator):
+    """Write z as a smooth function of the parameters and of parameter-free noise, and differentiate through it.
+
+    With z_k = z(ε_k; params), ε_k ~ p(ε):
+
+        g = 1/K Σ_k d cost(params, z_k, q) / d params        (the total derivative)
+
+    Unbiased: E_q[cost] = E_ε[cost(z(ε; params))], and derivative and expectation exchange where the cost is smooth in
+    z. For an ELBO the log q(z) inside the cost is differentiated in both of its arguments (Monte-Carlo KL).
+
+    Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
+
+    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+    """
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        if not reparameterizable(problem):
+            return (
+                f"Reparameterization.estimate(problem={problem}): z is discrete, or has no rsample, so the "
+                "draw cannot be differentiated; use a score-function method such as LeaveOneOut()"
+            )
+        return None
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.rsample((num_samples,))
+        return problem.cost(params, z, q).mean(0), state
