@@ -21,5 +21,5 @@ from estimators.discrete.straight_through import StraightThrough as StraightThro
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient
 from estimators.exact.exact_posterior import ExactPosterior as ExactPosterior
 
-__all__ = [name for name, value in globals().items() if isinstance(value, type) and issubclass(value, Estimator)]  # pyright: ignore[reportUnsupportedDunderAll]
-__all__.remove("Estimator")
+_CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Estimator}
+__all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]
