@@ -1,0 +1,166 @@
+"""One cell, one block: seed, lift, estimate, fold. The only place that touches torch's generators."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from benchmarks.moments import MAX_COORDINATES, Moments
+from estimators.core import Estimator, Params, Problem, State
+
+BUDGET = 2**20  # numbers in a block's largest tensor, about
+SMALLEST, LARGEST = 8, 4096  # replicates in a block
+GROUP = 32  # replicates in a group, where the block is large enough for eight of them
+WARM_UP = 256  # estimates that a learned baseline sees at the frozen parameters before it is measured
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all blocks of a cell share: who estimates what, where, from which state, and the truth if it is known."""
+
+    problem: Problem
+    estimator: Estimator
+    num_samples: int
+    params: Params  # no replicate axis, in the cell's dtype and device
+    state: State = None  # one replicate's warm state, or None: each replicate starts from the estimator's init
+    exact: Tensor | None = None  # [P], the exact gradient of the estimator's target
+
+
+def block_size(problem: Problem, num_samples: int, params: Params) -> int:
+    """Replicates in a block: set by problem and num_samples only, so that every estimator sees the same draws."""
+    count = sum(value.numel() for value in params.values())
+    room = BUDGET / max(count, num_samples * problem.footprint)
+    return min(max(2 ** math.floor(math.log2(room)), SMALLEST), LARGEST) if room >= 1 else SMALLEST
+
+
+def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:
+    """The block's seed: a hash of everything that its draws should depend on, and of no estimator (pairing)."""
+    text = " | ".join(map(str, (problem, num_samples, place, seed, size, index)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run with the default generators of the CPU and of `device` seeded, and give them back as they were."""
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        generators.append(torch.cuda.default_generators[device.index or torch.cuda.current_device()])
+    before = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+def lifted(tree: Any, replicates: int) -> Any:
+    """Every tensor of a pytree with a leading axis of equal replicates."""
+    return tree_map(lambda value: value.expand(replicates, *value.shape).contiguous(), tree)
+
+
+def device_of(params: Params) -> torch.device:
+    """Where the parameters live."""
+    return next(iter(params.values())).device
+
+
+def warm_state(setting: Setting, seed: int) -> State:
+    """The estimator's state after `WARM_UP` estimates of one replicate at the frozen parameters, with their own seed."""
+    params = lifted(setting.params, 1)
+    problem = setting.problem.draw(1)
+    state = setting.estimator.init(problem, params)
+    with seeded(seed, device_of(params)):
+        for _ in range(WARM_UP):
+            problem = setting.problem.draw(1)
+            state = setting.estimator.estimate(problem, params, state, setting.num_samples).state
+    return tree_map(lambda value: value[0].detach(), state)
+
+
+def measure_block(setting: Setting, size: int, seed: int) -> Moments:
+    """`size` independent estimates from one seed, folded."""
+    params = lifted(setting.params, size)
+    with seeded(seed, device_of(params)):
+        problem = setting.problem.draw(size)
+        if setting.state is None:
+            state = setting.estimator.init(problem, params)
+        else:
+            state = lifted(setting.state, size)
+        gradient = setting.estimator.estimate(problem, params, state, setting.num_samples).gradient
+    paired = problem is not setting.problem and size > 1
+    return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
+
+
+def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
+    """Gradients `[R, P_j]`, one for each named tensor, to their moments; non-finite replicates are set apart.
+
+    With `paired`, replicates 2i and 2i+1 share their rows: half their squared difference is the estimator's noise, and
+    what the pairs' means vary beyond it is the minibatch's.
+    """
+    sizes = [part.shape[1] for part in gradient]
+    g = torch.cat(gradient, 1).double()
+    replicates = g.shape[0]
+    finite = g.isfinite().all(1)
+    nonfinite = replicates - int(finite.sum())
+    if nonfinite:
+        g = g[finite.view(-1, 2).all(1).repeat_interleave(2)] if paired else g[finite]
+    units = g.unflatten(0, (-1, 2)).mean(1) if paired else g
+    halves = (g[0::2] - g[1::2]) ** 2 / 2 if paired else g[:0]
+    mean = units.mean(0) if len(units) else units.sum(0)
+    centred = units - mean
+    square = centred**2
+    kept = mean.numel() <= MAX_COORDINATES
+    nothing = np.zeros(0)
+    return Moments(
+        replicates=replicates,
+        units=len(units),
+        nonfinite=nonfinite,
+        mean=_numpy(mean) if kept else nothing,
+        second=_numpy(square.sum(0)) if kept else nothing,
+        third=_numpy((square * centred).sum(0)) if kept else nothing,
+        within=_numpy(halves.sum(0)) if kept and paired else nothing,
+        deviations=_numpy(((g - mean) ** 2).sum(1)),
+        **_groups(g, units, halves, sizes, replicates, exact),
+    )
+
+
+def _groups(
+    g: Tensor, units: Tensor, halves: Tensor, sizes: list[int], replicates: int, exact: Tensor | None
+) -> dict[str, np.ndarray]:
+    """The readings of each group of consecutive replicates, those left over by non-finite ones dropped."""
+    size = min(max(replicates // 8, SMALLEST), GROUP)
+    groups = len(g) // size
+    each = groups * size * len(units) // max(len(g), 1)  # units in whole groups
+    spread = units[:each].unflatten(0, (groups, -1)).var(1) if groups else units[:0]
+    within = halves[:each].unflatten(0, (groups, -1)).mean(1) if groups and len(halves) else halves[:0]
+    traces = spread + within / 2 if len(within) else spread
+    g = g[: groups * size]
+    square_norms = (g**2).sum(1)
+    found = {"square_norms": square_norms, "squared_errors": g[:0, 0], "cosines": g[:0, 0], "wrong_signs": g[:0, 0]}
+    if exact is not None and groups:
+        exact = exact.to(g)
+        found["squared_errors"] = ((g - exact) ** 2).sum(1)
+        found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())
+        found["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
+    means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in found.items()}
+    return {"traces": _columns(traces, sizes), "within_traces": _columns(within, sizes), **means}
+
+
+def _columns(coordinates: Tensor, sizes: list[int]) -> np.ndarray:
+    """Per coordinate `[groups, P]` to the total and each named tensor, `[groups, 1 + tensors]`."""
+    parts = [part.sum(1) for part in coordinates.split(sizes, 1)]
+    return _numpy(torch.stack([coordinates.sum(1), *parts], 1))
+
+
+def _numpy(value: Tensor) -> np.ndarray:
+    return value.cpu().numpy()

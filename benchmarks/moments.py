@@ -1,0 +1,87 @@
+"""What a block of replicates leaves behind: counts, central moments and the traces of its groups; numpy only."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from functools import reduce
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MAX_COORDINATES = 4096  # beyond it the per-coordinate moments are not kept, only the traces
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The folded gradients of one block, or of several added up; `a + b` is the fold of both, to rounding.
+
+    A *unit* is one replicate or, under a minibatch, the mean of a pair of replicates that share their rows. A *group* is
+    a fixed number of consecutive replicates; intervals and paired ratios are made of groups. Column 0 of the traces is
+    the total, then one column for each named tensor in the parameters' order.
+    """
+
+    replicates: int  # all that were drawn, the non-finite ones included
+    units: int  # those folded
+    nonfinite: int  # replicates with NaN or infinite gradients: counted, and in none of the numbers below
+    mean: Array  # [P], over units; [0] beyond MAX_COORDINATES
+    second: Array  # [P], sum over units of the squared distance to the mean
+    third: Array  # [P], sum over units of its cube
+    within: Array  # [P], sum over pairs of half the squared difference; [0] where replicates share nothing
+    traces: Array  # [groups, 1 + tensors], unbiased trace of one estimate's covariance
+    within_traces: Array  # the part of it that is not the minibatch's; [0, …] where replicates share nothing
+    square_norms: Array  # [groups], mean of |g|²
+    squared_errors: Array  # [groups], mean of |g − exact|²; [0] where no exact gradient is known
+    cosines: Array  # [groups], mean of cos(g, exact); [0] likewise
+    wrong_signs: Array  # [groups], mean fraction of coordinates whose sign is not the exact one's; [0] likewise
+    deviations: Array  # [finite replicates], |g − block mean|²
+
+    @property
+    def paired(self) -> bool:
+        """Whether replicates 2i and 2i+1 shared their rows."""
+        return self.within_traces.shape[0] > 0
+
+    def __add__(self, other: Self) -> Self:
+        units = max(self.units + other.units, 1)
+        shift = other.mean - self.mean
+        share = self.units * other.units / units
+        skew = share * (self.units - other.units) / units
+        merged = {
+            "replicates": self.replicates + other.replicates,
+            "units": self.units + other.units,
+            "nonfinite": self.nonfinite + other.nonfinite,
+            "mean": self.mean + shift * (other.units / units),
+            "second": self.second + other.second + share * shift**2,
+            "third": self.third
+            + other.third
+            + skew * shift**3
+            + 3 * shift * (self.units * other.second - other.units * self.second) / units,
+            "within": self.within + other.within,
+        }
+        rest = [field.name for field in fields(self) if field.name not in merged]
+        lists = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
+        return type(self)(**merged, **lists)
+
+    def to_bytes(self) -> bytes:
+        """The moments as one .npz archive."""
+        file = io.BytesIO()
+        np.savez(file, **{field.name: np.asarray(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, archive: bytes) -> Self:
+        """The moments of an archive that `to_bytes` made."""
+        with np.load(io.BytesIO(archive), allow_pickle=False) as found:
+            values = {field.name: found[field.name] for field in fields(cls)}
+        counts = ("replicates", "units", "nonfinite")
+        return cls(**{name: int(value) if name in counts else value for name, value in values.items()})
+
+
+def merged(blocks: list[Moments]) -> Moments:
+    """All blocks as one, added in pairs of neighbours, so that lists are copied log₂ times and rounding stays small."""
+    while len(blocks) > 2:
+        blocks = [reduce(Moments.__add__, blocks[i : i + 2]) for i in range(0, len(blocks), 2)]
+    return reduce(Moments.__add__, blocks)
