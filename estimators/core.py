@@ -163,8 +163,8 @@ class LatentVariableModel(Problem):
         return rows if selected is None else rows[selected.to(like.device)]
 
     @property
-    def rows(self) -> int:
-        """How many rows the whole data set has."""
+    def num_rows(self) -> int:
+        """How many rows the whole data set has. A hook: fill it where the number is known without loading the data."""
         return self.data_rows(torch.float64, torch.device("cpu")).shape[0]
 
     def select(self, index: Tensor) -> Self:
@@ -180,7 +180,7 @@ class LatentVariableModel(Problem):
     @property
     def likelihood_weight(self) -> float:
         """rows/size under `select`, else 1: the factor that makes a part of the rows stand for all."""
-        return 1.0 if self._selected is None else self.rows / self._selected.shape[-1]
+        return 1.0 if self._selected is None else self.num_rows / self._selected.shape[-1]
 
     @property
     def latent_weight(self) -> float:
