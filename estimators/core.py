@@ -155,7 +155,7 @@ class LatentVariableModel(Problem):
         """The exact log p(x), `[*R, *B]`, where there is one."""
         return None
 
-    def observed(self, params: Params) -> Tensor:
+    def observations(self, params: Params) -> Tensor:
         """The data that this problem sees, in the parameters' dtype and device: `[rows, D]`, or `[*R, size, D]`."""
         like = next(iter(params.values()))
         rows = self.data_rows(like.dtype, like.device)
