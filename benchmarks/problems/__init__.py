@@ -4,6 +4,10 @@ from estimators.core import Problem
 
 # Toys: every moment is known
 from benchmarks.problems.gaussian_toy import GaussianToy as GaussianToy
+from benchmarks.problems.bernoulli_toy import BernoulliToy as BernoulliToy
+
+# Models with an exact posterior or a quadrature: the truth is known
+from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian
 
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Problem}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

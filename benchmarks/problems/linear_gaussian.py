@@ -1,0 +1,142 @@
+"""Probabilistic PCA on data drawn from known parameters: bound, posterior and evidence in closed form."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
+
+from estimators.core import LatentVariableModel, Params, linear
+
+
+@dataclass(frozen=True)
+class LinearGaussian(LatentVariableModel):
+    """z ~ N(0, I), x | z ~ N(Wz + b, s² I), with q(z|x) = N(Ex + e, diag(scale²)) and its scale shared by all rows.
+
+    Parameters: the model's `weight` W `[observed, latents]`, `bias` b `[observed]`, `log_noise` log s `[1]`, and q's
+    `encoder_weight` E `[latents, observed]`, `encoder_bias` e `[latents]`, `log_scale` `[latents]`. With m = Ex + e and
+    v = scale², the oracle is, for each row,
+
+        −E_q[log p(x|z)] = (‖x − Wm − b‖² + Σ_j v_j ‖W_j‖²) / 2s² + observed/2 log 2πs²
+        KL(q ‖ p(z))     = Σ_j (v_j + m_j² − 1 − log v_j) / 2
+
+    and, with A = I + WᵀW/s² and C = WWᵀ + s²I, p(z|x) = N(A⁻¹Wᵀ(x − b)/s², A⁻¹) and p(x) = N(b, C). The bound is tight
+    where WᵀW is diagonal, as it is at the optimum.
+
+    Shapes: z `[*S, *R, rows, latents]`, cost `[*S, *R, rows]`, oracle and evidence `[*R, rows]`.
+
+    Raises ValueError for a size below 1, a noise that is not positive or a negative seed.
+
+    Reference: Probabilistic Principal Component Analysis, Michael E. Tipping, Christopher M. Bishop, 1999.
+    """
+
+    latents: int = 2
+    observed: int = 5
+    rows: int = 64
+    noise: float = 0.5
+    seed: int = 0
+
+    def validate(self) -> None:
+        for name in ("latents", "observed", "rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"LinearGaussian({name}={getattr(self, name)}): a size is at least 1; pass 1 or more")
+        if self.noise <= 0:
+            raise ValueError(f"LinearGaussian(noise={self.noise}): a standard deviation is positive; use 0.5")
+        if self.seed < 0:
+            raise ValueError(f"LinearGaussian(seed={self.seed}): a seed is not negative; use 0")
+
+    def init(self) -> Params:
+        draw = np.random.default_rng(0)  # the start does not depend on the data's seed
+        shapes = {
+            "weight": (self.observed, self.latents),
+            "bias": (self.observed,),
+            "log_noise": (1,),
+            "encoder_weight": (self.latents, self.observed),
+            "encoder_bias": (self.latents,),
+            "log_scale": (self.latents,),
+        }
+        return {name: torch.from_numpy(draw.normal(scale=0.3, size=shape)) for name, shape in shapes.items()}
+
+    def true_parameters(self) -> Params:
+        """The model's parameters that the data were drawn from, and the best q of the family for them."""
+        params = {"weight": self._drawn[0], "bias": self._drawn[1]}
+        precision = (
+            torch.eye(self.latents, dtype=torch.float64) + params["weight"].mT @ params["weight"] / self.noise**2
+        )
+        encoder = torch.linalg.solve(precision, params["weight"].mT) / self.noise**2
+        params["log_noise"] = torch.tensor([math.log(self.noise)], dtype=torch.float64)
+        params |= {"encoder_weight": encoder, "encoder_bias": -encoder @ params["bias"]}
+        return params | {"log_scale": -precision.diagonal().log() / 2}
+
+    @property
+    def _drawn(self) -> tuple[Tensor, Tensor, Tensor]:
+        """True weight, true bias and rows."""
+        draw = np.random.default_rng(self.seed)
+        weight = draw.standard_normal((self.observed, self.latents))
+        bias = draw.standard_normal(self.observed)
+        z = draw.standard_normal((self.rows, self.latents))
+        rows = z @ weight.T + bias + self.noise * draw.standard_normal((self.rows, self.observed))
+        return torch.from_numpy(weight), torch.from_numpy(bias), torch.from_numpy(rows)
+
+    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        return _rows(self, dtype, device)
+
+    @property
+    def num_rows(self) -> int:
+        return self.rows
+
+    def distribution(self, params: Params) -> Distribution:
+        loc = linear(self.observations(params), params["encoder_weight"], params["encoder_bias"])
+        scale = params["log_scale"].exp().unsqueeze(-2)
+        return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+    def prior(self, params: Params) -> Distribution:
+        zero = torch.zeros_like(params["log_scale"]).unsqueeze(-2)
+        return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+
+    def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        mean = linear(z, params["weight"], params["bias"])
+        noise = params["log_noise"].exp().unsqueeze(-1)
+        return Normal(mean, noise, validate_args=False).log_prob(self.observations(params)).sum(-1)
+
+    def exact(self, params: Params) -> Tensor:
+        q = self.distribution(params)
+        spread = (params["weight"] ** 2 @ (2 * params["log_scale"]).exp().unsqueeze(-1)).sum((-2, -1))
+        noise = (2 * params["log_noise"]).exp()
+        likelihood = self.log_likelihood(params, q.mean) - (spread.unsqueeze(-1) / noise) / 2
+        divergence = kl_divergence(q, self.prior(params))
+        return divergence * self.latent_weight - likelihood * self.likelihood_weight
+
+    @property
+    def no_oracle(self) -> None:
+        return None
+
+    def posterior(self, params: Params) -> Distribution:
+        weight, variance = params["weight"], (2 * params["log_noise"]).exp().unsqueeze(-1)
+        precision = torch.eye(self.latents, dtype=weight.dtype, device=weight.device) + weight.mT @ weight / variance
+        centred = self.observations(params) - params["bias"].unsqueeze(-2)
+        loc = torch.linalg.solve(precision, weight.mT @ centred.mT / variance).mT
+        return MultivariateNormal(loc, precision_matrix=precision.unsqueeze(-3), validate_args=False)
+
+    def log_evidence(self, params: Params) -> Tensor:
+        """log p(x) of each row, `[*R, rows]`; under `select` with the weight of the row, as the cost."""
+        weight, variance = params["weight"], (2 * params["log_noise"]).exp().unsqueeze(-1)
+        noise = torch.eye(self.observed, dtype=weight.dtype, device=weight.device) * variance
+        covariance = (weight @ weight.mT + noise).unsqueeze(-3)
+        marginal = MultivariateNormal(params["bias"].unsqueeze(-2), covariance, validate_args=False)
+        return marginal.log_prob(self.observations(params)) * self.likelihood_weight
+
+    @property
+    def footprint(self) -> int:
+        return self.rows * max(self.observed, self.latents)
+
+
+@cache
+def _rows(problem: LinearGaussian, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return problem._drawn[2].to(device, dtype)
