@@ -6,9 +6,16 @@ from estimators.core import Problem
 from benchmarks.problems.gaussian_toy import GaussianToy as GaussianToy
 from benchmarks.problems.bernoulli_toy import BernoulliToy as BernoulliToy
 
-# Models with an exact posterior or a quadrature: the truth is known
+# Bayesian models: the bound in closed form or by quadrature
 from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian
 from benchmarks.problems.bayesian_logistic_regression import BayesianLogisticRegression as BayesianLogisticRegression
+
+# Auto-encoders of images
+from benchmarks.problems.gaussian_vae import GaussianVAE as GaussianVAE
+from benchmarks.problems.bernoulli_vae import BernoulliVAE as BernoulliVAE
+
+# Sources of problems: each replicate sees its own rows
+from benchmarks.problems.minibatch import Minibatch as Minibatch
 
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Problem}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,0 +1,5 @@
+"""`python -m benchmarks …` is `gradmark …`."""
+
+from benchmarks.cli import main
+
+main()

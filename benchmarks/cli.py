@@ -1,0 +1,145 @@
+"""`gradmark list | measure | run | status`, and what other packages add: click onto the functions, no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from benchmarks.errors import BadInput
+
+
+class _Commands(click.Group):
+    """The group, with the commands that installed packages add through the entry-point group `gradmark.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in entry_points(group="gradmark.commands"))})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        added = entry_points(group="gradmark.commands", name=cmd_name)
+        return own or (next(iter(added)).load() if added else None)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gradmark")
+def cli() -> None:
+    """Measure stochastic gradient estimators: bias, variance, cost and convergence, against known truth."""
+
+
+KINDS = ("estimators", "problems", "studies", "data")
+
+
+@cli.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def list_(kind: str | None, as_json: bool) -> None:
+    """What there is: estimators, problems, studies, data."""
+    from benchmarks import listing
+
+    found = {each: listing.rows(each) for each in ([kind] if kind else KINDS)}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        listing.show(found)
+
+
+@cli.command()
+@click.option("--problem", required=True, help="What is differentiated, e.g. 'GaussianToy(function=\"cos\")'.")
+@click.option("--estimator", required=True, help="What is measured, e.g. 'LeaveOneOut()'.")
+@click.option("--num-samples", type=click.IntRange(1), default=1, show_default=True, help="Draws of one estimate.")
+@click.option("--at", default="init", show_default=True, help="init, optimum, step=N, or a file of parameters.")
+@click.option("--replicates", type=click.IntRange(1), help="Estimates, rounded up to whole blocks. [default: 16384]")
+@click.option("--rel-ci", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Run until so narrow.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Of a baseline.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def measure(
+    problem: str,
+    estimator: str,
+    num_samples: int,
+    at: str,
+    replicates: int | None,
+    rel_ci: float | None,
+    device: str,
+    dtype: str,
+    seed: int,
+    state: str,
+    as_json: bool,
+) -> None:
+    """Measure one cell now."""
+    from benchmarks import listing, single
+
+    if replicates is not None and rel_ci is not None:
+        raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
+    summary = single.measure(
+        problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
+    )
+    if as_json:
+        click.echo(json.dumps(summary, allow_nan=False))
+    else:
+        listing.show_summary(summary)
+    if summary["status"] == "failed":
+        raise BadInput(f"{summary['estimator']} on {summary['problem']}: {summary['reason']}")
+
+
+@cli.command()
+@click.argument("study")
+@click.option(
+    "--store", type=click.Path(file_okay=False, path_type=Path), help="The folder of results. [default: NAME.store]"
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Instead of the study's own devices.")
+def run(study: str, store: Path | None, device: str | None) -> None:
+    """Run a study: a published one by name, or a TOML file. What the store already has is not run again."""
+    from benchmarks import session
+
+    path = store or Path(f"{Path(study).stem}.store")
+    failed = session.run_study(study, path, device)
+    click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
+    if failed:
+        click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def status(store: Path, as_json: bool) -> None:
+    """What a store has: cells done, missing, refused, failed."""
+    from benchmarks import listing
+
+    found = listing.status(store)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        listing.show_status(found)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The command line: bad input is one line on stderr (one for each fault of a study file) and exit status 2."""
+    sys.exit(_guarded(arguments))
+
+
+def _guarded(arguments: list[str] | None) -> Any:
+    try:
+        return cli.main(arguments, prog_name="gradmark", standalone_mode=False) or 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as fault:
+        faults = [" ".join(fault.format_message().split())]
+    except BadInput as fault:
+        faults = str(fault).splitlines()
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("gradmark: interrupted; what is stored is whole, and the same command does the rest", err=True)
+        return 130
+    except OSError as fault:
+        faults = [f"{fault.filename or 'output'}: {fault.strerror or fault}; check the disk's space and permissions"]
+    for line in faults:
+        click.echo(f"gradmark: {line}", err=True)
+    return 2

@@ -1,0 +1,93 @@
+"""Training runs, many seeds at once, evaluated the same way for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import specs
+from benchmarks.block import block_seed, device_of, lifted, seeded
+from benchmarks.solvers import Solver
+from benchmarks.study import Training
+from estimators.core import LatentVariableModel, Params, Problem
+
+NUMBERS = 2**23  # in the largest tensor of one evaluation without an oracle
+FEWEST, MOST = 8, 512  # draws of one evaluation
+
+
+def prepare(training: Training) -> tuple[Problem, Solver, Params]:
+    """The problem, the solver and the starting parameters, in the run's dtype and device, one replicate for each seed."""
+    problem, solver = specs.problem(training.problem), specs.solver(training.solver)
+    dtype, device = getattr(torch, training.dtype), torch.device(training.device)
+    start = {name: value.to(device, dtype) for name, value in problem.init().items()}
+    return problem, solver, lifted(start, training.seeds)
+
+
+def train(training: Training, tick: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
+    """One run: steps, and the objective and gap of every seed at each; `tick` hears which fraction is done.
+
+    The draws of step t are seeded by problem, step and seed, and not by the solver, so that runs are paired.
+    """
+    problem, solver, params = prepare(training)
+    stops = sorted({round(i * training.steps / (training.evaluations - 1)) for i in range(training.evaluations)})
+    rows: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
+    state = solver.init(problem, params)
+    for step in range(training.steps + 1):
+        if step in stops:
+            rows.append(evaluate(problem, params))
+            tick(step / training.steps)
+        if step < training.steps:
+            seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
+            with seeded(seed, device_of(params)):
+                params, state = solver.step(problem.draw(training.seeds), params, state)
+    objective, stderr, gap = (_table(column) for column in zip(*rows, strict=True))
+    kind = (
+        "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
+    )
+    return {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap, "evaluation": kind}
+
+
+def one_step(training: Training) -> Callable[[], object]:
+    """A call that makes one step of one seed, on rows drawn beforehand, for timing."""
+    problem, solver, params = prepare(training)
+    params = {name: value[:1] for name, value in params.items()}
+    problem, state = problem.draw(1), solver.init(problem, params)
+    return lambda: solver.step(problem, params, state)
+
+
+def evaluate(problem: Problem, params: Params) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Expected cost `[*R]`, its standard error (None from the oracle) and its gap to −log p(x) (None where not known)."""
+    problem, axes = problem.template, len(next(iter(params.values())))
+    with torch.no_grad():
+        exact = problem.exact(params)
+        if exact is None:
+            objective, stderr = sampled_cost(problem, params)
+        else:
+            objective, stderr = exact.reshape(axes, -1).sum(1), None
+        evidence = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
+        gap = None if evidence is None else objective + evidence.reshape(axes, -1).sum(1)
+    return objective, stderr, gap
+
+
+def sampled_cost(problem: Problem, params: Params) -> tuple[Tensor, Tensor]:
+    """Mean and standard error of the cost over a fixed number of draws from a fixed seed, `[*R]` each."""
+    problem, axes = problem.template, len(next(iter(params.values())))
+    draws = evaluation_draws(problem, axes)
+    seed = block_seed(problem, draws, "evaluation", 0, axes, 0)
+    with torch.no_grad(), seeded(seed, device_of(params)):
+        q = problem.distribution(params)
+        costs = [problem.cost(params, q.sample((1,)), q)[0].reshape(axes, -1).sum(1) for _ in range(draws)]
+    every = torch.stack(costs).double()
+    return every.mean(0), every.std(0) / draws**0.5
+
+
+def evaluation_draws(problem: Problem, replicates: int) -> int:
+    """How many draws an evaluation without an oracle takes: fewer where one draw of the cost is large."""
+    return min(max(NUMBERS // (problem.template.footprint * replicates), FEWEST), MOST)
+
+
+def _table(column: tuple[Tensor | None, ...]) -> list[list[float]] | None:
+    return None if column[0] is None else [row.tolist() for row in column if row is not None]

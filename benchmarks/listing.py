@@ -1,0 +1,145 @@
+"""What the catalogues, a summary and a store look like in a terminal."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import data, specs, study
+from benchmarks.store import Store
+
+
+def rows(kind: str) -> list[dict[str, Any]]:
+    """The catalogue of `kind` as plain data: estimators, problems, studies or data."""
+    return {"estimators": _estimators, "problems": _problems, "studies": _studies, "data": _data}[kind]()
+
+
+def _estimators() -> list[dict[str, Any]]:
+    found = []
+    for name, cls in specs.catalogue("estimator").items():
+        parts = cls.__module__.split(".")
+        family = parts[1] if parts[0] == "estimators" else "plug-in"
+        bias = "unbiased" if cls.unbiased else "biased"
+        what = _sentence(cls)
+        found.append(
+            {
+                "family": family,
+                "name": name,
+                "bias": bias,
+                "target": cls.target.name,
+                "what": what,
+                "reference": cls.reference,
+            }
+        )
+    return found
+
+
+def _problems() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "signature": f"{name}{inspect.signature(cls)}".removesuffix(" -> None"), "what": _sentence(cls)}
+        for name, cls in specs.catalogue("problem").items()
+    ]
+
+
+def _studies() -> list[dict[str, Any]]:
+    return [
+        {"name": name, "title": plan.title, "cells": len(plan.cells()), "trainings": len(plan.trainings())}
+        for name, plan in study.published().items()
+    ]
+
+
+def _data() -> list[dict[str, Any]]:
+    return data.listing()
+
+
+def _sentence(cls: type) -> str:
+    """The first sentence of a class's docstring, on one line."""
+    return " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
+
+
+def show(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Catalogues as tables."""
+    console = Console()
+    for kind, entries in found.items():
+        table = Table(title=kind, title_justify="left", show_edge=False)
+        for column in entries[0] if entries else []:
+            table.add_column(column, overflow="fold")
+        for entry in entries:
+            table.add_row(*(str(value) for value in entry.values()))
+        console.print(table)
+
+
+def show_summary(summary: dict[str, Any]) -> None:
+    """One measured or refused cell as a table of two columns."""
+    console = Console()
+    console.print(
+        f"{summary['estimator']} on {summary['problem']}, num_samples={summary['num_samples']}, at {summary['at']}"
+    )
+    if summary["status"] != "measured":
+        console.print(f"{summary['status']}: {summary['reason']}")
+        return
+    table = Table(show_header=False, show_edge=False)
+    for name, value in _lines(summary):
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    bias, cost, tail = summary["bias"], summary["cost"], summary["tail"]
+    verdict = bias["verdict"] if bias["reason"] is None else f"{bias['verdict']}: {bias['reason']}"
+    if bias["max_abs_z"] is not None:
+        verdict += f" (largest |z| {bias['max_abs_z']:.2f} at {bias['coordinate']}; would have seen {bias['minimum_detectable']:.3g})"
+    lines = [
+        ("objective", f"{summary['objective']['value']:.8g} ± {summary['objective']['stderr']:.2g}"),
+        ("total variance", _reading(summary["total_variance"])),
+        ("bias", verdict),
+        ("signal to noise", _reading(summary["snr"])),
+        ("cosine", _reading(summary["cosine"])),
+        ("tail", "not judged" if tail["verdict"] is None else f"{tail['verdict']} (k-hat {_number(tail['khat'])})"),
+        ("not finite", f"{summary['nonfinite']} of {summary['replicates']} replicates"),
+        ("seconds", _reading(cost["seconds"])),
+        ("evaluations", f"{cost['forward']} forward, {cost['backward']} backward"),
+        ("peak memory", f"{cost['peak_memory_bytes']} bytes"),
+        ("variance × seconds", _reading(summary["work_normalised_variance"])),
+    ]
+    return lines
+
+
+def _reading(reading: dict[str, Any]) -> str:
+    if reading["value"] is None:
+        return "not known"
+    text = _number(reading["value"])
+    return text if reading["ci"] is None else f"{text}  [{_number(reading['ci'][0])}, {_number(reading['ci'][1])}]"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def status(path: Path) -> dict[str, Any]:
+    """Counts of a store's cells and training runs by how they ended, and why those that are not measured are not."""
+    with Store(path, write=False) as store:
+        ended = [(f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason) for r in store.records()]
+        ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason) for c in store.curves()]
+    counts = Counter(how for _, how, _ in ended)
+    why = [{"what": what, "status": how, "reason": reason} for what, how, reason in ended if reason is not None]
+    return {
+        "done": counts["measured"],
+        "missing": counts["missing"],
+        "refused": counts["refused"],
+        "failed": counts["failed"],
+        "reasons": why,
+    }
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """A store's counts on one line, then the reasons."""
+    console = Console()
+    console.print(", ".join(f"{found[name]} {name}" for name in ("done", "missing", "refused", "failed")))
+    for entry in found["reasons"]:
+        console.print(f"{entry['status']}: {entry['what']}: {entry['reason']}", markup=False)

@@ -1,0 +1,142 @@
+"""Moments to readings: what the store has of a cell, as the one object that `measure --json` prints and reports read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks.moments import Array, Moments
+from benchmarks.readings import Reading, median, positive, product, root_ratio, signed
+from benchmarks.store import Record
+from benchmarks.verdicts import judge_bias, judge_tail
+
+EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
+ROUNDING = 64  # a difference within this many units of rounding is none
+COORDINATES_SHOWN = 4096  # `parameters` is left out beyond it
+
+ZERO = Reading(0.0, 0.0, (0.0, 0.0))
+NOTHING = Reading(None)
+
+
+def summarise(record: Record) -> dict[str, Any]:
+    """Everything that is known of a cell as plain data; quantities that a refused or missing cell lacks are None."""
+    cell, facts = record.cell, record.facts
+    summary: dict[str, Any] = {
+        "problem": cell.problem,
+        "estimator": cell.estimator,
+        "num_samples": cell.num_samples,
+        "at": cell.at,
+        "device": cell.device,
+        "dtype": cell.dtype,
+        "seed": cell.seed,
+        "replicates": None,
+        "status": record.status,
+        "reason": record.reason,
+        "objective": facts.get("objective"),
+        "block": facts.get("block"),
+        "state": cell.state,
+        **{name: facts.get(name) for name in ("family", "reference", "unbiased", "target", "deterministic")},
+        **dict.fromkeys(MEASURED),
+    }
+    if record.status == "measured" and record.blocks:
+        summary |= _measured(record)
+    return summary
+
+
+MEASURED = (
+    "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr", "bias", "cosine",
+    "wrong_signs", "nonfinite", "tail", "cost", "work_normalised_variance",
+)  # fmt: skip
+
+
+def _measured(record: Record) -> dict[str, Any]:
+    moments, exact = record.moments, record.exact
+    deterministic = bool(record.facts["deterministic"]) and moments.replicates == 1
+    total = ZERO if deterministic else positive(moments.traces[:, 0])
+    seconds = median(np.array(record.timing["seconds"])) if record.timing else NOTHING
+    return {
+        "replicates": moments.replicates,
+        "parameters": _parameters(moments, exact, record.facts["shapes"]),
+        "total_variance": total.json(),
+        "variance_by_parameter": {
+            name: (ZERO if deterministic else positive(moments.traces[:, 1 + column])).json()
+            for column, name in enumerate(record.facts["shapes"])
+        },
+        "noise": _noise(moments, total),
+        "mean_squared_error": positive(moments.squared_errors).json(),
+        "snr": root_ratio(moments.square_norms - moments.traces[:, 0], moments.traces[:, 0]).json(),
+        "bias": _bias(record, deterministic),
+        "cosine": signed(moments.cosines).json(),
+        "wrong_signs": signed(moments.wrong_signs).json(),
+        "nonfinite": moments.nonfinite,
+        "tail": asdict(judge_tail(moments.deviations)),
+        "cost": _cost(record.timing, seconds),
+        "work_normalised_variance": product(total, seconds).json(),
+    }
+
+
+def variance(moments: Moments) -> Array:
+    """The variance of one estimate, `[P]`; under a minibatch the pairs' means and what they average out, together."""
+    if moments.units < 2:
+        return np.zeros_like(moments.mean)
+    between = moments.second / (moments.units - 1)
+    return between + moments.within / moments.units / 2 if moments.paired else between
+
+
+def _parameters(moments: Moments, exact: Array | None, shapes: dict[str, list[int]]) -> dict[str, Any] | None:
+    """Mean, its standard error, variance and exact gradient of every coordinate, in the parameters' shapes."""
+    if len(moments.mean) != sum(math.prod(shape) for shape in shapes.values()) or not moments.units:
+        return None
+    between = moments.second / max(moments.units - 1, 1)
+    columns = {"mean": moments.mean, "stderr": np.sqrt(between / moments.units), "variance": variance(moments)}
+    found: dict[str, Any] = {}
+    start = 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        found[name] = {key: value[start:stop].reshape(shape).tolist() for key, value in columns.items()}
+        found[name]["exact"] = None if exact is None else exact[start:stop].reshape(shape).tolist()
+        start = stop
+    return found
+
+
+def _noise(moments: Moments, total: Reading) -> dict[str, Any]:
+    """The noise of the estimator given the rows, the noise of the minibatch, and both."""
+    if not moments.paired:
+        return {"estimator": total.json(), "minibatch": None, "both": total.json()}
+    within = moments.within_traces[:, 0]
+    minibatch = signed(moments.traces[:, 0] - within)
+    return {"estimator": positive(within).json(), "minibatch": minibatch.json(), "both": total.json()}
+
+
+def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
+    """The verdict, with the worst coordinate by name; rounding is measured in units of the largest number involved."""
+    early, exact = record.early, record.exact
+    objective = (record.facts.get("objective") or {}).get("value") or 0.0
+    scales = [abs(objective), float(np.abs(early.mean).max(initial=0.0))]
+    scales += [0.0 if exact is None else float(np.abs(exact).max(initial=0.0))]
+    scales += [math.sqrt(float(early.second.max(initial=0.0)) / max(early.units, 1))]
+    rounding = ROUNDING * EPSILON[record.cell.dtype] * max(scales)
+    verdict = asdict(judge_bias(early, exact, rounding, deterministic))
+    if verdict["coordinate"] is not None:
+        verdict["coordinate"] = _coordinate(verdict["coordinate"], record.facts["shapes"])
+    return verdict | {"replicates": early.replicates}
+
+
+def _coordinate(flat: int, shapes: dict[str, list[int]]) -> str:
+    """The flattened gradient's coordinate as `name[i, j]`."""
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        if flat < size:
+            return f"{name}{[int(i) for i in np.unravel_index(flat, shape)]}" if shape else name
+        flat -= size
+    raise IndexError(flat)
+
+
+def _cost(timing: dict[str, Any] | None, seconds: Reading) -> dict[str, Any]:
+    if timing is None:
+        return {"forward": None, "backward": None, "seconds": NOTHING.json(), "peak_memory_bytes": None}
+    counted = {name: timing[name] for name in ("forward", "backward", "peak_memory_bytes")}
+    return {**counted, "seconds": seconds.json(), "threads": timing["threads"]}

@@ -1,0 +1,237 @@
+"""A study: a grid of cells and of training runs in a TOML file, validated whole, so that every fault is reported."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchmarks import specs
+from benchmarks.errors import BadInput
+
+REPLICATES = 16384  # where neither replicates nor rel_ci is asked for
+MAX_BLOCKS = 256  # of a cell that runs until its interval is narrow enough
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a study: what is measured, where, and how long."""
+
+    problem: str
+    estimator: str
+    num_samples: int = 1
+    at: str = "init"
+    device: str = "cpu"
+    dtype: str = "float64"
+    seed: int = 0
+    state: str = "none"  # "none" | "cold" | "warm"
+    replicates: int | None = REPLICATES  # rounded up to whole blocks; None: until rel_ci
+    rel_ci: float | None = None  # half width of the total variance's interval over its value
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """What cells of one table share: they are compared, see the same draws and are timed in turn."""
+        return (self.problem, str(self.num_samples), self.at, self.device, self.dtype, str(self.seed))
+
+    @property
+    def key(self) -> str:
+        """The cell's identity in a store; how many replicates it has is not part of it."""
+        return " | ".join((*self.table, self.estimator, self.state))
+
+    def json(self) -> dict[str, Any]:
+        """The cell as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training run, many seeds at once: what is trained by what, and how often it is evaluated."""
+
+    problem: str
+    solver: str
+    steps: int
+    seeds: int = 4
+    evaluations: int = 21
+    device: str = "cpu"
+    dtype: str = "float64"
+    seed: int = 0
+
+    @property
+    def table(self) -> tuple[str, ...]:
+        """What runs of one figure share."""
+        return (
+            self.problem,
+            str(self.steps),
+            str(self.seeds),
+            str(self.evaluations),
+            self.device,
+            self.dtype,
+            str(self.seed),
+        )
+
+    @property
+    def key(self) -> str:
+        """The run's identity in a store."""
+        return " | ".join((*self.table, self.solver))
+
+    def json(self) -> dict[str, Any]:
+        """The run as plain data."""
+        return asdict(self)
+
+
+def _canonical(resolve: Callable[[str], Any]) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            return str(resolve(text))
+        except BadInput as fault:
+            raise ValueError(str(fault)) from None
+
+    return AfterValidator(check)
+
+
+def _place(text: str) -> str:
+    from benchmarks.places import parse_place  # torch: only where a study is read
+
+    try:
+        return parse_place(text)
+    except BadInput as fault:
+        raise ValueError(str(fault)) from None
+
+
+ProblemSpec = Annotated[str, _canonical(specs.problem)]
+EstimatorSpec = Annotated[str, _canonical(specs.estimator)]
+SolverSpec = Annotated[str, _canonical(specs.solver)]
+Place = Annotated[str, AfterValidator(_place)]
+Device = Literal["cpu", "cuda"]
+DType = Literal["float32", "float64"]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Grid(_Section):
+    """Every combination of its lists is a cell."""
+
+    problems: list[ProblemSpec] = Field(min_length=1)
+    estimators: list[EstimatorSpec] = Field(min_length=1)
+    num_samples: list[Count] = [1]
+    at: list[Place] = ["init"]
+    devices: list[Device] = ["cpu"]
+    dtypes: list[DType] = ["float64"]
+    replicates: Count | None = None
+    rel_ci: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Grid:
+        if self.replicates is not None and self.rel_ci is not None:
+            raise ValueError("replicates and rel_ci exclude each other; keep one")
+        return self
+
+    def cells(self, seed: int, device: str | None) -> list[Cell]:
+        """The grid's cells, those of one table together; stateful estimators are measured cold and warm."""
+        replicates = None if self.rel_ci is not None else self.replicates or REPLICATES
+        return [
+            Cell(problem, estimator, count, at, where, dtype, seed, state, replicates, self.rel_ci)
+            for problem in self.problems
+            for at in self.at
+            for count in self.num_samples
+            for where in ([device] if device else self.devices)
+            for dtype in self.dtypes
+            for estimator in self.estimators
+            for state in states(estimator)
+        ]
+
+
+class Runs(_Section):
+    """Every combination of its problems and solvers is a training run."""
+
+    problems: list[ProblemSpec] = Field(min_length=1)
+    solvers: list[SolverSpec] = Field(min_length=1)
+    steps: Count
+    seeds: Annotated[int, Field(ge=4)] = 4
+    evaluations: Annotated[int, Field(ge=2)] = 21
+    device: Device = "cpu"
+    dtype: DType = "float64"
+
+    def trainings(self, seed: int, device: str | None) -> list[Training]:
+        """The section's runs, those of one figure together."""
+        return [
+            Training(problem, solver, self.steps, self.seeds, self.evaluations, device or self.device, self.dtype, seed)
+            for problem in self.problems
+            for solver in self.solvers
+        ]
+
+
+class Study(_Section):
+    """What a study file holds."""
+
+    title: str
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    variance: list[Grid] = []
+    convergence: list[Runs] = []
+
+    def cells(self, device: str | None = None) -> list[Cell]:
+        """All cells, each once; `device` overrides the file's."""
+        return list(dict.fromkeys(cell for grid in self.variance for cell in grid.cells(self.seed, device)))
+
+    def trainings(self, device: str | None = None) -> list[Training]:
+        """All training runs, each once; `device` overrides the file's."""
+        return list(dict.fromkeys(run for runs in self.convergence for run in runs.trainings(self.seed, device)))
+
+
+def states(estimator: str) -> tuple[str, ...]:
+    """In which states an estimator is measured: as it starts and warmed up, or just once where it has none."""
+    from estimators.core import Estimator
+
+    stateful = type(specs.estimator(estimator)).init is not Estimator.init
+    return ("cold", "warm") if stateful else ("none",)
+
+
+def published() -> dict[str, Study]:
+    """The studies that come with gradmark, by name."""
+    folder = resources.files("benchmarks") / "studies"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): parse(file.read_text(encoding="utf-8"), file.name) for file in files}
+
+
+def load(name: str) -> Study:
+    """The published study of that name, or the study in that TOML file; BadInput lists every fault with its path."""
+    folder = resources.files("benchmarks") / "studies"
+    shipped = folder / f"{name}.toml"
+    if "/" not in name and shipped.is_file():
+        return parse(shipped.read_text(encoding="utf-8"), shipped.name)
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(
+            sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+        )
+        raise BadInput(f"study {name!r}: no such file, and no published study of that name; published are {known}")
+    try:
+        return parse(path.read_text(encoding="utf-8"), name)
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadInput(f"study {name!r}: cannot be read ({fault})") from None
+
+
+def parse(text: str, where: str) -> Study:
+    """A study from TOML; BadInput with one line for each fault, led by its path in the file."""
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as fault:
+        raise BadInput(f"{where}: not TOML: {fault}") from None
+    except ValidationError as faults:
+        raise BadInput("\n".join(f"{where}: {_fault(fault)}" for fault in faults.errors())) from None
+
+
+def _fault(fault: Any) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
+    message = fault["msg"].removeprefix("Value error, ")
+    got = "" if fault["type"] in ("value_error", "missing") else f", got {fault['input']!r}"
+    return f"{path}: {message}{got}"

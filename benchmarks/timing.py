@@ -1,0 +1,138 @@
+"""Seconds, evaluations of the cost, and peak memory of one estimate."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.benchmark import Timer
+
+from benchmarks.block import Setting, device_of, lifted, seeded
+from estimators.core import LatentVariableModel, Problem
+
+ROUNDS = 15  # of the interleaved timing
+ROUND_SECONDS = 0.01  # that one call is repeated to fill, in each round
+
+
+def one_estimate(setting: Setting) -> Callable[[], object]:
+    """A call that makes one estimate (one replicate), on rows drawn beforehand."""
+    problem = setting.problem.draw(1)
+    params = lifted(setting.params, 1)
+    state = setting.estimator.init(problem, params) if setting.state is None else lifted(setting.state, 1)
+    return lambda: setting.estimator.estimate(problem, params, state, setting.num_samples)
+
+
+def interleaved(calls: list[Callable[[], object]], device: torch.device) -> list[list[float]]:
+    """Seconds of each call in each of ROUNDS rounds; in a round all have their turn, so that drift favours none."""
+    threads = torch.get_num_threads()
+    with seeded(0, device):
+        timers = [Timer("call()", globals={"call": call}, num_threads=threads) for call in calls]
+        first = [timer.blocked_autorange(min_run_time=ROUND_SECONDS).median for timer in timers]
+        numbers = [max(round(ROUND_SECONDS / max(seconds, 1e-9)), 1) for seconds in first]
+        rounds = [
+            [timer.timeit(number).median for timer, number in zip(timers, numbers, strict=True)] for _ in range(ROUNDS)
+        ]
+    return [list(column) for column in zip(*rounds, strict=True)]
+
+
+@dataclass
+class Evaluations:
+    """How many draws had their cost evaluated, and how many of these were differentiated."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+def count_evaluations(setting: Setting) -> Evaluations:
+    """Evaluations of the cost in one estimate, counted on a view of the problem whose cost tells."""
+    counts = Evaluations()
+    with seeded(0, device_of(setting.params)):
+        one_estimate(replace(setting, problem=_counted(setting.problem.draw(1), counts)))()
+    return counts
+
+
+def _counted(problem: Problem, counts: Evaluations) -> Problem:
+    """A latent-variable model's cost is counted by its likelihood, which every form of the cost evaluates once."""
+    name = "log_likelihood" if isinstance(problem, LatentVariableModel) else "cost"
+    original = getattr(problem, name)
+
+    def counting(params: Any, z: Tensor, *rest: Any) -> Tensor:
+        found = original(params, z, *rest)
+        counts.forward += z.shape[0]
+        if found.requires_grad:
+            found.register_hook(lambda _: setattr(counts, "backward", counts.backward + z.shape[0]))
+        return found
+
+    view = copy.copy(problem)
+    object.__setattr__(view, name, counting)
+    return view
+
+
+def peak_memory(setting: Setting) -> int:
+    """Bytes that one estimate holds at its peak, beyond what was there before: torch's own allocations."""
+    device = device_of(setting.params)
+    with seeded(0, device):
+        call = one_estimate(setting)
+        call()
+        return _peak_cuda(call, device) if device.type == "cuda" else _peak_cpu(call)
+
+
+def _peak_cuda(call: Callable[[], object], device: torch.device) -> int:
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    call()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _peak_cpu(call: Callable[[], object]) -> int:
+    with _Allocations() as allocations:
+        kept = call()
+    del kept
+    return allocations.peak
+
+
+class _Allocations(TorchDispatchMode):
+    """The bytes of all storages that ops made and that are still alive: the CPU's allocator keeps no such count.
+
+    Scratch space that an op takes and gives back by itself is not seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {_storage(value)._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
+        found = func(*args, **(kwargs or {}))
+        self.alive = {key: entry for key, entry in self.alive.items() if not entry[0].expired()}
+        for value in tree_leaves(found):
+            if isinstance(value, Tensor) and _storage(value)._cdata not in given:
+                self.alive[_storage(value)._cdata] = (StorageWeakRef(_storage(value)), _storage(value).nbytes())
+        self.peak = max(self.peak, sum(size for _, size in self.alive.values()))
+        return found
+
+
+def _storage(value: Tensor) -> torch.UntypedStorage:
+    return value.untyped_storage()
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run with `count` intra-op threads, and give them back as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
