@@ -53,5 +53,5 @@ def layer(params: Params, name: str, x: Float[Tensor, "*batch rows inputs"]) -> 
 
 
 def pixels_log_likelihood(logits: Float[Tensor, "*batch pixels"], x: Tensor) -> Float[Tensor, "*batch"]:
-    """Minus the cross-entropy of intensities x under Bernoulli pixels, Σ x·logit − softplus(logit), `[*S, *R, rows]`."""
+    """Minus the cross-entropy of intensities x, Σ_j [x_j logit_j − softplus(logit_j)], `[*S, *R, rows]`."""
     return -binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)

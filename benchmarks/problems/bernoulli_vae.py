@@ -24,11 +24,11 @@ MOST_NUMBERS = 2**22  # in one tensor over rows and states: 32 MiB
 class BernoulliVAE(LatentVariableModel):
     """z_k ~ Bernoulli(prior_k), pixels x_j | z ~ Bernoulli(decoder(z)_j), q(z_k|x) = Bernoulli(encoder(x)_k).
 
-    `layers="linear"` has affine encoder and decoder, `"nonlinear"` puts two layers of `hidden` tanh units into each. The
-    prior's `prior_logits` `[latents]` are parameters, or zero for `learned_prior=False`. Intensities in [0, 1] are used
-    directly as the targets of the cross-entropy, not binarised. The other parameters are a `_weight` `[outputs, inputs]`
-    and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when nonlinear, of
-    `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
+    `layers="linear"` has affine encoder and decoder, `"nonlinear"` puts two layers of `hidden` tanh units into each.
+    The prior's `prior_logits` `[latents]` are parameters, or zero for `learned_prior=False`. Intensities in [0, 1] are
+    used directly as the targets of the cross-entropy, not binarised. The other parameters are a `_weight`
+    `[outputs, inputs]` and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when
+    nonlinear, of `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
 
     Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); exact log p(x) likewise:
 

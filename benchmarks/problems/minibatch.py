@@ -17,10 +17,10 @@ from estimators.core import LatentVariableModel, Params, Problem
 class Minibatch(Problem):
     """`size` rows drawn uniformly without replacement stand for all of them, each with the weight rows/size.
 
-    An estimator never sees this class: `draw` gives it the inner problem with its rows fixed, and everything else is the
-    inner problem on all of its rows. Replicates 2i and 2i + 1 share their rows, so that the variance within pairs is the
-    estimator's and the variance between pairs the minibatch's. Averaged over all minibatches, the cost of the rows drawn
-    is the cost of all rows.
+    An estimator never sees this class: `draw` gives it the inner problem with its rows fixed, and everything else is
+    the inner problem on all of its rows. Replicates 2i and 2i + 1 share their rows, so that the variance within pairs
+    is the estimator's and what pairs differ by beyond that is the minibatch's. The mean over all minibatches of their
+    expected cost is the expected cost of all rows: an estimator that is unbiased for the rows it sees is unbiased.
 
     Shapes: rows are drawn as `[replicates, size]`; under them cost is `[*S, *R, size]`, or `[*S, *R]` for a shared z.
 
