@@ -13,7 +13,7 @@ import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -167,7 +167,7 @@ class LatentVariableModel(Problem):
         """How many rows the whole data set has. A hook: fill it where the number is known without loading the data."""
         return self.data_rows(torch.float64, torch.device("cpu")).shape[0]
 
-    def select(self, index: Tensor) -> Self:
+    def select(self, index: Tensor) -> LatentVariableModel:
         """The same problem on the rows `index`, `[size]` or `[*R, size]`, reweighted by rows/size."""
         view = copy.copy(self)
         object.__setattr__(view, "_selection", index)  # not a field: a view has the identity of its problem
