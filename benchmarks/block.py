@@ -76,7 +76,7 @@ def device_of(params: Params) -> torch.device:
 
 
 def warm_state(setting: Setting, seed: int) -> State:
-    """The estimator's state after `WARM_UP` estimates of one replicate at the frozen parameters, with their own seed."""
+    """The estimator's state after `WARM_UP` estimates of one replicate at the frozen parameters, seeded apart."""
     params = lifted(setting.params, 1)
     problem = setting.problem.draw(1)
     state = setting.estimator.init(problem, params)
@@ -92,10 +92,7 @@ def measure_block(setting: Setting, size: int, seed: int) -> Moments:
     params = lifted(setting.params, size)
     with seeded(seed, device_of(params)):
         problem = setting.problem.draw(size)
-        if setting.state is None:
-            state = setting.estimator.init(problem, params)
-        else:
-            state = lifted(setting.state, size)
+        state = setting.estimator.init(problem, params) if setting.state is None else lifted(setting.state, size)
         gradient = setting.estimator.estimate(problem, params, state, setting.num_samples).gradient
     paired = problem is not setting.problem and size > 1
     return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
@@ -109,16 +106,15 @@ def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
     """
     sizes = [part.shape[1] for part in gradient]
     g = torch.cat(gradient, 1).double()
-    replicates = g.shape[0]
-    finite = g.isfinite().all(1)
-    nonfinite = replicates - int(finite.sum())
-    if nonfinite:
-        g = g[finite.view(-1, 2).all(1).repeat_interleave(2)] if paired else g[finite]
-    units = g.unflatten(0, (-1, 2)).mean(1) if paired else g
-    halves = (g[0::2] - g[1::2]) ** 2 / 2 if paired else g[:0]
-    mean = units.mean(0) if len(units) else units.sum(0)
-    centred = units - mean
-    square = centred**2
+    replicates, nonfinite = len(g), 0
+    mean = g.mean(0)
+    if not mean.isfinite().all():  # whatever is not finite shows in the mean
+        g, nonfinite = _finite(g, paired)
+        mean = g.mean(0) if len(g) else g.sum(0)
+    centred = g - mean
+    units = centred.unflatten(0, (-1, 2)).mean(1) if paired else centred
+    halves = (centred[0::2] - centred[1::2]).square() / 2 if paired else g[:0]
+    square = units.square()
     kept = mean.numel() <= MAX_COORDINATES
     nothing = np.zeros(0)
     return Moments(
@@ -127,11 +123,18 @@ def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
         nonfinite=nonfinite,
         mean=_numpy(mean) if kept else nothing,
         second=_numpy(square.sum(0)) if kept else nothing,
-        third=_numpy((square * centred).sum(0)) if kept else nothing,
+        third=_numpy((square * units).sum(0)) if kept else nothing,
         within=_numpy(halves.sum(0)) if kept and paired else nothing,
-        deviations=_numpy(((g - mean) ** 2).sum(1)),
+        deviations=_numpy((centred.square() if paired else square).sum(1)),
         **_groups(g, units, halves, sizes, replicates, exact),
     )
+
+
+def _finite(g: Tensor, paired: bool) -> tuple[Tensor, int]:
+    """The finite replicates, with `paired` those whose partner is finite too; and how many are not."""
+    finite = g.isfinite().all(1)
+    kept = finite.view(-1, 2).all(1).repeat_interleave(2) if paired else finite
+    return g[kept], len(g) - int(finite.sum())
 
 
 def _groups(
@@ -140,20 +143,26 @@ def _groups(
     """The readings of each group of consecutive replicates, those left over by non-finite ones dropped."""
     size = min(max(replicates // 8, SMALLEST), GROUP)
     groups = len(g) // size
-    each = groups * size * len(units) // max(len(g), 1)  # units in whole groups
-    spread = units[:each].unflatten(0, (groups, -1)).var(1) if groups else units[:0]
-    within = halves[:each].unflatten(0, (groups, -1)).mean(1) if groups and len(halves) else halves[:0]
+    each = size * len(units) // max(len(g), 1)  # units in a group
+    spread = _variance(units[: groups * each].unflatten(0, (groups, each))) if groups else units[:0]
+    within = halves[: groups * each].unflatten(0, (groups, each)).mean(1) if groups and len(halves) else halves[:0]
     traces = spread + within / 2 if len(within) else spread
     g = g[: groups * size]
-    square_norms = (g**2).sum(1)
+    square_norms = g.square().sum(1)
     found = {"square_norms": square_norms, "squared_errors": g[:0, 0], "cosines": g[:0, 0], "wrong_signs": g[:0, 0]}
     if exact is not None and groups:
         exact = exact.to(g)
-        found["squared_errors"] = ((g - exact) ** 2).sum(1)
+        found["squared_errors"] = (g - exact).square().sum(1)
         found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())
         found["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
     means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in found.items()}
     return {"traces": _columns(traces, sizes), "within_traces": _columns(within, sizes), **means}
+
+
+def _variance(grouped: Tensor) -> Tensor:
+    """The unbiased variance within each group, `[groups, each, P]` to `[groups, P]`; `Tensor.var` is slower."""
+    centred = grouped - grouped.mean(1, keepdim=True)
+    return centred.square().sum(1) / (grouped.shape[1] - 1)
 
 
 def _columns(coordinates: Tensor, sizes: list[int]) -> np.ndarray:

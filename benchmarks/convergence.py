@@ -19,7 +19,7 @@ FEWEST, MOST = 8, 512  # draws of one evaluation
 
 
 def prepare(training: Training) -> tuple[Problem, Solver, Params]:
-    """The problem, the solver and the starting parameters, in the run's dtype and device, one replicate for each seed."""
+    """The problem, the solver and the starting parameters, in the run's dtype and device, a replicate for each seed."""
     problem, solver = specs.problem(training.problem), specs.solver(training.solver)
     dtype, device = getattr(torch, training.dtype), torch.device(training.device)
     start = {name: value.to(device, dtype) for name, value in problem.init().items()}
@@ -42,7 +42,7 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
             with seeded(seed, device_of(params)):
-                params, state = solver.step(problem.draw(training.seeds), params, state)
+                params, state = solver.step(problem.draw(training.seeds, sharing=1), params, state)
     objective, stderr, gap = (_table(column) for column in zip(*rows, strict=True))
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
@@ -59,7 +59,7 @@ def one_step(training: Training) -> Callable[[], object]:
 
 
 def evaluate(problem: Problem, params: Params) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Expected cost `[*R]`, its standard error (None from the oracle) and its gap to −log p(x) (None where not known)."""
+    """Expected cost `[*R]`, its standard error (None from the oracle), its gap to −log p(x) (None where not known)."""
     problem, axes = problem.template, len(next(iter(params.values())))
     with torch.no_grad():
         exact = problem.exact(params)

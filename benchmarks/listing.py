@@ -54,7 +54,16 @@ def _studies() -> list[dict[str, Any]]:
 
 
 def _data() -> list[dict[str, Any]]:
-    return data.listing()
+    return [
+        {
+            "name": entry.name,
+            "rows": entry.rows,
+            "columns": entry.columns,
+            "available": entry.unavailable or "yes",
+            "source": entry.source,
+        }
+        for entry in data.DATA_SETS.values()
+    ]
 
 
 def _sentence(cls: type) -> str:
@@ -91,10 +100,11 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     bias, cost, tail = summary["bias"], summary["cost"], summary["tail"]
-    verdict = bias["verdict"] if bias["reason"] is None else f"{bias['verdict']}: {bias['reason']}"
+    verdict = bias["verdict"] if bias["reason"] is None else f"untested: {bias['reason']}"
     if bias["max_abs_z"] is not None:
-        verdict += f" (largest |z| {bias['max_abs_z']:.2f} at {bias['coordinate']}; would have seen {bias['minimum_detectable']:.3g})"
-    lines = [
+        seen = f"would have seen {bias['minimum_detectable']:.3g}"
+        verdict += f" (largest |z| {bias['max_abs_z']:.2f} at {bias['coordinate']}; {seen})"
+    return [
         ("objective", f"{summary['objective']['value']:.8g} ± {summary['objective']['stderr']:.2g}"),
         ("total variance", _reading(summary["total_variance"])),
         ("bias", verdict),
@@ -107,7 +117,6 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("peak memory", f"{cost['peak_memory_bytes']} bytes"),
         ("variance × seconds", _reading(summary["work_normalised_variance"])),
     ]
-    return lines
 
 
 def _reading(reading: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Moments to readings: what the store has of a cell, as the one object that `measure --json` prints and reports read."""
+"""Moments to readings: what the store has of a cell, as the object that `measure --json` prints and reports read."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import json
+import math
 from dataclasses import dataclass, fields
 from functools import reduce
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,9 @@ MAX_COORDINATES = 4096  # beyond it the per-coordinate moments are not kept, onl
 class Moments:
     """The folded gradients of one block, or of several added up; `a + b` is the fold of both, to rounding.
 
-    A *unit* is one replicate or, under a minibatch, the mean of a pair of replicates that share their rows. A *group* is
-    a fixed number of consecutive replicates; intervals and paired ratios are made of groups. Column 0 of the traces is
-    the total, then one column for each named tensor in the parameters' order.
+    A *unit* is one replicate or, under a minibatch, the mean of a pair of replicates that share their rows. A *group*
+    is a fixed number of consecutive replicates; intervals and paired ratios are made of groups. Column 0 of the traces
+    is the total, then one column for each named tensor in the parameters' order.
     """
 
     replicates: int  # all that were drawn, the non-finite ones included
@@ -66,18 +67,24 @@ class Moments:
         return type(self)(**merged, **lists)
 
     def to_bytes(self) -> bytes:
-        """The moments as one .npz archive."""
-        file = io.BytesIO()
-        np.savez(file, **{field.name: np.asarray(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
-        return file.getvalue()
+        """The moments as a line of JSON (each field's shape, or its count) and then all numbers, little-endian."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        header = {name: value if isinstance(value, int) else list(value.shape) for name, value in values.items()}
+        arrays = [value.astype("<f8").tobytes() for value in values.values() if not isinstance(value, int)]
+        return b"".join([json.dumps(header).encode(), b"\n", *arrays])
 
     @classmethod
     def from_bytes(cls, archive: bytes) -> Self:
-        """The moments of an archive that `to_bytes` made."""
-        with np.load(io.BytesIO(archive), allow_pickle=False) as found:
-            values = {field.name: found[field.name] for field in fields(cls)}
-        counts = ("replicates", "units", "nonfinite")
-        return cls(**{name: int(value) if name in counts else value for name, value in values.items()})
+        """The moments that `to_bytes` wrote."""
+        line, _, rest = archive.partition(b"\n")
+        numbers, start = np.frombuffer(rest, dtype="<f8"), 0
+        values: dict[str, Any] = {}
+        for name, shape in json.loads(line).items():
+            values[name] = shape
+            if not isinstance(shape, int):
+                stop = start + math.prod(shape)
+                values[name], start = numbers[start:stop].reshape(shape), stop
+        return cls(**values)
 
 
 def merged(blocks: list[Moments]) -> Moments:

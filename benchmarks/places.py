@@ -85,7 +85,7 @@ def find(problem: Problem, at: str) -> Place | Refusal:
 
 
 def _optimum(problem: Problem) -> Place | Refusal:
-    """L-BFGS on the float64 oracle, run twice: parameters that go on moving as the tolerance tightens have no optimum."""
+    """L-BFGS on the float64 oracle, run twice: parameters that move on as the tolerance tightens have no optimum."""
     if problem.no_oracle is not None:
         return Refusal(
             f"--at optimum of {problem}: there is no oracle to minimise: {problem.no_oracle}; use --at step=N"

@@ -31,8 +31,8 @@ class Reading:
 def positive(groups: Array) -> Reading:
     """The mean of positive groups (traces, squared errors): Student's t on the logarithm of the mean.
 
-    ci = exp(log m ± t · s / (m √G)), which covers 93 to 94 % on score-function gradients, where the textbook chi-squared
-    interval covers 53 to 76 %.
+    ci = exp(log m ± t · s / (m √G)), which covers 93 to 94 % on score-function gradients, where the textbook
+    chi-squared interval covers 53 to 76 %.
     """
     count, mean = len(groups), float(np.mean(groups)) if len(groups) else math.nan
     if count < 2:

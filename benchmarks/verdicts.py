@@ -34,8 +34,9 @@ class Bias:
 def judge_bias(moments: Moments, exact: Array | None, rounding: float, deterministic: bool) -> Bias:
     """Hall's skewness-corrected t for each coordinate, the largest against the family-wise level.
 
-    T = √n [U + γU²/3 + γ²U³/27 + γ/(6n)], U = (mean − exact)/sd, γ the skewness: standard normal to O(1/n). A difference
-    within `rounding` (an absolute number) counts as none. A gradient that is the same every time is compared once.
+    T = √n [U + γU²/3 + γ²U³/27 + γ/(6n)], U = (mean − exact)/sd, γ the skewness: standard normal to O(1/n). A
+    difference within `rounding` (an absolute number) counts as none. A gradient that is the same every time is
+    compared once.
 
     Reference: On the Removal of Skewness by Transformation, Peter Hall, 1992.
     """

@@ -121,8 +121,11 @@ class Problem(Spec):
         """The kind of problem that an estimator sees: itself, or what a source of problems draws from."""
         return self
 
-    def draw(self, replicates: int) -> Problem:
-        """The problem that `replicates` estimates see: itself, or with the rows drawn by a source of problems."""
+    def draw(self, replicates: int, sharing: int = 2) -> Problem:
+        """The problem that `replicates` estimates see: itself, or with the rows that a source of problems drew.
+
+        `sharing` consecutive replicates see the same rows: 2 where noises are told apart, 1 where runs are independent.
+        """
         return self
 
 

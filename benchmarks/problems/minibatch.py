@@ -43,12 +43,12 @@ class Minibatch(Problem):
     def template(self) -> LatentVariableModel:
         return cast(LatentVariableModel, self.problem)
 
-    def draw(self, replicates: int) -> LatentVariableModel:
+    def draw(self, replicates: int, sharing: int = 2) -> LatentVariableModel:
         """The inner problem on rows `[replicates, size]`, from torch's default generator of the CPU."""
-        pairs = (replicates + 1) // 2
+        draws = -(-replicates // sharing)
         # 53 bits leave no ties, which 24 would among many rows
-        order = torch.rand(pairs, self.template.num_rows, dtype=torch.float64, device="cpu").topk(self.size).indices
-        return self.template.select(order.repeat_interleave(2, 0)[:replicates])
+        order = torch.rand(draws, self.template.num_rows, dtype=torch.float64, device="cpu").topk(self.size).indices
+        return self.template.select(order.repeat_interleave(sharing, 0)[:replicates])
 
     def init(self) -> Params:
         return self.problem.init()
