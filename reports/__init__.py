@@ -1,0 +1,1 @@
+"""The writing: what a store holds in, pages out; imports no torch."""

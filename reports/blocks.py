@@ -1,0 +1,120 @@
+"""What a page is made of, as plain data that the template lays out: texts, tables, figures, lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from reports.numbers import reading
+from reports.results import Entry
+from reports.style import Look, breakable
+
+Segment = str | dict[str, Any]
+Text = list[Segment]
+Block = dict[str, Any]
+
+
+def muted(text: str) -> Segment:
+    """Text in grey."""
+    return {"style": "muted", "text": text}
+
+
+def strong(text: str) -> Segment:
+    """Text in bold."""
+    return {"style": "strong", "text": text}
+
+
+def emph(text: str) -> Segment:
+    """Text in italics."""
+    return {"style": "emph", "text": text}
+
+
+def code(text: str) -> Segment:
+    """A command, in a fixed width."""
+    return {"style": "code", "text": text}
+
+
+def see(label: str) -> Segment:
+    """A reference to a table, figure or section by its label."""
+    return {"ref": label}
+
+
+NEWLINE: Segment = {"break": True}
+
+
+def method(entry: Entry, looks: dict[str, Look], extra: Text | None = None) -> Text:
+    """A method's name behind its colour; open where its state is cold, a cross where it is not ranked."""
+    shape = "cross" if entry.unranked else "open" if entry.record.cell.state == "cold" else "full"
+    dot = {"dot": looks[entry.estimator].colour, "shape": shape}
+    return [dot, breakable(entry.label), *(extra or [])]
+
+
+def paragraph(*text: Segment) -> Block:
+    """A paragraph."""
+    return {"kind": "text", "text": list(text)}
+
+
+def heading(level: int, text: str, label: str | None = None) -> Block:
+    """A heading, numbered by the template."""
+    return {"kind": "heading", "level": level, "text": breakable(text), "label": label}
+
+
+def bullets(items: list[Text]) -> Block:
+    """A list."""
+    return {"kind": "list", "items": items}
+
+
+def figure(file: str, caption: Text, label: str) -> Block:
+    """A figure from an SVG file beside the template."""
+    return {"kind": "figure", "file": file, "caption": caption, "label": label}
+
+
+@dataclass
+class Table:
+    """A table in the making: columns first, then rows, and groups that head them."""
+
+    caption: Text
+    label: str
+    heads: list[dict[str, Any]] = field(default_factory=list)
+    align: list[str] = field(default_factory=list)
+    widths: list[str] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
+
+    def column(self, head: str, align: str = "left", width: str = "auto") -> None:
+        """One column."""
+        self.heads.append({"text": head, "span": 1, "align": align})
+        self.align.append(align)
+        self.widths.append(width)
+
+    def reading_column(self, head: str) -> None:
+        """A value, and its interval beside it."""
+        self.heads.append({"text": head, "span": 2, "align": "center"})
+        self.align += ["right", "left"]
+        self.widths += ["auto", "auto"]
+
+    def group(self, *text: Segment) -> None:
+        """A line that heads the rows after it, and is repeated where they go on on another page."""
+        self.rows.append({"group": list(text)})
+
+    def row(self, *cells: str | Text) -> None:
+        """A row, a cell for each column and two for a reading's."""
+        self.rows.append({"cells": [cell if isinstance(cell, list) else [cell] for cell in cells]})
+
+    def note(self, *text: Segment) -> None:
+        """A line beneath the table."""
+        self.notes.append(list(text))
+
+    def block(self) -> Block:
+        """The table as a block."""
+        named = ("caption", "label", "heads", "align", "widths", "rows", "notes")
+        return {"kind": "table", **{name: getattr(self, name) for name in named}}
+
+
+def readings(found: dict[str, Any] | None, scale: float = 1.0) -> list[Text]:
+    """A reading as the two cells of its column."""
+    if found is None or found["value"] is None:
+        return [["–"], [""]]
+    low, high = found["ci"] or (None, None)
+    value, interval = reading(*(None if part is None else part * scale for part in (found["value"], low, high)))
+    return [[value], [muted(interval)] if interval else [""]]

@@ -1,0 +1,110 @@
+"""Figures of training: the objective, and its gap to −log p(x), against steps and against seconds."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.store import Curve
+from reports.axes import drawing, grid, logarithmic, room, svg
+from reports.results import inner
+from reports.style import WIDTH, Look
+
+HEIGHT = 2.05  # inches of one row of panels
+SETTLED = 0.05  # of the evaluations: before them an objective may lie above the frame of a linear axis
+
+
+def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
+    """Median over seeds with a band from the smallest to the largest; a row for the objective and one for the gap."""
+    kinds = ["objective", *(["gap"] if any((c.data or {}).get("gap") is not None for c in curves) else [])]
+    timed = all((c.data or {}).get("seconds") for c in curves)
+    with drawing():
+        figure = Figure(figsize=(WIDTH, HEIGHT * len(kinds)), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05, wspace=0.03)  # type: ignore[union-attr]
+        panels = figure.subplots(len(kinds), 1 + timed, squeeze=False, sharey="row")
+        styles = _styles(curves, looks)
+        for kind, row in zip(kinds, panels, strict=True):
+            for axes, seconds in zip(row, (False, True), strict=False):
+                _lines(axes, curves, kind, seconds, styles)
+            _vertical(row, curves, kind)
+        for axes, text in zip(panels[-1], ("steps", "seconds"), strict=False):
+            axes.set_xlabel(text)
+        _legend(figure, curves, styles)
+        return svg(figure)
+
+
+def _styles(curves: list[Curve], looks: dict[str, Look]) -> list[dict]:
+    """Colour by estimator; solvers that share an estimator differ in their dashes."""
+    seen: dict[str, int] = {}
+    found = []
+    for curve in curves:
+        name = inner(curve.training.solver)
+        look = looks[name]
+        turn = seen[name] = seen.get(name, -1) + 1
+        dashes = Look(look.colour, look.round + turn).dashes
+        found.append({"color": look.colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.3})
+    return found
+
+
+def _lines(axes: Axes, curves: list[Curve], kind: str, seconds: bool, styles: list[dict]) -> None:
+    grid(axes, "y")
+    for curve, drawn in zip(curves, styles, strict=True):
+        data = curve.data or {}
+        if data.get(kind) is None:
+            continue
+        table = np.array(data[kind], dtype=float)
+        across = np.array(data["steps"], dtype=float)
+        if seconds:
+            across *= float(np.median(data["seconds"]))
+        low, high = table.min(axis=1), table.max(axis=1)
+        axes.fill_between(across, low, high, color=drawn["color"], alpha=0.16, linewidth=0)
+        axes.plot(across, np.median(table, axis=1), **drawn)
+    axes.set_xlim(left=0)
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
+    tables = [
+        np.array(c.data[kind], dtype=float) for c in curves if c.data is not None and c.data.get(kind) is not None
+    ]
+    if kind == "gap":
+        values = [float(v) for table in tables for v in table.ravel() if np.isfinite(v) and v > 0]
+        row[0].set_ylabel("gap to −log p(x), nats")
+        for axes in row:
+            if values:
+                logarithmic(axes.yaxis, *room(values), "y", axes)
+        return
+    row[0].set_ylabel("objective, nats")
+    top = max(float(np.nanmax(table[max(1, round(SETTLED * len(table)))])) for table in tables)
+    bottom = min(float(np.nanmin(table)) for table in tables)
+    if np.isfinite(top) and top > bottom:
+        row[0].set_ylim(bottom - 0.05 * (top - bottom), top + 0.03 * (top - bottom))
+
+
+def names(curves: list[Curve]) -> tuple[list[str], str | None]:
+    """Legend entries, and the solver they share: just the estimators where everything else is the same."""
+    solvers = [curve.training.solver for curve in curves]
+    shells = {solver.replace(inner(solver), "…", 1) for solver in solvers}
+    if len(shells) == 1 and len({inner(solver) for solver in solvers}) == len(solvers):
+        return [inner(solver) for solver in solvers], shells.pop()
+    return solvers, None
+
+
+def _legend(figure: Figure, curves: list[Curve], styles: list[dict]) -> None:
+    """Beneath the panels, in the order in which the curves end: the best first."""
+    entries, _ = names(curves)
+    ends = [float(np.median(curve.data["objective"][-1])) if curve.data else np.inf for curve in curves]
+    order = np.argsort(ends, kind="stable")
+    longest = max(len(entry) for entry in entries)
+    columns = 3 if longest <= 34 else 2 if longest <= 52 else 1
+    handles = [Line2D([], [], **styles[i], label=textwrap.fill(entries[i], 110)) for i in order]
+    figure.legend(
+        handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=7.5, handlelength=2.2,
+        columnspacing=1.5,
+    )  # fmt: skip

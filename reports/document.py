@@ -1,0 +1,118 @@
+"""The report itself: a store's results as blocks and figures, laid out by typst, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BadInput
+from reports import back, front, training
+from reports.blocks import Block, Text, heading
+from reports.problems import Pages
+from reports.results import Results, read
+from reports.style import looks
+
+TEMPLATE = "report.typ"
+
+
+def write(store: Path, output: Path) -> Path:
+    """Write the report of the store at `store` to `output` and return it; a file already there is replaced at the end."""
+    _check(output)
+    pdf = render(read(store))
+    name = ""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pdf)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(output)
+    except OSError as fault:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        raise BadInput(f"-o {str(output)!r}: cannot be written ({fault.strerror or fault}); use another -o") from None
+    return output
+
+
+def _check(output: Path) -> None:
+    """Say before the work what would be in its way after it."""
+    if output.is_dir():
+        raise BadInput(
+            f"-o {str(output)!r}: this is a folder; name a file in it, such as {str(output / 'report.pdf')!r}"
+        )
+    if not output.parent.is_dir():
+        raise BadInput(
+            f"-o {str(output)!r}: the folder {str(output.parent)!r} does not exist; make it, or use another -o"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def render(results: Results) -> bytes:
+    """The PDF of these results."""
+    import typst
+
+    data, images = contents(results)
+    with tempfile.TemporaryDirectory(prefix="gradmark-") as folder:
+        root = Path(folder)
+        for name, image in images.items():
+            (root / name).write_text(image, encoding="utf-8")
+        (root / "data.json").write_text(json.dumps(data), encoding="utf-8")
+        with resources.as_file(resources.files("reports") / "templates" / TEMPLATE) as template:
+            shutil.copyfile(template, root / TEMPLATE)
+        return typst.compile(str(root / TEMPLATE), root=folder, ignore_system_fonts=True)
+
+
+def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the template is given: everything that is said, and the figures by file name."""
+    images: dict[str, str] = {}
+    look = looks(results.estimators)
+    blocks = [*front.blocks(results, look), {"kind": "outline"}]
+    blocks += _problems(results, look, images)
+    blocks += training.blocks(results, look, images)
+    blocks += [*back.setup(results), *back.unmeasured(results), *back.bibliography(results)]
+    runs = results.provenance
+    data = {
+        "title": results.description.get("title") or "Gradient estimators measured",
+        "description": results.description.get("description", ""),
+        "keywords": ["gradient estimators", "variance", "bias", *results.estimators],
+        "byline": _byline(results),
+        "footer": f"gradmark {runs[-1]['versions'].get('gradmark', '')}" if runs else "gradmark",
+        "blocks": blocks,
+    }
+    return data, images
+
+
+def _problems(results: Results, look: dict, images: dict[str, str]) -> list[Block]:
+    found: list[Block] = []
+    for number, problem in enumerate(results.problems):
+        pages = Pages(results, problem, number, look)
+        found += pages.blocks()
+        images |= pages.images
+    return [heading(1, "Variance, bias and cost", "problems"), *found] if found else []
+
+
+def _byline(results: Results) -> Text:
+    """When, at which commit and on what the last run ran."""
+    if not results.provenance:
+        return [f"Report of {datetime.now(UTC):%Y-%m-%d}"]
+    facts = results.provenance[-1]
+    parts = [
+        facts["date"][:10],
+        f"commit {facts['commit']}" if facts.get("commit") else None,
+        facts["processor"],
+        facts.get("cuda"),
+    ]
+    parts.append(f"torch {facts['versions'].get('torch')}")
+    return [" · ".join(part for part in parts if part)]

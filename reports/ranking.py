@@ -1,0 +1,128 @@
+"""Which estimator wins where: methods that may be compared, in order, with paired ratios to the best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.readings import LEVEL, Reading, log_interval, median, product, ratio
+from reports.results import Entry, tables
+
+MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: nobody chooses a method for one per cent
+
+
+@dataclass(frozen=True)
+class Place:
+    """One method's place in a comparison."""
+
+    entry: Entry
+    value: Reading  # total variance, or variance × seconds
+    ratio: Reading  # to the best of the comparison; 1 for the best itself
+
+    @property
+    def tied(self) -> bool:
+        """Whether the measurement does not separate it from the best."""
+        low = self.ratio.ci[0] if self.ratio.ci else None
+        if self.ratio.value is None:  # the best is zero
+            return self.value.value == 0
+        return self.ratio.value < MARGIN or low is None or low <= 1
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Methods with the same target at the same place, smallest first; and those that are not ranked, with the reason."""
+
+    where: tuple[str, ...]
+    places: list[Place]
+    unranked: list[tuple[Entry, str]]
+
+    @property
+    def tied(self) -> list[Place]:
+        """Those that are not separated from the best, itself left out."""
+        return [place for place in self.places[1:] if place.tied]
+
+    @property
+    def next(self) -> Place | None:
+        """The runner-up."""
+        return self.places[1] if len(self.places) > 1 else None
+
+
+def by_variance(entries: list[Entry]) -> Ranking:
+    """One comparison at equal numbers of samples: by total variance."""
+    return _ranked(entries, lambda e: _reading(e, "total_variance"), variance_ratio)
+
+
+def by_work(entries: list[Entry]) -> Ranking:
+    """One comparison at equal seconds: by total variance × seconds of an estimate."""
+    return _ranked(entries, lambda e: _reading(e, "work_normalised_variance"), work_ratio)
+
+
+def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
+    """Every comparison, at equal samples and at equal seconds, of measured cells; those without a contender left out."""
+    found = [(by_variance(group), by_work(group)) for group in tables(entries)]
+    return [pair for pair in found if pair[0].places]
+
+
+def variance_ratio(a: Entry, b: Entry) -> Reading:
+    """Total variance of `a` over that of `b`, paired group by group."""
+    return ratio(a.record.moments.traces[:, 0], b.record.moments.traces[:, 0])
+
+
+def work_ratio(a: Entry, b: Entry) -> Reading:
+    """Variance × seconds of `a` over that of `b`; their rounds of timing were taken in turn, and are paired too."""
+    if a is b:
+        return Reading(1.0, 0.0, (1.0, 1.0))
+    timings = [e.record.timing for e in (a, b)]
+    seconds = [np.array(timing["seconds"]) if timing else np.zeros(0) for timing in timings]
+    if len(seconds[0]) == len(seconds[1]):
+        slower = median(seconds[0] / seconds[1])
+    else:
+        top, bottom = median(seconds[0]), median(seconds[1])
+        slower = _quotient(top, bottom)
+    return product(variance_ratio(a, b), slower)
+
+
+def _quotient(a: Reading, b: Reading) -> Reading:
+    if not a.value or not b.value or a.stderr is None or b.stderr is None:
+        return Reading(None)
+    return log_interval(a.value / b.value, float(np.hypot(a.stderr / a.value, b.stderr / b.value)), 30)
+
+
+def _ranked(entries: list[Entry], value, ratio_to) -> Ranking:  # noqa: ANN001
+    contenders = [entry for entry in entries if entry.unranked is None and value(entry).value is not None]
+    contenders.sort(key=lambda entry: value(entry).value)
+    places = [Place(entry, value(entry), ratio_to(entry, contenders[0])) for entry in contenders]
+    unranked = [(entry, entry.unranked or "not timed") for entry in entries if entry not in contenders]
+    return Ranking(entries[0].where, places, unranked)
+
+
+def _reading(entry: Entry, name: str) -> Reading:
+    found = entry.summary[name]
+    return Reading(found["value"], found["stderr"], None if found["ci"] is None else tuple(found["ci"]), LEVEL)
+
+
+def frame(entries: list[Entry]) -> pd.DataFrame:
+    """Every place of every comparison as rows: measure, rank, value and ratio to the best with their intervals."""
+    rows = [
+        {
+            **dict(
+                zip(("problem", "num_samples", "at", "device", "dtype", "seed", "target"), ranking.where, strict=True)
+            ),
+            "measure": measure,
+            "rank": rank,
+            "estimator": place.entry.estimator,
+            "state": place.entry.record.cell.state,
+            "value": place.value.value,
+            "ratio": place.ratio.value,
+            "ratio_low": place.ratio.ci[0] if place.ratio.ci else None,
+            "ratio_high": place.ratio.ci[1] if place.ratio.ci else None,
+            "tied": place.tied,
+            "bias": place.entry.summary["bias"]["verdict"],
+        }
+        for pair in rankings(entries)
+        for measure, ranking in zip(("variance", "variance × seconds"), pair, strict=True)
+        for rank, place in enumerate(ranking.places, 1)
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,137 @@
+"""A store as a report sees it: every cell with its summary, every training run, and what they ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BadInput
+from benchmarks.measures import summarise
+from benchmarks.store import Curve, Record, Store
+from reports.style import label
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: what the store has, and the readings made of it."""
+
+    record: Record
+    summary: dict[str, Any]
+
+    @property
+    def estimator(self) -> str:
+        """The estimator's text, which its colour depends on."""
+        return self.record.cell.estimator
+
+    @property
+    def label(self) -> str:
+        """The estimator with its state."""
+        return label(self.record.cell.estimator, self.record.cell.state)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are readings."""
+        return self.summary["total_variance"] is not None
+
+    @property
+    def target(self) -> str:
+        """What the estimate is an estimate of."""
+        return self.summary["target"] or "expected cost"
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """What cells share that may be compared: problem, num_samples, place, device, dtype, seed and target."""
+        return (*self.record.cell.table, self.target)
+
+    @cached_property
+    def unranked(self) -> str | None:
+        """Why this method is not ranked, or None."""
+        bias, facts = self.summary["bias"], self.summary
+        if bias["verdict"] == "biased":
+            return "biased, as it declares" if facts["unbiased"] is False else "biased"
+        if facts["unbiased"] is False:
+            return "declares itself biased"
+        if facts["nonfinite"]:
+            return "gradients that are not finite"
+        if facts["deterministic"]:
+            return "exact: a reference"
+        return "its variance is not known" if facts["total_variance"]["value"] is None else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of a store, read once."""
+
+    description: dict[str, str]
+    provenance: list[dict[str, Any]]
+    entries: list[Entry]
+    curves: list[Curve]
+
+    @property
+    def measured(self) -> list[Entry]:
+        """The cells that have readings."""
+        return [entry for entry in self.entries if entry.measured]
+
+    @property
+    def trained(self) -> list[Curve]:
+        """The training runs that have a curve."""
+        return [curve for curve in self.curves if curve.data is not None]
+
+    @property
+    def estimators(self) -> list[str]:
+        """Every estimator of a cell or a training run, in the order of the study."""
+        return list(
+            dict.fromkeys([*(e.estimator for e in self.entries), *(inner(c.training.solver) for c in self.curves)])
+        )
+
+    @property
+    def problems(self) -> list[str]:
+        """Every problem that has a measured cell, in the order of the study."""
+        return list(dict.fromkeys(entry.record.cell.problem for entry in self.measured))
+
+    def of(self, problem: str) -> list[Entry]:
+        """The measured cells of one problem."""
+        return [entry for entry in self.measured if entry.record.cell.problem == problem]
+
+    @property
+    def figures(self) -> list[list[Curve]]:
+        """The training runs that have a curve, those of one figure together."""
+        return [list(each) for _, each in groupby(self.trained, key=lambda curve: curve.training.table)]
+
+
+def read(path: Path) -> Results:
+    """Everything in the store at `path`; BadInput where there is none, or where nothing was measured."""
+    with Store(path, write=False) as store:
+        entries = [Entry(record, summarise(record)) for record in store.records()]
+        results = Results(store.description(), store.provenance(), entries, store.curves())
+    if not results.measured and not results.trained:
+        raise BadInput(
+            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells and {len(results.curves)} training runs "
+            f"missing, refused or failed), so there is nothing to report; `gradmark status {path}` says why"
+        )
+    return results
+
+
+def inner(solver: str) -> str:
+    """The estimator inside a solver's text, or the text itself where it has none."""
+    start = solver.find("estimator=") + len("estimator=")
+    if start < len("estimator="):
+        return solver
+    depth = 0
+    for end in range(start, len(solver)):
+        depth += (solver[end] in "([{") - (solver[end] in ")]}")
+        if depth < 0 or (depth == 0 and solver[end] == ","):
+            return solver[start:end]
+    return solver[start:]
+
+
+def tables(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Cells in groups that may be compared, in the order in which each group first appears."""
+    found: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.where, []).append(entry)
+    return list(found.values())

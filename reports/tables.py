@@ -1,0 +1,134 @@
+"""Rows in, DataFrames out: the same numbers as `gradmark measure --json` prints, one row for each cell or run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.readings import signed
+from benchmarks.store import Curve
+from reports.results import Entry, Results, inner
+
+READINGS = (
+    "total_variance", "mean_squared_error", "snr", "cosine", "wrong_signs", "work_normalised_variance",
+)  # fmt: skip
+FIELDS = ("problem", "estimator", "state", "num_samples", "at", "device", "dtype", "seed", "status", "reason",
+          "replicates", "nonfinite", "target", "family", "unbiased", "deterministic", "reference")  # fmt: skip
+TARGET = 0.99  # of the way from the start to the best final objective: what "reached the target" means
+
+
+def measurements(entries: list[Entry]) -> pd.DataFrame:
+    """One row for each cell; a reading `x` has the columns x, x_stderr, x_low and x_high, empty where not known."""
+    return pd.DataFrame([_row(entry.summary) for entry in entries])
+
+
+def _row(summary: dict[str, Any]) -> dict[str, Any]:
+    row = {name: summary[name] for name in FIELDS}
+    objective = summary["objective"] or {}
+    row |= {"objective": objective.get("value"), "objective_stderr": objective.get("stderr")}
+    row |= {"objective_exact": objective.get("exact")}
+    for name in READINGS:
+        row |= spread(name, summary[name])
+    for name, reading in (summary["noise"] or {}).items():
+        row |= spread(f"noise_{name}", reading)
+    row |= {f"bias_{name}": value for name, value in (summary["bias"] or {}).items()}
+    row |= {f"tail_{name}": value for name, value in (summary["tail"] or {}).items()}
+    cost = dict(summary["cost"] or {})
+    row |= spread("seconds", cost.pop("seconds", None))
+    return row | cost
+
+
+def spread(name: str, reading: dict[str, Any] | None) -> dict[str, float | None]:
+    """A reading as columns."""
+    found = reading or {"value": None, "stderr": None, "ci": None}
+    low, high = found["ci"] or (None, None)
+    return {name: found["value"], f"{name}_stderr": found["stderr"], f"{name}_low": low, f"{name}_high": high}
+
+
+def by_parameter(entries: list[Entry]) -> pd.DataFrame:
+    """The total variance of every named parameter, one row for each cell and parameter."""
+    rows = [
+        {"estimator": entry.estimator, "state": entry.record.cell.state, "where": entry.where, "parameter": name}
+        | spread("variance", reading)
+        for entry in entries
+        for name, reading in entry.summary["variance_by_parameter"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def training(curves: list[Curve]) -> pd.DataFrame:
+    """Where the runs of one figure ended, over seeds, and when they reached the target; one row for each run."""
+    goal = target(curves)
+    return pd.DataFrame([_run(curve, goal) for curve in curves if curve.data is not None])
+
+
+def target(curves: list[Curve]) -> float:
+    """The objective to reach: TARGET of the way from the start to the best median at the end, of one figure's runs."""
+    tables = [np.array(curve.data["objective"]) for curve in curves if curve.data is not None]
+    start = float(np.median([table[0] for table in tables]))
+    best = float(min(np.nanmedian(table[-1]) for table in tables))
+    return start + TARGET * (best - start)
+
+
+def _run(curve: Curve, goal: float) -> dict[str, Any]:
+    data = curve.data or {}
+    objective = np.array(data["objective"], dtype=float)
+    step = float(np.median(data["seconds"])) if data.get("seconds") else None
+    reached = first_reached(data["steps"], objective, goal)
+    row = {"solver": curve.training.solver, "estimator": inner(curve.training.solver), "seeds": objective.shape[1]}
+    row |= spread("final", signed(objective[-1]).json())
+    gap = None if data.get("gap") is None else signed(np.array(data["gap"][-1], dtype=float)).json()
+    row |= spread("gap", gap) | {"seconds_per_step": step, "reached": int(np.isfinite(reached).sum())}
+    typical = float(np.median(reached))  # infinite where half of the seeds or more never got there
+    row |= {"steps_to_target": typical if np.isfinite(typical) else None}
+    return row | {"seconds_to_target": typical * step if step and np.isfinite(typical) else None}
+
+
+def first_reached(steps: list[int], objective: np.ndarray, goal: float) -> np.ndarray:
+    """The first evaluated step at which each seed is at the goal or below; infinite where it never is. `[seeds]`"""
+    below = objective <= goal
+    at = np.array(steps, dtype=float)[below.argmax(axis=0)]
+    return np.where(below.any(axis=0), at, np.inf)
+
+
+def unmeasured(results: Results) -> pd.DataFrame:
+    """Cells and runs that have no result, those with the same reason in one row: status, method, problem, where, reason."""
+    ended = [
+        (e.summary["status"], e.label, e.record.cell.problem, _where(e), e.summary["reason"] or "")
+        for e in results.entries
+        if e.summary["status"] != "measured"
+    ]
+    ended += [
+        (c.status, c.training.solver, c.training.problem, f"training of {c.training.steps} steps", c.reason or "")
+        for c in results.curves
+        if c.status != "measured"
+    ]
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for status, method, problem, where, reason in ended:
+        found.setdefault((status, method, problem, reason), []).append(where)
+    columns = ["status", "method", "problem", "reason", "where"]
+    rows = [(*key, "; ".join(dict.fromkeys(places))) for key, places in found.items()]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _where(entry: Entry) -> str:
+    cell = entry.record.cell
+    return f"{cell.at}, K = {cell.num_samples}"
+
+
+def bibliography(results: Results) -> pd.DataFrame:
+    """Every method used and what it cites, sorted by reference; an empty reference where the store knows none."""
+    cited = {e.estimator: e.summary["reference"] for e in results.entries if e.summary["reference"]}
+    found: dict[str, list[str]] = {}
+    for name in results.estimators:
+        found.setdefault(cited.get(name, ""), []).append(name)
+    rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
+    return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])
+
+
+def counts(results: Results) -> Counter[str]:
+    """How the cells and training runs ended."""
+    return Counter([*(e.summary["status"] for e in results.entries), *(c.status for c in results.curves)])
