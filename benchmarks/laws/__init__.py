@@ -1,0 +1,77 @@
+"""What every estimator and problem must obey: each law is a function from a case to a finding, never an assertion.
+
+    from benchmarks.laws import Case, Law, parametrize
+    from my_package import MyEstimator
+
+    @parametrize([MyEstimator()])
+    def test_my_estimator(law: Law, case: Case) -> None:
+        law(case).demand()
+
+LAWS bind every estimator, CLAIMS only those methods that make them, PROBLEM_LAWS every problem. A law that raises an
+exception inside somebody's code is broken, and its finding names the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from benchmarks.laws.cases import FIXTURES as FIXTURES
+from benchmarks.laws.cases import Case as Case
+from benchmarks.laws.cases import Fixture as Fixture
+from benchmarks.laws.cases import cases as cases
+from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
+from benchmarks.laws.contract import (
+    gradient_has_the_form_of_the_parameters,
+    inputs_are_not_touched,
+    nothing_stays_attached,
+    state_keeps_its_form,
+    surroundings_are_not_touched,
+    text_is_identity,
+)
+from benchmarks.laws.findings import Finding as Finding
+from benchmarks.laws.independence import replicates_are_independent, seeds_decide
+from benchmarks.laws.montecarlo import bias_is_found as bias_is_found
+from benchmarks.laws.montecarlo import mean_is_exact, variance_falls_with_draws
+from benchmarks.laws.problems import (
+    cost_has_the_shape_of_log_prob,
+    every_parameter_matters,
+    oracle_has_its_own_gradient,
+    oracle_or_the_reason,
+    start_is_the_same_each_time,
+)
+from estimators.core import Estimator
+
+Law: TypeAlias = Callable[[Case], Finding]
+
+LAWS: tuple[Law, ...] = (  # those that find most in the least time first
+    text_is_identity,
+    gradient_has_the_form_of_the_parameters,
+    state_keeps_its_form,
+    inputs_are_not_touched,
+    nothing_stays_attached,
+    surroundings_are_not_touched,
+    seeds_decide,
+    replicates_are_independent,
+    mean_is_exact,
+    variance_falls_with_draws,
+)
+CLAIMS: tuple[Law, ...] = (constants_change_nothing, zero_at_the_posterior)
+PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
+    start_is_the_same_each_time,
+    cost_has_the_shape_of_log_prob,
+    every_parameter_matters,
+    oracle_or_the_reason,
+    oracle_has_its_own_gradient,
+)
+
+
+def parametrize(
+    estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, laws: Iterable[Law] = LAWS
+) -> Any:
+    """A pytest mark that gives a test every `law` with every `case` of the estimators; needs pytest."""
+    import pytest  # only here: the package itself does without
+
+    found, laws = cases(estimators, fixtures), list(laws)
+    pairs = [pytest.param(law, case, id=f"{law.__name__}-{case}") for case in found for law in laws]
+    return pytest.mark.parametrize(("law", "case"), pairs)

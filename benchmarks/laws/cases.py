@@ -1,0 +1,168 @@
+"""What the laws are tried on: problems at places where bugs have somewhere to show, and estimators on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from benchmarks.block import Setting, block_seed, lifted, seeded, warm_state
+from benchmarks.problems import (
+    BayesianLogisticRegression,
+    BernoulliToy,
+    BernoulliVAE,
+    GaussianToy,
+    GaussianVAE,
+    LinearGaussian,
+    Minibatch,
+)
+from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
+
+HOST = torch.device("cpu")
+SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A problem at a place: `init`, `moved` (off it by a different amount in each coordinate) or `posterior`.
+
+    `posterior` is where q is the exact p(z|x): the true parameters of a `LinearGaussian` with one latent.
+    """
+
+    problem: Problem
+    place: str = "moved"
+
+    @property
+    def params(self) -> Params:
+        """The parameters there: float64, on the CPU, without a replicate axis."""
+        if self.place == "posterior":
+            return cast(LinearGaussian, self.problem).true_parameters()
+        params = self.problem.init()
+        return params if self.place == "init" else {name: value + uneven(value) for name, value in params.items()}
+
+    @property
+    def is_source(self) -> bool:
+        """Whether estimators see what the problem draws instead of the problem itself."""
+        return self.problem.template is not self.problem
+
+    def __str__(self) -> str:
+        return f"{self.problem} at {self.place}"
+
+
+def uneven(value: Tensor) -> Tensor:
+    """Amounts of both signs, different in each coordinate: +.7 on all logits would leave a softmax unchanged."""
+    steps = torch.arange(value.numel(), dtype=torch.float64).view(value.shape)
+    return (SHIFT * torch.cos(1 + 2.4 * steps)).to(value)
+
+
+FIXTURES = (
+    Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"),
+    Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"),
+    Fixture(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), "init"),
+    Fixture(BernoulliToy(probs=(0.3,)), "init"),
+    Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init"),
+    Fixture(LinearGaussian(latents=2, observed=3, rows=3)),
+    Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
+    Fixture(BayesianLogisticRegression()),
+    Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
+    Fixture(BernoulliVAE(latents=2, rows=3)),
+    Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),
+    Fixture(Minibatch(LinearGaussian(latents=2, observed=3, rows=5), size=3)),
+    Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
+    Fixture(Minibatch(BayesianLogisticRegression(), size=7)),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One estimator on one fixture, with a state that is `none`, `cold` or `warm`."""
+
+    estimator: Estimator
+    fixture: Fixture
+    num_samples: int = 3
+    state: str = "none"
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the estimator does not fit the problem, or None."""
+        return self.estimator.refuses(self.fixture.problem.template, self.num_samples)
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every replicate is the same: an estimator without noise, on rows that are not drawn."""
+        return self.estimator.deterministic and not self.fixture.is_source
+
+    def replicates(self, wanted: int) -> int:
+        """How many replicates to look at: a few are enough where nothing is drawn, and oracles are dear."""
+        return min(wanted, 5) if self.estimator.deterministic else wanted
+
+    def params(self, replicates: Sequence[int], dtype: torch.dtype = torch.float64) -> Params:
+        """The fixture's parameters as equal replicates, in tensors of their own."""
+        params = self.fixture.params
+        return {name: value.to(dtype).expand(*replicates, *value.shape).clone() for name, value in params.items()}
+
+    def initial(self, problem: Problem, params: Params) -> State:
+        """The state before the estimate, for parameters `[*R, …]`; a warm one for parameters `[R, …]`."""
+        if self.state != "warm":
+            return self.estimator.init(problem, params)
+        first = next(iter(self.fixture.params))
+        replicates = params[first].shape[: params[first].dim() - self.fixture.params[first].dim()]
+        return lifted(warmed(self), replicates[0])
+
+    def estimate(self, params: Params, seed: int = 1) -> Estimate:
+        """One estimate for every replicate of `params`, from the seed."""
+        with seeded(seed, HOST):
+            problem = self.fixture.problem.draw(_replicates(self, params))
+            return self.estimator.estimate(problem, params, self.initial(problem, params), self.num_samples)
+
+    def exact(self) -> Params | None:
+        """The exact gradient of the estimator's target, or None where there is no oracle."""
+        leaves = {name: value.requires_grad_() for name, value in self.fixture.params.items()}
+        exact = self.estimator.target.exact(self.fixture.problem.template, leaves, self.num_samples)
+        return None if exact is None else gradient_of_sum(exact, leaves)
+
+    def __str__(self) -> str:
+        state = "" if self.state == "none" else f", {self.state}"
+        return f"{self.estimator} on {self.fixture}, num_samples={self.num_samples}{state}"
+
+
+def _replicates(case: Case, params: Params) -> int:
+    name, value = next(iter(case.fixture.params.items()))
+    given = params[name].shape
+    return given[: len(given) - value.dim()].numel()
+
+
+@cache
+def warmed(case: Case) -> State:
+    """One replicate's state after a run at the fixture's parameters."""
+    fixture = case.fixture
+    setting = Setting(fixture.problem, case.estimator, case.num_samples, fixture.params)
+    return warm_state(setting, block_seed(fixture.problem, case.num_samples, fixture.place, 0, 1, "warm-up"))
+
+
+def cases(estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: int = 3) -> list[Case]:
+    """Every estimator on every fixture that it does not refuse; those with a state both cold and warm."""
+    fixtures, found = list(fixtures), []
+    for estimator in estimators:
+        for fixture in fixtures:
+            if Case(estimator, fixture, num_samples).refusal is None:
+                problem = fixture.problem.template
+                has_state = tree_leaves(estimator.init(problem, fixture.params))
+                states = ("cold", "warm") if has_state else ("none",)
+                found += [Case(estimator, fixture, num_samples, state) for state in states]
+    return found
+
+
+def coordinate(params: Params, flat: int) -> str:
+    """The flattened gradient's coordinate as `name[i, j]`."""
+    for name, value in params.items():
+        if flat < value.numel():
+            place = [int(i) for i in torch.unravel_index(torch.tensor(flat), value.shape)] if value.dim() else []
+            return f"{name}{place or ''}"
+        flat -= value.numel()
+    raise IndexError(flat)

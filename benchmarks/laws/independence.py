@@ -1,0 +1,142 @@
+"""Replicates are independent, under replayed draws; seeds decide everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from benchmarks.block import seeded
+from benchmarks.laws.cases import HOST, Case, coordinate, uneven
+from benchmarks.laws.contract import same
+from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from estimators.core import Estimate, Params, State
+
+
+class Diverged(Exception):
+    """The second run draws something else than the first: what there is to replay does not fit."""
+
+
+def is_draw(operation: OpOverload) -> bool:
+    """Whether an operation draws: most are tagged so; a few that take a generator (Dirichlet, binomial) are not."""
+    takes_generator = any(argument.name == "generator" for argument in operation._schema.arguments)
+    return torch.Tag.nondeterministic_seeded in operation.tags or takes_generator
+
+
+class Recorded(TorchDispatchMode):
+    """Keeps the output of every operation that draws. It sits below autograd, so that gradients through draws live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[tuple[OpOverload, Any]] = []
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if is_draw(func):
+            self.draws.append((func, tree_map(torch.clone, out)))
+        return out
+
+
+class Replayed(TorchDispatchMode):
+    """Gives every operation that draws what it gave before; Diverged where that does not fit."""
+
+    def __init__(self, draws: list[tuple[OpOverload, Any]]) -> None:
+        super().__init__()
+        self.left = list(draws)
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if not is_draw(func):
+            return out
+        if not self.left or self.left[0][0] is not func:
+            raise Diverged(f"{func} was not drawn here before")
+        return tree_map(_overwritten, out, self.left.pop(0)[1])
+
+
+def _overwritten(out: Tensor, recorded: Tensor) -> Tensor:
+    """The new draw with the recorded numbers in it: the same tensor, as an in-place draw is its own argument."""
+    if out.shape != recorded.shape:
+        raise Diverged(f"a draw of shape {list(out.shape)} had {list(recorded.shape)} before")
+    return out.copy_(recorded)
+
+
+@law
+def replicates_are_independent(case: Case) -> Finding:
+    """With one replicate's parameters and state shifted and all draws replayed, no other replicate changes by a bit.
+
+    A baseline that averages over the replicates passes a test of bias when it is batched, and is badly biased alone.
+    """
+    for replicates, shifted in ((5, 2), (300, 0), (300, 299)):
+        if replicates > case.replicates(replicates):
+            continue
+        try:
+            before, after = _both_runs(case, replicates, shifted)
+        except Diverged as fault:
+            return declined(f"draws cannot be replayed when one replicate's parameters change: {fault}")
+        others = torch.arange(replicates) != shifted
+        for name, value in before.items():
+            if not same(value[others], after[name][others]):
+                moved = (value - after[name])[others].abs().nan_to_num(torch.inf)
+                worst = coordinate({name: value[0]}, int(moved.reshape(len(moved), -1).amax(0).argmax()))
+                detail = f"of {replicates} replicates, others changed when replicate {shifted} alone was shifted"
+                return failed(detail, worst, moved.max().item())
+    return passed(visible=0.0)
+
+
+def _both_runs(case: Case, replicates: int, shifted: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Gradients and state leaves by name, first as they are, then with one replicate shifted."""
+    params = case.params((replicates,))
+    with seeded(1, HOST):
+        problem = case.fixture.problem.draw(replicates)
+        state = case.initial(problem, params)
+        with Recorded() as recorded:
+            before = case.estimator.estimate(problem, params, state, case.num_samples)
+        other_params, other_state = _shifted(params, shifted), _shifted_state(state, shifted)
+        with Replayed(recorded.draws):
+            after = case.estimator.estimate(problem, other_params, other_state, case.num_samples)
+    return _named(before), _named(after)
+
+
+def _shifted(params: Params, replicate: int) -> Params:
+    moved = {name: value.clone() for name, value in params.items()}
+    for value in moved.values():
+        value[replicate] += uneven(value[replicate])
+    return moved
+
+
+def _shifted_state(state: State, replicate: int) -> State:
+    """The state with one replicate's numbers larger by a tenth; counts stay as they are."""
+
+    def moved(leaf: Tensor) -> Tensor:
+        factor = torch.ones(leaf.shape[0], dtype=torch.float64)
+        factor[replicate] = 1.1
+        return leaf * factor.to(leaf).view(-1, *[1] * (leaf.dim() - 1)) if leaf.is_floating_point() else leaf.clone()
+
+    return tree_map(moved, state)
+
+
+def _named(estimate: Estimate) -> dict[str, Tensor]:
+    leaves = {f"state leaf {i}": leaf for i, leaf in enumerate(tree_leaves(estimate.state))}
+    return {**estimate.gradient, **leaves}
+
+
+@law
+def seeds_decide(case: Case) -> Finding:
+    """Same seed, same numbers; other seed, other numbers; 64 replicates not all alike, unless there is no noise."""
+    params = case.params((case.replicates(64),))
+    first, again, other = (case.estimate(params, seed).gradient for seed in (1, 1, 2))
+    if not all(same(first[name], again[name]) for name in params):
+        return failed("the same seed gave other numbers: something draws from another generator than torch's default")
+    alike = all(torch.allclose(value, value[:1].expand_as(value), 1e-12, 1e-12) for value in first.values())
+    unchanged = all(same(first[name], other[name]) for name in params)
+    if case.deterministic:
+        return passed() if alike and unchanged else failed("declared deterministic, but replicates or seeds differ")
+    if unchanged:
+        return failed("another seed gave the same numbers: the draws do not come from torch's default generator")
+    if alike:
+        return failed("64 replicates are all alike: they share their draws, and no mean over them gets better")
+    return passed()

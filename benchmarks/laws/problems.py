@@ -1,0 +1,108 @@
+"""What every problem must obey: the one shape law, parameters that matter, an oracle or the reason why not."""
+
+from __future__ import annotations
+
+import torch
+
+from benchmarks import specs
+from benchmarks.block import seeded
+from benchmarks.laws.cases import HOST, Fixture, coordinate
+from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from estimators.core import Params, Problem, gradient_of_sum
+
+DIFFERENCE = 1e-4  # step of the central differences that the oracle's gradient is held against
+
+
+def _drawn(
+    fixture: Fixture, replicates: tuple[int, ...], samples: tuple[int, ...]
+) -> tuple[Problem, Params, torch.Tensor]:
+    """The problem that an estimator sees, parameters that require gradients, and draws of z."""
+    params = {
+        name: value.expand(*replicates, *value.shape).clone().requires_grad_() for name, value in fixture.params.items()
+    }
+    with seeded(1, HOST):
+        problem = fixture.problem.draw(replicates[0]) if replicates else fixture.problem.template
+        return problem, params, problem.distribution(params).sample(samples)
+
+
+@law
+def cost_has_the_shape_of_log_prob(fixture: Fixture) -> Finding:
+    """cost: z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`; q's batch begins with `*R`."""
+    for replicates in ((), (1,), (5,)):
+        for samples in ((), (1,), (4,)):
+            problem, params, z = _drawn(fixture, replicates, samples)
+            q = problem.distribution(params)
+            cost = problem.cost(params, z, q)
+            if q.batch_shape[: len(replicates)] != replicates:
+                return failed(f"q has the batch {list(q.batch_shape)}, which does not begin with {list(replicates)}")
+            if cost.shape != q.log_prob(z).shape:
+                return failed(f"cost is {list(cost.shape)}, log q(z) is {list(q.log_prob(z).shape)}")
+    return passed()
+
+
+@law
+def every_parameter_matters(fixture: Fixture) -> Finding:
+    """Each parameter has a gradient, through q or through the cost."""
+    problem, params, z = _drawn(fixture, (2,), (3,))
+    q = problem.distribution(params)
+    cost = problem.cost(params, z, q)
+    gradient = gradient_of_sum((cost.detach() - 1.0) * q.log_prob(z) + cost, params)
+    idle = [name for name, value in gradient.items() if not value.count_nonzero()]
+    return failed("neither q nor the cost depends on it", ", ".join(idle)) if idle else passed()
+
+
+@law
+def oracle_or_the_reason(fixture: Fixture) -> Finding:
+    """`exact` answers where `no_oracle` is None, with q's batch shape, and is None where that says why."""
+    problem, params, _ = _drawn(fixture, (2,), ())
+    exact, reason = problem.exact(params), problem.no_oracle
+    if exact is None:
+        return failed("exact is None, and no_oracle does not say why") if reason is None else passed(detail=reason)
+    if reason is not None:
+        return failed(f"there is an oracle, though no_oracle says that {reason}")
+    batch = problem.distribution(params).batch_shape
+    return passed() if exact.shape == batch else failed(f"exact is {list(exact.shape)}, q's batch {list(batch)}")
+
+
+@law
+def oracle_has_its_own_gradient(fixture: Fixture) -> Finding:
+    """The oracle's gradient is that of central differences along one direction in each named parameter."""
+    problem = fixture.problem.template
+    if problem.no_oracle is not None:
+        return declined(problem.no_oracle)
+    params = {name: value.requires_grad_() for name, value in fixture.params.items()}
+    exact = problem.exact(params)
+    assert exact is not None, "no_oracle was None"
+    gradient = gradient_of_sum(exact, params)
+    for name, value in params.items():
+        direction = torch.cos(1.0 + torch.arange(value.numel(), dtype=value.dtype)).view(value.shape)
+        sides = [_at(problem, params, name, sign * DIFFERENCE * direction) for sign in (1, -1)]
+        found, expected = (gradient[name] * direction).sum().item(), (sides[0] - sides[1]) / (2 * DIFFERENCE)
+        if abs(found - expected) > 1e-5 * (1 + abs(expected)):
+            return failed("the oracle cannot be differentiated as it stands", name, found - expected)
+    return passed(1e-5)
+
+
+def _at(problem: Problem, params: Params, name: str, offset: torch.Tensor) -> float:
+    with torch.no_grad():
+        exact = problem.exact({**params, name: params[name] + offset})
+    assert exact is not None, "no_oracle was None"
+    return exact.sum().item()
+
+
+@law
+def start_is_the_same_each_time(fixture: Fixture) -> Finding:
+    """The text is the problem's identity; `init` is float64 on the CPU, and the same tensors' numbers at each call."""
+    problem = fixture.problem
+    if specs.problem(str(problem)) != problem:
+        return failed(f"{str(problem)!r} is read as {specs.problem(str(problem))!r}")
+    first, second = problem.init(), problem.init()
+    for name, value in first.items():
+        if value.dtype != torch.float64 or value.device != HOST:
+            return failed(f"{value.dtype} on {value.device}, where float64 on the CPU is wanted", name)
+        if not torch.equal(value, second[name]):
+            worst = int((value - second[name]).abs().argmax())
+            return failed("init gives other numbers at the second call", coordinate({name: value}, worst))
+        if value.untyped_storage().data_ptr() == second[name].untyped_storage().data_ptr():
+            return failed("init gives the same tensor again: whoever changes it changes the start of others", name)
+    return passed()

@@ -1,0 +1,230 @@
+"""The laws over the whole catalogue, and over controls that each break one.
+
+Laws of chance fail a right case with probability 1e-6 (`montecarlo.LEVEL`), over all of its coordinates; there are
+about 200 such tests, so that a right catalogue fails this file with probability below 1e-3 in all, once: seeds are
+fixed, and what passes goes on passing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+import estimators
+from benchmarks import laws, problems
+from benchmarks.laws import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases, parametrize
+from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
+from benchmarks.laws.contract import (
+    gradient_has_the_form_of_the_parameters,
+    inputs_are_not_touched,
+    nothing_stays_attached,
+    state_keeps_its_form,
+    surroundings_are_not_touched,
+    text_is_identity,
+)
+from benchmarks.laws.independence import replicates_are_independent, seeds_decide
+from benchmarks.laws.montecarlo import bias_is_found, mean_is_exact, variance_falls_with_draws
+from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from estimators import (
+    ExactGradient,
+    LeaveOneOut,
+    MovingAverageBaseline,
+    Reparameterization,
+    ScoreFunction,
+    StickingTheLanding,
+    StraightThrough,
+)
+from estimators.core import Estimator
+from tests import broken, broken_problems
+
+CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
+BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
+
+GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
+MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
+POSTERIOR = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
+
+
+@parametrize(CATALOGUE)
+def test_catalogue_keeps_the_laws(law: Law, case: Case) -> None:
+    law(case).demand()
+
+
+@pytest.mark.parametrize("estimator", BIASED, ids=str)
+def test_declared_bias_is_found(estimator: Estimator) -> None:
+    bias_is_found(cases([estimator])).demand()
+
+
+@pytest.mark.parametrize("law", PROBLEM_LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("fixture", FIXTURES, ids=str)
+def test_problems_keep_the_laws(fixture: Fixture, law: Callable[[Fixture], Finding]) -> None:
+    law(fixture).demand()
+
+
+def test_every_estimator_and_problem_is_tried() -> None:
+    tried = cases(CATALOGUE)
+    assert {type(case.estimator).__name__ for case in tried} == set(estimators.__all__)
+    assert {type(fixture.problem).__name__ for fixture in FIXTURES} == set(problems.__all__)
+    assert {case.state for case in tried} == {"none", "cold", "warm"}
+
+
+def test_only_problems_without_oracle_are_left_unjudged() -> None:
+    for case in cases([ScoreFunction(), LeaveOneOut()]):
+        assert (case.exact() is None) == (case.fixture.problem.no_oracle is not None)
+
+
+@pytest.mark.parametrize("case", cases([LeaveOneOut()]), ids=str)
+def test_leave_one_out_ignores_constants(case: Case) -> None:
+    constants_change_nothing(case).demand()
+
+
+@pytest.mark.parametrize("estimator", [LeaveOneOut(), StickingTheLanding()], ids=str)
+def test_landing_without_noise(estimator: Estimator) -> None:
+    finding = zero_at_the_posterior(Case(estimator, POSTERIOR))
+    assert finding.status == "passed", finding
+
+
+@dataclass(frozen=True)
+class Control:
+    """A wrong estimator, the laws that reject it, and a right one that they let pass at the same place."""
+
+    wrong: Estimator
+    laws: tuple[Law, ...]
+    right: Estimator
+    fixture: Fixture
+    state: str = "none"
+    num_samples: int = 3
+
+    def __str__(self) -> str:
+        return type(self.wrong).__name__
+
+    def case(self, estimator: Estimator) -> Case:
+        state = "none" if estimator.init(self.fixture.problem, self.fixture.params) == () else self.state
+        return Case(estimator, self.fixture, self.num_samples, state)
+
+
+WEIGHTED, AVERAGE, PATHWISE = ScoreFunction(), MovingAverageBaseline(), Reparameterization()
+CONTROLS = [
+    Control(broken.OwnSampleInBaseline(), (mean_is_exact,), LeaveOneOut(), BIT),
+    Control(broken.BaselineOverReplicates(), (replicates_are_independent,), LeaveOneOut(), MODEL),
+    Control(broken.HalfBaseline(), (constants_change_nothing, zero_at_the_posterior), LeaveOneOut(), POSTERIOR),
+    Control(broken.RaisedBaseline(), (zero_at_the_posterior,), LeaveOneOut(), POSTERIOR),
+    Control(broken.NoisyExact(), (seeds_decide, mean_is_exact), ExactGradient(), MODEL),
+    Control(broken.WeightAttached(), (mean_is_exact,), WEIGHTED, MODEL),
+    Control(broken.DrawAttached(), (mean_is_exact,), WEIGHTED, GAUSSIAN),
+    Control(broken.CostGradientForgotten(), (mean_is_exact,), WEIGHTED, MODEL),
+    Control(broken.SumOverDraws(), (mean_is_exact, variance_falls_with_draws), WEIGHTED, GAUSSIAN),
+    Control(broken.MeanOverRows(), (mean_is_exact,), WEIGHTED, MODEL),
+    Control(broken.OneDrawForAll(), (variance_falls_with_draws,), WEIGHTED, MODEL),
+    Control(broken.AverageUpdatedFirst(), (mean_is_exact,), AVERAGE, BIT, "warm"),
+    Control(broken.StateInPlace(), (inputs_are_not_touched,), AVERAGE, GAUSSIAN, "warm"),
+    Control(broken.StateAttached(), (nothing_stays_attached,), AVERAGE, MODEL, "cold"),
+    Control(
+        broken.StateForgetsReplicates(), (state_keeps_its_form, replicates_are_independent), AVERAGE, MODEL, "cold"
+    ),
+    Control(broken.VarianceForScale(), (mean_is_exact,), PATHWISE, GAUSSIAN),
+    Control(broken.ScaleChainForgotten(), (mean_is_exact,), PATHWISE, GAUSSIAN),
+    Control(broken.Nudged(by=0.2), (mean_is_exact,), PATHWISE, GAUSSIAN),
+    Control(broken.OneNoiseForReplicates(), (seeds_decide,), PATHWISE, GAUSSIAN),
+    Control(broken.SeedIgnored(), (seeds_decide,), PATHWISE, GAUSSIAN),
+    Control(broken.Unrepeatable(), (seeds_decide,), PATHWISE, GAUSSIAN),
+    Control(broken.EntropyForgotten(), (mean_is_exact,), StickingTheLanding(), MODEL),
+    Control(broken.LandingWithoutPath(), (mean_is_exact,), StickingTheLanding(), MODEL),
+    Control(broken.LandingForgotten(), (zero_at_the_posterior,), StickingTheLanding(), POSTERIOR),
+    Control(broken.ParametersInPlace(), (inputs_are_not_touched,), WEIGHTED, GAUSSIAN),
+    Control(broken.AlwaysDouble(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
+    Control(broken.OtherOrder(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
+    Control(broken.GradModeLeft(), (surroundings_are_not_touched,), WEIGHTED, GAUSSIAN),
+    Control(broken.Raises(), (mean_is_exact,), WEIGHTED, GAUSSIAN),
+    Control(broken.TextLosesField(rate=0.3), (text_is_identity,), AVERAGE, GAUSSIAN),
+    Control(broken.NoDataclass(), (text_is_identity,), WEIGHTED, GAUSSIAN),
+]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=str)
+def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
+    for law in control.laws:
+        finding = law(control.case(control.wrong))
+        assert finding.status == "failed", finding
+        assert finding.law == law.__name__
+        assert finding.detail
+        neighbour = law(control.case(control.right))
+        assert neighbour.status == "passed", neighbour
+
+
+def test_every_law_rejects_a_control() -> None:
+    """No test that cannot fail."""
+    assert {law.__name__ for control in CONTROLS for law in control.laws} == {law.__name__ for law in LAWS + CLAIMS}
+
+
+def test_every_control_is_used() -> None:
+    bases = (broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing, broken.BiasedByName)
+    written = {cls for _, cls in inspect.getmembers(broken, inspect.isclass) if cls.__module__ == broken.__name__}
+    assert written - set(bases) == {type(control.wrong) for control in CONTROLS}
+
+
+@pytest.mark.parametrize("right", [broken.Weighted(), broken.MovingAverage(), broken.Pathwise(), broken.Landing()])
+def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
+    for case in cases([right], [GAUSSIAN, MODEL]):
+        for law in LAWS:
+            law(case).demand()
+
+
+def test_baseline_over_replicates_passes_for_unbiased_in_a_batch() -> None:
+    """Why independence is a law of its own: no test of the mean can see this."""
+    assert mean_is_exact(Case(broken.BaselineOverReplicates(), MODEL)).status == "passed"
+
+
+def test_bias_that_is_declared_and_not_there() -> None:
+    claimed = bias_is_found(cases([broken.BiasedByName()], [GAUSSIAN, BIT, MODEL]))
+    assert claimed.status == "failed"
+    found = bias_is_found(cases([StraightThrough()], [BIT]))
+    assert found.status == "passed"
+    assert found.size == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1), rel=0.05)
+
+
+PROBLEM_CONTROLS = {
+    broken_problems.SharedStart: laws.start_is_the_same_each_time,
+    broken_problems.SummedCost: laws.cost_has_the_shape_of_log_prob,
+    broken_problems.IdleParameter: laws.every_parameter_matters,
+    broken_problems.SilentlyWithoutOracle: laws.oracle_or_the_reason,
+    broken_problems.OracleDetached: laws.oracle_has_its_own_gradient,
+}
+
+
+@pytest.mark.parametrize("wrong", PROBLEM_CONTROLS, ids=lambda cls: cls.__name__)
+def test_wrong_problem_is_rejected(wrong: type[BernoulliToy]) -> None:
+    finding = PROBLEM_CONTROLS[wrong](Fixture(wrong()))
+    assert finding.status == "failed", finding
+
+
+def test_every_problem_law_rejects_a_control() -> None:
+    assert set(PROBLEM_CONTROLS.values()) == set(PROBLEM_LAWS)
+
+
+def test_a_finding_says_where_and_by_how_much() -> None:
+    finding = mean_is_exact(Case(broken.Nudged(by=0.2), GAUSSIAN))
+    assert finding.coordinate == "log_scale[0]"
+    assert finding.size == pytest.approx(0.2, abs=0.05)
+    assert 0 < (finding.visible or 0) < 0.1
+    with pytest.raises(AssertionError, match=r"mean_is_exact: failed at log_scale\[0\] by 0\..*Nudged\(by=0.2\)"):
+        finding.demand()
+    assert finding.json()["status"] == "failed"
+
+
+def test_code_that_raises_is_named() -> None:
+    finding = mean_is_exact(Case(broken.Raises(), GAUSSIAN))
+    assert "ZeroDivisionError" in finding.detail
+    assert "broken.py:" in finding.detail
+
+
+def test_a_law_is_silent_without_grounds() -> None:
+    sources = [fixture for fixture in FIXTURES if fixture.is_source]
+    assert constants_change_nothing(Case(LeaveOneOut(), sources[0])).status == "declined"
+    assert zero_at_the_posterior(Case(LeaveOneOut(), MODEL)).status == "declined"
+    assert mean_is_exact(Case(StraightThrough(), BIT)).status == "declined"
+    assert variance_falls_with_draws(replace(Case(ExactGradient(), BIT))).status == "declined"
