@@ -47,7 +47,9 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
     )
-    return {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap, "evaluation": kind}
+    cited = getattr(getattr(solver, "estimator", None), "reference", None)
+    curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
+    return {**curves, "evaluation": kind, "reference": cited}
 
 
 def one_step(training: Training) -> Callable[[], object]:
