@@ -77,7 +77,7 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
     for kind, entries in found.items():
         table = Table(title=kind, title_justify="left", show_edge=False)
         for column in entries[0] if entries else []:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column in ("name", "family", "bias"))
         for entry in entries:
             table.add_row(*(str(value) for value in entry.values()))
         console.print(table)

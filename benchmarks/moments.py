@@ -50,7 +50,7 @@ class Moments:
         shift = other.mean - self.mean
         share = self.units * other.units / units
         skew = share * (self.units - other.units) / units
-        merged = {
+        merged: dict[str, Any] = {
             "replicates": self.replicates + other.replicates,
             "units": self.units + other.units,
             "nonfinite": self.nonfinite + other.nonfinite,
@@ -63,7 +63,7 @@ class Moments:
             "within": self.within + other.within,
         }
         rest = [field.name for field in fields(self) if field.name not in merged]
-        lists = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
+        lists: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
         return type(self)(**merged, **lists)
 
     def to_bytes(self) -> bytes:

@@ -35,7 +35,7 @@ def positive(groups: Array) -> Reading:
     chi-squared interval covers 53 to 76 %.
     """
     count, mean = len(groups), float(np.mean(groups)) if len(groups) else math.nan
-    if count < 2:
+    if count < 2 or not math.isfinite(mean):
         return Reading(_finite(mean))
     stderr = float(np.std(groups, ddof=1)) / math.sqrt(count)
     if mean <= 0:

@@ -50,9 +50,14 @@ class Ready:
         return block_seed(self.setting.problem, c.num_samples, self.place, c.seed, self.size, index)
 
     @property
+    def once(self) -> bool:
+        """Whether every replicate would be the same: no draw is made, neither of z nor of rows."""
+        return self.setting.estimator.deterministic and self.setting.problem.template is self.setting.problem
+
+    @property
     def blocks(self) -> int:
         """How many blocks the cell has at the most."""
-        if self.setting.estimator.deterministic and self.setting.problem.template is self.setting.problem:
+        if self.once:
             return 1
         return MAX_BLOCKS if self.cell.replicates is None else -(-self.cell.replicates // self.size)
 
@@ -190,8 +195,7 @@ def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
     blocks = store.blocks(ready.cell)
     while len(blocks) < ready.blocks and not _narrow(ready.cell, blocks):
         index = len(blocks)
-        alone = ready.blocks == 1 and ready.setting.estimator.deterministic
-        blocks.append(measure_block(ready.setting, 1 if alone else ready.size, ready.seed(index)))
+        blocks.append(measure_block(ready.setting, 1 if ready.once else ready.size, ready.seed(index)))
         store.add_block(ready.cell, index, blocks[-1])
         progress.advance(0.0)
     return True

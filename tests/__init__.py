@@ -1,0 +1,13 @@
+"""How annotated shapes are checked under pytest: beartype everywhere but in constructors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from beartype import beartype
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """beartype's check, except of a spec's constructor, which coerces its fields and says itself what it cannot."""
+    return function if function.__name__ == "__init__" else beartype(function)

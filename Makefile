@@ -1,0 +1,37 @@
+# Everything runs in a virtual environment that is made once; `make demo` and `make test` each work on a fresh machine.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+STORE ?= demo.store
+REPORT ?= report.pdf
+# The first interpreter in the supported range, 3.11 to 3.13
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test lint types benchmark clean
+
+demo: $(VENV)/installed
+	$(BIN)/gradmark run demo --store $(STORE)
+	$(BIN)/gradmark report $(STORE) -o $(REPORT)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed
+	$(BIN)/pyright
+
+benchmark: $(VENV)/installed
+	$(BIN)/python -m pytest --benchmark
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "gradmark needs Python 3.11, 3.12 or 3.13; install one, or call make PYTHON=/path/to/python3"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv"; exit 2; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(STORE) $(REPORT)

@@ -1,0 +1,133 @@
+"""The command line: names and keys that scripts rely on, exit statuses, one line on stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cli
+
+TOY = ["--problem", "GaussianToy()", "--estimator"]
+KEYS = {
+    "problem", "estimator", "num_samples", "at", "device", "dtype", "replicates", "status", "reason", "objective",
+    "parameters", "total_variance", "snr", "bias", "block", "state", "cosine", "nonfinite", "tail", "cost",
+    "work_normalised_variance",
+}  # fmt: skip
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a command."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(arguments))
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+def test_measure_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "measure", *TOY, "Reparameterization()", "--replicates", "4096", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert set(found) >= KEYS
+    assert found["status"] == "measured"
+    assert set(found["objective"]) == {"value", "stderr", "exact"}
+    assert set(found["parameters"]) == {"loc", "log_scale"}
+    assert set(found["parameters"]["loc"]) == {"mean", "stderr", "variance", "exact"}
+    assert found["parameters"]["loc"]["exact"] == [2.0]
+    for name in ("total_variance", "snr", "cosine", "work_normalised_variance"):
+        assert set(found[name]) == {"value", "stderr", "ci", "level"}
+    assert set(found["bias"]) >= {"verdict", "level", "max_abs_z", "p_value", "minimum_detectable"}
+    assert set(found["tail"]) >= {"khat", "verdict"}
+    assert set(found["cost"]) >= {"forward", "backward", "seconds", "peak_memory_bytes"}
+    assert (found["block"], found["state"], found["nonfinite"]) == (4096, "none", 0)
+
+
+def test_the_same_command_gives_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    timed = ("cost", "work_normalised_variance")
+    runs = []
+    for seed in ("3", "3", "4"):
+        _, out, _ = call(capsys, "measure", *TOY, "ScoreFunction()", "--replicates", "1", "--seed", seed, "--json")
+        runs.append({key: value for key, value in json.loads(out).items() if key not in timed})
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_a_refusal_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "measure", *TOY, "LeaveOneOut()", "--json")
+    found = json.loads(out)
+    assert (code, err, found["status"]) == (0, "", "refused")
+    assert "pass 2 or more" in found["reason"]
+    assert set(found) >= KEYS
+    code, out, _ = call(capsys, "measure", *TOY, "LeaveOneOut()")
+    assert code == 0
+    assert "refused" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["measure", *TOY, "LeaveOnOut()"], "did you mean LeaveOneOut"),
+        (["measure", *TOY, "ScoreFunction()", "--at", "nowhere"], "a place is init, optimum, step=N or a file"),
+        (["measure", *TOY, "ScoreFunction()", "--at", "none.npz"], "no such file"),
+        (["measure", *TOY, "ScoreFunction()", "--num-samples", "0"], "num-samples"),
+        (["measure", *TOY, "ScoreFunction()", "--replicates", "9", "--rel-ci", "0.1"], "exclude each other"),
+        (["measure", *TOY, "ScoreFunction()", "--dtype", "float16"], "dtype"),
+        (["measure", "--problem", "GaussianToy()"], "estimator"),
+        (["measure", "--problem", 'GaussianVAE(data="mnits-5k")', "--estimator", "ScoreFunction()"], "did you mean"),
+        (["run", "nowhere.toml"], "published are"),
+        (["status", "nowhere"], "there is none"),
+        (["report", "nowhere", "-o", "x.pdf"], "there is none"),
+        (["frobnicate"], "frobnicate"),
+        (["list", "frogs"], "frogs"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], part: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("gradmark: ")
+    assert part in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["estimators", "problems", "studies", "data"])
+def test_list_as_table_and_as_json(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    code, out, _ = call(capsys, "list", kind, "--json")
+    rows = json.loads(out)[kind]
+    assert code == 0
+    assert all(row["name"] for row in rows)
+    code, out, _ = call(capsys, "list", kind)
+    assert code == 0
+    assert rows[0]["name"] in out
+
+
+def test_run_status_and_run_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    study = tmp_path / "small.toml"
+    study.write_text(
+        'title = "t"\n[[variance]]\nproblems = ["GaussianToy()"]\n'
+        'estimators = ["ScoreFunction()", "StraightThrough()"]\nreplicates = 8\n'
+    )
+    for _ in range(2):
+        code, out, _ = call(capsys, "run", str(study), "--store", str(tmp_path / "s"))
+        assert code == 0
+        assert str(tmp_path / "s") in out
+    code, out, _ = call(capsys, "status", str(tmp_path / "s"), "--json")
+    found = json.loads(out)
+    assert (found["done"], found["missing"], found["refused"], found["failed"]) == (1, 0, 1, 0)
+
+
+def test_python_m_benchmarks_is_gradmark() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "list", "problems", "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["problems"]
+
+
+def test_help_loads_no_torch() -> None:
+    code = "import sys, benchmarks.cli as c; c.cli(['-h'], standalone_mode=False); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,130 @@
+"""Intervals and verdicts: their coverage, their level, their power, and what they refuse to say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.block import fold
+from benchmarks.moments import Moments
+from benchmarks.readings import Reading, median, positive, product, ratio, root_ratio, signed
+from benchmarks.verdicts import FAMILY_LEVEL, judge_bias, judge_tail
+
+
+def moments_of(g: np.ndarray) -> Moments:
+    return fold([torch.from_numpy(g)], None, paired=False)
+
+
+def test_positive_interval_covers() -> None:
+    """1000 intervals for the mean of 64 chi-squared groups: 95 % nominal, at least 93 % (binomial sd .7 %)."""
+    draw = np.random.default_rng(0)
+    hits = 0
+    for _ in range(1000):
+        reading = positive(draw.chisquare(3, 64))
+        assert reading.ci is not None
+        hits += reading.ci[0] <= 3 <= reading.ci[1]
+    assert hits >= 930
+
+
+def test_paired_ratio_is_narrower_than_an_unpaired_one() -> None:
+    draw = np.random.default_rng(1)
+    shared = draw.chisquare(2, 400)
+    top, bottom = 2 * shared * draw.uniform(0.9, 1.1, 400), shared
+    paired, unpaired = ratio(top, bottom), ratio(top, bottom[:-1])
+    assert paired.ci is not None
+    assert unpaired.ci is not None
+    assert paired.ci[0] <= 2 <= paired.ci[1]
+    assert paired.ci[1] - paired.ci[0] < 0.2 * (unpaired.ci[1] - unpaired.ci[0])
+
+
+def test_what_cannot_be_said_is_none() -> None:
+    nothing = np.zeros(0)
+    for reading in (positive(nothing), signed(nothing), root_ratio(nothing, nothing), median(nothing)):
+        assert reading == Reading(None)
+    assert ratio(np.ones(8), np.zeros(8)).value is None
+    assert root_ratio(np.ones(8), np.zeros(8)).value is None
+    assert positive(np.array([1.0, math.inf])).value is None
+
+
+def test_zero_variance_has_a_zero_interval() -> None:
+    assert positive(np.zeros(8)) == Reading(0.0, 0.0, (0.0, 0.0))
+    assert product(Reading(0.0, 0.0), Reading(2.0, 0.1)).value == 0
+
+
+def test_signal_below_the_noise_is_zero_with_an_upper_bound() -> None:
+    draw = np.random.default_rng(2)
+    reading = root_ratio(draw.normal(-0.1, 1, 100), np.ones(100))
+    assert reading.value == 0
+    assert reading.ci is not None
+    assert reading.ci[0] == 0 < reading.ci[1]
+
+
+@pytest.mark.parametrize("law", ["normal", "lognormal", "rare"])
+def test_bias_verdict_keeps_its_level(law: str) -> None:
+    """500 unbiased samples of 4096 × 8: at level .001, 5 or more false alarms have a chance of 2e-4."""
+    draw = np.random.default_rng(3)
+    laws = {
+        "normal": lambda: draw.normal(size=(4096, 8)),
+        "lognormal": lambda: draw.lognormal(size=(4096, 8)) - math.exp(0.5),
+        "rare": lambda: (draw.uniform(size=(4096, 8)) < 0.02) - 0.02,
+    }
+    verdicts = [judge_bias(moments_of(laws[law]()), np.zeros(8), 0.0, False).verdict for _ in range(500)]
+    assert verdicts.count("biased") < 5
+
+
+def test_minimum_detectable_is_detected() -> None:
+    """A bias of that size in one coordinate is seen with probability .9: at least 75 of 100 (4.9 sd below)."""
+    draw = np.random.default_rng(4)
+    found = 0
+    for _ in range(100):
+        g = draw.exponential(size=(4096, 5)) - 1
+        size = judge_bias(moments_of(g), np.zeros(5), 0.0, False).minimum_detectable
+        assert size is not None
+        g[:, 2] += size
+        found += judge_bias(moments_of(g), np.zeros(5), 0.0, False).verdict == "biased"
+    assert found >= 75
+
+
+def test_opposite_biases_do_not_cancel() -> None:
+    g = [*np.random.default_rng(5).normal(size=(4096, 2)), 0.2, -0.2]
+    verdict = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    assert verdict.verdict == "biased"
+    assert verdict.p_value is not None
+    assert verdict.p_value < FAMILY_LEVEL
+
+
+def test_rounding_is_no_bias_and_more_is() -> None:
+    g = np.full((2048, 3), 1.0)
+    assert judge_bias(moments_of(g), g[0] + 1e-15, 1e-14, False).verdict == "unbiased"
+    assert judge_bias(moments_of(g), g[0] + 1e-12, 1e-14, False).verdict == "biased"
+
+
+def test_untested_says_why() -> None:
+    g = np.random.default_rng(6).normal(size=(512, 2))
+    few = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    assert (few.verdict, few.reason) == ("untested", "512 replicates; the verdict needs 1024")
+    assert judge_bias(moments_of(g), None, 0.0, False).reason == "the exact gradient is not known"
+    g = np.random.default_rng(6).normal(size=(2048, 2))
+    g[3, 0] = math.nan
+    bad = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    assert bad.verdict == "untested"
+    assert "1 of 2048" in (bad.reason or "")
+
+
+@pytest.mark.parametrize(("power", "verdict"), [(0.0, "light"), (1.3, "the variance may not exist")])
+def test_tail_of_a_pareto(power: float, verdict: str) -> None:
+    uniform = np.random.default_rng(7).uniform(size=2**14)
+    found = judge_tail(uniform**-power if power else uniform)
+    assert found.verdict == verdict
+    if power:
+        assert found.khat is not None
+        assert found.stderr is not None
+        assert abs(found.khat - power) < 4 * found.stderr
+
+
+def test_short_samples_and_two_point_gradients_have_no_tail() -> None:
+    assert judge_tail(np.ones(100)).verdict is None
+    assert judge_tail(np.repeat([0.0, 1.0], 4096)).khat is None
