@@ -1,0 +1,75 @@
+"""What the suites share: their parameters, and a cell set up from the packages of the commit under test.
+
+asv takes the suites from the working tree and the packages from the commit, which may lack a name that a suite uses:
+then the benchmark is n/a.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+DEVICES = ("cpu", "cuda")
+CATALOGUE = Path(__file__).resolve().parents[2] / "estimators" / "__init__.py"
+
+
+def catalogue() -> list[str]:
+    """Every estimator of the working tree, read from the text of its catalogue, in order.
+
+    asv hands a benchmark its parameters by their position, so that the list must be the same for every commit.
+    """
+    imports = [node for node in ast.parse(CATALOGUE.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
+    return [alias.asname for node in imports for alias in node.names if alias.asname]
+
+
+def package(name: str) -> Any:
+    """The module `name`, or None where the commit has none."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+# Here and not in a function: asv forks every benchmark off a process that has imported the suites
+np, torch = package("numpy"), package("torch")
+block, specs, timing = map(package, ("benchmarks.block", "benchmarks.specs", "benchmarks.timing"))
+moments, readings, provenance = map(package, ("benchmarks.moments", "benchmarks.readings", "benchmarks.provenance"))
+
+
+@contextmanager
+def lacking_is_na() -> Iterator[None]:
+    """asv's n/a where the commit lacks a module, a name or an estimator."""
+    try:
+        yield
+    except (AttributeError, ImportError) as lacking:
+        raise NotImplementedError(f"this commit: {lacking}") from lacking
+    except Exception as fault:
+        if type(fault).__name__ == "BadInput":  # whose class the commit may lack
+            raise NotImplementedError(f"this commit: {fault}") from fault
+        raise
+
+
+def setting(problem: str, estimator: str, num_samples: int, device: str = "cpu") -> Any:
+    """A `Setting` in float32 at the problem's initial parameters; n/a where refused, or without the device."""
+    if device == "cuda" and not (torch and torch.cuda.is_available()):
+        raise NotImplementedError("torch finds no CUDA device on this machine")
+    with lacking_is_na():
+        found, rule = specs.problem(problem), specs.estimator(estimator)
+        reason = rule.refuses(found.template, num_samples)
+        if reason is not None:
+            raise NotImplementedError(reason)
+        params = {name: value.to(device, torch.float32) for name, value in found.init().items()}
+        return block.Setting(found, rule, num_samples, params)
+
+
+def one_block(setting: Any, index: int = 0) -> Callable[[], Any]:
+    """A call that measures one whole block, draws and fold included."""
+    with lacking_is_na():
+        size = block.block_size(setting.problem, setting.num_samples, setting.params)
+        seed = block.block_seed(setting.problem, setting.num_samples, "init", 0, size, index)
+        measure = block.measure_block
+    return lambda: measure(setting, size, seed)
