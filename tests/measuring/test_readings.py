@@ -89,7 +89,7 @@ def test_minimum_detectable_is_detected() -> None:
 
 
 def test_opposite_biases_do_not_cancel() -> None:
-    g = [*np.random.default_rng(5).normal(size=(4096, 2)), 0.2, -0.2]
+    g = np.random.default_rng(5).normal(loc=[0.2, -0.2], size=(4096, 2))
     verdict = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
     assert verdict.verdict == "biased"
     assert verdict.p_value is not None
