@@ -1,0 +1,46 @@
+"""`pytest --benchmark` and pytest-benchmark's own options, in a folder with the project's conftest and two tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+def test_plain():
+    pass
+
+def test_fast(benchmark):
+    benchmark(sum, [1, 2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [
+        ([], "1 passed, 1 skipped"),
+        (["--benchmark"], "1 passed, 1 skipped"),
+        (["--benchmark-enable"], "2 passed"),
+    ],
+)
+def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
+    shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
+    (tmp_path / "test_two.py").write_text(TESTS)
+    call = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-v",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        str(tmp_path),
+        *options,
+        str(tmp_path),
+    ]
+    found = subprocess.run(call, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert outcome in found.stdout
+    assert ("test_fast PASSED" in found.stdout) == timed
