@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from reports.numbers import plain, power
-from reports.style import FONT, INK, MEASURED, MUTED, RULE
+from reports.numbers import power, tidy
+from reports.style import FONT, INK, MEASURED, MUTED, RULE, WIDTH
 
-MOST_TICKS = 6
+RIGHT, GUTTER = 0.08, 0.16  # inches: right of the panels, and between them
+TICKS = 6  # at most, on an axis as wide as half a page
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9))
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": [MEASURED, "DejaVu Sans"],  # the second has the superscripts that the first lacks
     "font.size": 8,
     "axes.edgecolor": MUTED,
@@ -61,25 +64,52 @@ def svg(figure: Figure) -> str:
     return file.getvalue().decode("utf-8").replace(f"'{MEASURED}', 'DejaVu Sans'", f"'{FONT}'").replace(MEASURED, FONT)
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """At most MOST_TICKS round numbers in a logarithmic range: powers of ten where it is wide, finer steps where not."""
+def panels(
+    shape: tuple[int, int], height: float, *, left: float, top: float, bottom: float, between: float
+) -> tuple[Figure, np.ndarray]:
+    """A figure as wide as the text with panels of `height` between margins, all in inches; rows share their y axis."""
+    rows, columns = shape
+    total = top + rows * height + (rows - 1) * between + bottom
+    figure = Figure(figsize=(WIDTH, total))
+    inner = (WIDTH - left - RIGHT - (columns - 1) * GUTTER) / columns
+    made = figure.subplots(
+        rows, columns, sharey="row", squeeze=False,
+        gridspec_kw={
+            "left": left / WIDTH, "right": 1 - RIGHT / WIDTH, "top": 1 - top / total, "bottom": bottom / total,
+            "wspace": GUTTER / inner, "hspace": between / height,
+        },
+    )  # fmt: skip
+    return figure, made
+
+
+def text_width(texts: Iterable[str]) -> float:
+    """The widest of these texts in inches, at the size of a tick's label."""
+    font = FontProperties(family=[MEASURED])
+    return (
+        max((TextPath((0, 0), text, size=7.5, prop=font).get_extents().width for text in texts), default=0) * 1.06 / 72
+    )
+
+
+def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
+    """At most `most` round numbers in a logarithmic range: powers of ten where it is wide, finer steps where not."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in reversed(STEPS):
         found = [step * 10.0**e for e in range(first, last + 1) for step in steps]
         inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
-        if len(inside) <= MOST_TICKS:
+        if len(inside) <= most:
             break
     else:
-        stride = math.ceil((last - first) / MOST_TICKS)
+        stride = math.ceil((last - first) / most)
         inside = [10.0**e for e in range(first, last + 1) if e % stride == 0 and low * 0.999 <= 10.0**e <= high * 1.001]
-    return inside if len(inside) > 1 else [float(f"{low:.3g}"), float(f"{high:.3g}")]
+    return inside if len(inside) > 1 else [float(f"{low:.2g}"), float(f"{high:.2g}")]
 
 
-def logarithmic(axis: Axis, low: float, high: float, which: Literal["x", "y"], axes: Axes) -> None:
-    """A logarithmic axis from low to high with round ticks."""
+def logarithmic(axes: Axes, which: Literal["x", "y"], limits: tuple[float, float], most: int = TICKS) -> None:
+    """A logarithmic axis with round ticks."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
-    axis.set_major_locator(FixedLocator(ticks(low, high)))
+    (axes.set_xlim if which == "x" else axes.set_ylim)(*limits)
+    axis.set_major_locator(FixedLocator(ticks(*limits, most)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
 
@@ -89,13 +119,13 @@ def tick_label(value: float) -> str:
     if value <= 0:
         return "0"
     exponent = round(math.log10(value))
-    if abs(value / 10.0**exponent - 1) < 1e-6 and not -2 < exponent < 4:
+    if abs(value / 10.0**exponent - 1) < 1e-6 and not -3 < exponent < 4:
         return power(exponent)
-    return plain(value).replace(" × ", "·")
+    return tidy(value).replace(" × ", "·")
 
 
 def room(values: list[float], margin: float = 0.06) -> tuple[float, float]:
-    """Limits of a logarithmic axis around positive values, with a margin on both sides, never less than a factor of 2."""
+    """Limits of a logarithmic axis around positive values, with a margin, and never less than a factor of 2 apart."""
     low, high = min(values), max(values)
     span = max(math.log10(high / low), 0.3)
     middle = math.log10(low * high) / 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+import pandas as pd
 
 from benchmarks.readings import LEVEL
 from benchmarks.verdicts import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, FEWEST_FOR_TAIL, POWER
@@ -17,31 +20,34 @@ from reports.style import breakable
 def setup(results: Results) -> list[Block]:
     """What was measured, on what, and how numbers and verdicts are made."""
     found: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
-    found += [_provenance(results.provenance), heading(2, "How to read the numbers", "method"), bullets(_methods())]
+    if results.provenance:
+        found.append(_provenance(results.provenance))
+    if results.measured:
+        found += [heading(2, "How to read the numbers", "method"), bullets(_methods())]
     return found
 
 
 def _extent(results: Results) -> Text:
     cells = [entry.record.cell for entry in results.measured]
-    parts = [
-        f"{count(len(cells), 'cell')} on {count(len({c.problem for c in cells}), 'problem')} with {count(len({c.estimator for c in cells}), 'estimator')}"
-    ]
-    if results.trained:
-        parts.append(
-            f"{count(len(results.trained), 'training run')} of {_range(c.training.seeds for c in results.trained)} seeds each"
-        )
-    text: Text = ["; ".join(parts) + ". "] if cells else [parts[-1] + ". "]
+    text: list[str] = []
     if cells:
+        problems, estimators = ({getattr(cell, name) for cell in cells} for name in ("problem", "estimator"))
         drawn = _range(e.summary["replicates"] for e in results.measured if not e.summary["deterministic"])
-        seeds, dtypes = _range({c.seed for c in cells}), ", ".join(sorted({c.dtype for c in cells}))
-        devices = ", ".join(sorted({c.device for c in cells}))
+        devices, dtypes = (", ".join(sorted({getattr(cell, name) for cell in cells})) for name in ("device", "dtype"))
         text += [
-            f"A cell is measured with {drawn} independent estimates at frozen parameters, from seed {seeds}, on {devices} in {dtypes}."
+            f"{count(len(cells), 'cell')}: {count(len(problems), 'problem')}, {count(len(estimators), 'estimator')}, a "
+            "number ",
+            f"of samples K and a place each. A cell is measured with {drawn} independent estimates at frozen "
+            "parameters, ",
+            f"from seed {_range(cell.seed for cell in cells)}, on {devices} in {dtypes}. ",
         ]
+    if results.trained:
+        seeds = _range(curve.training.seeds for curve in results.trained)
+        text.append(f"{count(len(results.trained), 'training run')} of {seeds} seeds each.")
     return text
 
 
-def _range(values) -> str:  # noqa: ANN001
+def _range(values: Iterable[int]) -> str:
     found = sorted(set(values))
     if not found:
         return "no"
@@ -49,15 +55,9 @@ def _range(values) -> str:  # noqa: ANN001
 
 
 def _provenance(runs: list[dict[str, Any]]) -> Block:
-    table = Table(
-        [
-            f"What the {count(len(runs), 'run')} of this store ran on."
-            if len(runs) > 1
-            else "What the run of this store ran on."
-        ],
-        "provenance",
-    )
-    table.column("", width="auto")
+    title = f"What the {count(len(runs), 'run')} of this store ran on." if len(runs) > 1 else "What the run ran on."
+    table = Table([title], "provenance")
+    table.column("")
     table.column("", width="1fr")
     for number, facts in enumerate(runs, 1):
         if len(runs) > 1:
@@ -69,78 +69,87 @@ def _provenance(runs: list[dict[str, Any]]) -> Block:
 
 def _facts(facts: dict[str, Any]) -> list[tuple[str, Text]]:
     versions = ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items() if version)
-    processor = f"{facts.get('processor')}, {count(facts.get('cores') or 1, 'core')}, {count(facts.get('threads') or 1, 'thread')}"
-    listed: list[tuple[str, Text]] = [
+    cores, threads = (count(facts.get(name) or 1, name.removesuffix("s")) for name in ("cores", "threads"))
+    return [
         ("command", [code(str(facts.get("command")))]),
         ("date", [str(facts.get("date", "")).replace("T", " ").replace("+00:00", " UTC")]),
-        ("commit", [facts.get("commit") or "installed package"]),
+        ("commit", [facts.get("commit") or "an installed package"]),
         ("platform", [f"{facts.get('platform')}, Python {facts.get('python')}"]),
-        ("processor", [processor]),
+        ("processor", [f"{facts.get('processor')}, {cores}, {threads}"]),
         ("accelerator", [facts.get("cuda") or "none"]),
         ("versions", [versions]),
     ]
-    return listed
 
 
 def _methods() -> list[Text]:
-    return [
-        [strong("Variance"), ". Replicates are folded in groups of consecutive estimates; each group gives an unbiased trace of the covariance. The interval "
-         f"({LEVEL:.0%}) is Student's t on the logarithm of their mean."],
-        [strong("Ratios"), ". Methods of one comparison saw the same seeds, so a ratio is formed group by group and what the groups share cancels. A "
-         f"tie is a ratio whose interval includes 1, or below {MARGIN}. Intervals are for one comparison each, not for all of a report together."],
-        [strong("Fairness"), ". A table compares methods at equal num_samples, written K: the draws of z that one estimate uses. Variance × seconds compares them at "
-         "equal seconds: it is the variance that is left when estimates are averaged for one second."],
-        [strong("Who is ranked"), ". Not methods that are biased by their verdict or their own declaration, that gave NaN or infinite gradients, or that are "
-         "exact. Methods are compared only with those that estimate the gradient of the same target. A stateful method is measured cold, as it starts, and warm, after a warm-up."],
-        [strong("Bias"), f". Hall's skewness-corrected t for each coordinate, on the first {grouped(BIAS_REPLICATES)} replicates, a number fixed beforehand; biased at a "
-         f"family-wise level of {FAMILY_LEVEL}. The detectable bias would have been seen with probability {POWER}. Untested without an exact gradient or below {FEWEST_FOR_BIAS} replicates."],
-        [strong("Tail"), f". k-hat of a generalised Pareto distribution fitted to the largest squared distances to the mean; not judged below {FEWEST_FOR_TAIL} replicates."],
-        [strong("Time"), ". Seconds of one estimate alone, the median of interleaved rounds, its interval from the interquartile range."],
-    ]  # fmt: skip
+    said = {
+        "Variance": "Replicates are folded in groups of consecutive estimates; each group gives an unbiased trace of "
+        f"the covariance. The interval ({LEVEL:.0%}) is Student's t on the logarithm of their mean.",
+        "Ratios": "Methods of one comparison saw the same seeds, so a ratio is formed group by group, and what the "
+        f"groups share cancels. A tie is a ratio whose interval includes 1, or below {MARGIN}. Intervals hold for one "
+        "comparison each, not for all of a report together.",
+        "Fairness": "A table compares methods at equal num_samples, written K: the draws of z that one estimate uses. "
+        "Variance × seconds compares them at equal seconds: it is the variance that is left when estimates are "
+        "averaged for one second.",
+        "Who is ranked": "Not methods that are biased by their verdict or their own declaration, that gave NaN or "
+        "infinite gradients, or that are exact. Methods are compared only with those that estimate the gradient of the "
+        "same target. A stateful method is measured cold, as it starts, and warm, after a warm-up.",
+        "Bias": f"Hall's skewness-corrected t for each coordinate, on the first {grouped(BIAS_REPLICATES)} replicates, "
+        f"a number fixed beforehand; biased at a family-wise level of {FAMILY_LEVEL}. The minimum detectable bias "
+        f"would have been seen with probability {POWER}. Untested without an exact gradient or below {FEWEST_FOR_BIAS} "
+        "replicates.",
+        "Tail": "k-hat of a generalised Pareto distribution fitted to the largest squared distances to the mean; not "
+        f"judged below {FEWEST_FOR_TAIL} replicates.",
+        "Time": "Seconds of one estimate alone, the median of interleaved rounds, its interval from the interquartile "
+        "range.",
+    }
+    return [[strong(name), f". {text}"] for name, text in said.items()]
+
+
+KINDS = {
+    "refused": "the method and the problem do not fit.",
+    "failed": "an error while measuring.",
+    "missing": "planned, and not measured yet.",
+}
 
 
 def unmeasured(results: Results) -> list[Block]:
     """Refusals, failures and missing cells, with reasons."""
     frame = tables.unmeasured(results)
-    found: list[Block] = []
-    if not len(frame):
-        return found
-    found.append(heading(1, "Not measured", "unmeasured"))
-    said = {
-        "refused": "Refused: the method and the problem do not fit.",
-        "failed": "Failed: an error while measuring.",
-        "missing": "Missing: planned, and not measured yet.",
-    }
-    for status, caption in said.items():
-        part = frame[frame["status"] == status]
-        if len(part):
-            found.append(_unmeasured(part, caption, status))
-    return found
+    parts = {status: frame.loc[frame["status"] == status] for status in KINDS}
+    found = [_unmeasured(part, status) for status, part in parts.items() if len(part)]
+    return [heading(1, "Not measured", "unmeasured"), *found] if found else []
 
 
-def _unmeasured(part, caption: str, status: str) -> Block:  # noqa: ANN001
-    table = Table([strong(caption.partition(":")[0]), caption[len(status) :]], f"unmeasured-{status}")
-    table.column("method", width="30%" if status != "missing" else "1fr")
-    table.column("where", width="17%")
-    if status != "missing":
+def _unmeasured(part: pd.DataFrame, status: str) -> Block:
+    reasons = status != "missing"
+    table = Table([strong(status.capitalize()), f": {KINDS[status]}"], f"unmeasured-{status}")
+    table.column("method", width="30%" if reasons else "1fr")
+    table.column("where", width="20%" if reasons else "1fr")
+    if reasons:
         table.column("reason", width="1fr")
-    for problem, rows in part.groupby("problem", sort=False):
-        table.group(breakable(str(problem)))
-        for _, row in rows.iterrows():
-            reason = [[breakable(row["reason"])]] if status != "missing" else []
-            table.row([breakable(row["method"])], row["where"], *reason)
+    last = None
+    for row in part.sort_values("problem", kind="stable", key=_first_seen).to_dict("records"):
+        if row["problem"] != last:
+            last = row["problem"]
+            table.group(breakable(last))
+        table.row(breakable(row["method"]), row["where"], *([breakable(row["reason"])] if reasons else []))
     return table.block()
+
+
+def _first_seen(column: pd.Series) -> pd.Series:
+    """What sorts equal values together, in the order in which each first appears."""
+    return pd.Series(pd.factorize(column)[0], index=column.index)
 
 
 def bibliography(results: Results) -> list[Block]:
     """What the methods used cite."""
-    frame = tables.bibliography(results)
-    cited = frame[frame["reference"] != ""]
+    rows = tables.bibliography(results).to_dict("records")
+    items = [[f"{row['reference']}. ", muted(row["estimators"])] for row in rows if row["reference"]]
+    rest = [row["estimators"] for row in rows if not row["reference"]]
     found: list[Block] = [heading(1, "References of the methods used", "references")]
-    items: list[Text] = [[f"{row['reference']}. ", muted(row["estimators"])] for _, row in cited.iterrows()]
     if items:
         found.append({"kind": "references", "items": items})
-    rest = frame[frame["reference"] == ""]
-    if len(rest):
-        found.append(paragraph("Used, without a reference in this store: ", ", ".join(rest["estimators"]), "."))
+    if rest:
+        found.append(paragraph(f"Used, without a reference in this store: {', '.join(rest)}."))
     return found

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.numbers import reading
-from reports.results import Entry
+from reports.numbers import MOST_DIGITS, reading
+from reports.results import Entry, Results
 from reports.style import Look, breakable
 
 Segment = str | dict[str, Any]
-Text = list[Segment]
+Text = Sequence[Segment]
 Block = dict[str, Any]
 
 
@@ -99,7 +100,7 @@ class Table:
 
     def row(self, *cells: str | Text) -> None:
         """A row, a cell for each column and two for a reading's."""
-        self.rows.append({"cells": [cell if isinstance(cell, list) else [cell] for cell in cells]})
+        self.rows.append({"cells": [[cell] if isinstance(cell, str) else list(cell) for cell in cells]})
 
     def note(self, *text: Segment) -> None:
         """A line beneath the table."""
@@ -111,10 +112,24 @@ class Table:
         return {"kind": "table", **{name: getattr(self, name) for name in named}}
 
 
-def readings(found: dict[str, Any] | None, scale: float = 1.0) -> list[Text]:
+def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
     """A reading as the two cells of its column."""
     if found is None or found["value"] is None:
         return [["–"], [""]]
     low, high = found["ci"] or (None, None)
-    value, interval = reading(*(None if part is None else part * scale for part in (found["value"], low, high)))
+    scaled = (None if part is None else part * scale for part in (low, high))
+    value, interval = reading(found["value"] * scale, *scaled, most=most)
     return [[value], [muted(interval)] if interval else [""]]
+
+
+def where(results: Results, key: tuple[str, ...], *, with_target: bool = True) -> str:
+    """What tells one comparison of a problem from the others: place and K, and what the study varies beside."""
+    _, samples, at, device, dtype, seed, target = key
+    every = [entry.where for entry in results.measured]
+    parts = [f"{at}, K = {samples}"]
+    parts += [value for value, index in ((device, 3), (dtype, 4)) if len({other[index] for other in every}) > 1]
+    if len({other[5] for other in every}) > 1:
+        parts.append(f"seed {seed}")
+    if with_target and target != "expected cost":
+        parts.append(f"target: {target}")
+    return ", ".join(parts)

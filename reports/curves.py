@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,11 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.store import Curve
-from reports.axes import drawing, grid, logarithmic, room, svg
+from reports.axes import drawing, grid, logarithmic, panels, room, svg
 from reports.results import inner
-from reports.style import WIDTH, Look
+from reports.style import Look
 
-HEIGHT = 2.05  # inches of one row of panels
+HEIGHT = 1.6  # inches of a panel
 SETTLED = 0.05  # of the evaluations: before them an objective may lie above the frame of a linear axis
 
 
@@ -24,17 +22,18 @@ def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
     kinds = ["objective", *(["gap"] if any((c.data or {}).get("gap") is not None for c in curves) else [])]
     timed = all((c.data or {}).get("seconds") for c in curves)
     with drawing():
-        figure = Figure(figsize=(WIDTH, HEIGHT * len(kinds)), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05, wspace=0.03)  # type: ignore[union-attr]
-        panels = figure.subplots(len(kinds), 1 + timed, squeeze=False, sharey="row")
+        entries, columns = names(curves)[0], _columns(names(curves)[0])
+        below = 0.42 + 0.16 * -(-len(entries) // columns)
+        figure, axes = panels((len(kinds), 1 + timed), HEIGHT, left=0.62, top=0.1, bottom=below, between=0.3)
         styles = _styles(curves, looks)
-        for kind, row in zip(kinds, panels, strict=True):
-            for axes, seconds in zip(row, (False, True), strict=False):
-                _lines(axes, curves, kind, seconds, styles)
+        for kind, row in zip(kinds, axes, strict=True):
+            for each, seconds in zip(row, (False, True), strict=False):
+                _lines(each, curves, kind, seconds, styles)
             _vertical(row, curves, kind)
-        for axes, text in zip(panels[-1], ("steps", "seconds"), strict=False):
-            axes.set_xlabel(text)
-        _legend(figure, curves, styles)
+        for each, text in zip(axes[-1], ("steps", "seconds"), strict=False):
+            each.set_xlabel(text)
+        figure.align_ylabels(axes[:, 0])
+        _legend(figure, curves, styles, columns)
         return svg(figure)
 
 
@@ -78,9 +77,9 @@ def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
         row[0].set_ylabel("gap to −log p(x), nats")
         for axes in row:
             if values:
-                logarithmic(axes.yaxis, *room(values), "y", axes)
+                logarithmic(axes, "y", room(values))
         return
-    row[0].set_ylabel("objective, nats")
+    row[0].set_ylabel("objective")
     top = max(float(np.nanmax(table[max(1, round(SETTLED * len(table)))])) for table in tables)
     bottom = min(float(np.nanmin(table)) for table in tables)
     if np.isfinite(top) and top > bottom:
@@ -96,15 +95,18 @@ def names(curves: list[Curve]) -> tuple[list[str], str | None]:
     return solvers, None
 
 
-def _legend(figure: Figure, curves: list[Curve], styles: list[dict]) -> None:
+def _columns(entries: list[str]) -> int:
+    longest = max(map(len, entries))
+    return 4 if longest <= 24 else 3 if longest <= 34 else 2 if longest <= 52 else 1
+
+
+def _legend(figure: Figure, curves: list[Curve], styles: list[dict], columns: int) -> None:
     """Beneath the panels, in the order in which the curves end: the best first."""
     entries, _ = names(curves)
     ends = [float(np.median(curve.data["objective"][-1])) if curve.data else np.inf for curve in curves]
     order = np.argsort(ends, kind="stable")
-    longest = max(len(entry) for entry in entries)
-    columns = 3 if longest <= 34 else 2 if longest <= 52 else 1
-    handles = [Line2D([], [], **styles[i], label=textwrap.fill(entries[i], 110)) for i in order]
+    handles = [Line2D([], [], **styles[i], label=entries[i]) for i in order]
     figure.legend(
-        handles=handles, loc="outside lower left", ncols=columns, frameon=False, fontsize=7.5, handlelength=2.2,
-        columnspacing=1.5,
+        handles=handles, loc="lower left", ncols=columns, frameon=False, fontsize=7.5, handlelength=2.2,
+        columnspacing=1.5, borderaxespad=0,
     )  # fmt: skip

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
-from reports import back, front, training
+from reports import back, front, problems, training
 from reports.blocks import Block, Text, heading
-from reports.problems import Pages
 from reports.results import Results, read
 from reports.style import looks
 
@@ -22,7 +21,7 @@ TEMPLATE = "report.typ"
 
 
 def write(store: Path, output: Path) -> Path:
-    """Write the report of the store at `store` to `output` and return it; a file already there is replaced at the end."""
+    """Write the report of the store at `store` to `output` and return it; a file already there is replaced last."""
     _check(output)
     pdf = render(read(store))
     name = ""
@@ -78,10 +77,9 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     """What the template is given: everything that is said, and the figures by file name."""
     images: dict[str, str] = {}
     look = looks(results.estimators)
-    blocks = [*front.blocks(results, look), {"kind": "outline"}]
-    blocks += _problems(results, look, images)
-    blocks += training.blocks(results, look, images)
-    blocks += [*back.setup(results), *back.unmeasured(results), *back.bibliography(results)]
+    blocks = [*front.blocks(results, look, images), {"kind": "outline"}, *back.setup(results)]
+    blocks += [*_problems(results, look, images), *training.blocks(results, look, images)]
+    blocks += [*back.unmeasured(results), *back.bibliography(results)]
     runs = results.provenance
     data = {
         "title": results.description.get("title") or "Gradient estimators measured",
@@ -97,9 +95,7 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
 def _problems(results: Results, look: dict, images: dict[str, str]) -> list[Block]:
     found: list[Block] = []
     for number, problem in enumerate(results.problems):
-        pages = Pages(results, problem, number, look)
-        found += pages.blocks()
-        images |= pages.images
+        found += problems.blocks(results, problem, number, look, images)
     return [heading(1, "Variance, bias and cost", "problems"), *found] if found else []
 
 

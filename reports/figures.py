@@ -3,60 +3,70 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from reports.axes import drawing, grid, logarithmic, room, svg
+from reports.axes import drawing, grid, logarithmic, panels, room, svg, text_width
 from reports.ranking import Ranking
 from reports.results import Entry
-from reports.style import FAINT, INK, MUTED, WIDTH, Look
+from reports.style import FAINT, INK, MUTED, Look
 
-ROW, HEAD = 0.155, 0.55  # inches: of a method's row, and of what is above and below the rows
+ROW = 0.155  # inches of a method's row
 MEASURES = {"total_variance": "total variance", "work_normalised_variance": "variance × seconds"}
-NOISES = {"estimator": ("o", "estimator"), "minibatch": ("s", "minibatch"), "both": ("D", "both")}
+NOISES = {"estimator": ("o", "the estimator's"), "minibatch": ("s", "the minibatch's"), "both": ("D", "both")}
 LOWEST = 1e-300
+TICKS = {1: 7, 2: 6, 3: 4}  # at most, by the number of panels side by side
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One comparison: its heading, its cells and the smallest ranked variance and variance × seconds."""
+    """Cells that saw the same draws: heading, cells, and the comparison of those that share the first one's target."""
 
     heading: str
     entries: list[Entry]
-    rankings: tuple[Ranking, Ranking] | None
+    rankings: tuple[Ranking, Ranking]
+
+    def comparable(self, entry: Entry) -> bool:
+        """Whether a method has the target of the panel's comparison."""
+        return entry.where == self.rankings[0].where
 
 
-def variance(panels: list[Panel], looks: dict[str, Look]) -> str:
+def variance(shown: list[Panel], looks: dict[str, Look]) -> str:
     """Total variance, and variance × seconds, of every method; a panel for each comparison, rows are methods."""
-    labels = _labels(panels)
-    across = len(panels) > 1
-    shape = (2, len(panels)) if across else (1, 2)
+    labels = _labels(shown)
+    stacked = len(shown) > 1
+    shape = (2, len(shown)) if stacked else (1, 2)
     with drawing():
-        figure = Figure(figsize=(WIDTH, shape[0] * (len(labels) * ROW + HEAD)), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
-        grid_of_axes = figure.subplots(*shape, sharey=True, squeeze=False)
+        left = text_width(labels) + 0.1
+        figure, axes = panels(shape, _height(labels), left=left, top=0.22, bottom=0.38, between=0.44)
         for number, (measure, title) in enumerate(MEASURES.items()):
-            row = grid_of_axes[number] if across else grid_of_axes[0, number : number + 1]
-            limits = _limits([e.summary[measure] for panel in panels for e in panel.entries if _drawn(e, measure)])
-            for axes, panel in zip(row, panels, strict=True):
-                _dots(axes, panel, measure, labels, limits, looks)
-                axes.set_xlabel(title)
-                axes.set_title(panel.heading if across and number == 0 else "" if across else title, color=INK)
-            if not across:
-                row[0].set_xlabel("")
-        for axes in grid_of_axes[:, 0]:
-            _name_rows(axes, labels)
+            row = axes[number] if stacked else axes[0, number : number + 1]
+            limits = _limits([e.summary[measure] for panel in shown for e in panel.entries if _drawn(e, measure)])
+            for each, panel in zip(row, shown, strict=True):
+                logarithmic(each, "x", limits, TICKS[shape[1]])
+                _dots(each, panel, measure, labels, looks)
+                each.set_xlabel(title)
+                if stacked and number == 0:
+                    each.set_title(panel.heading, color=INK)
+        for each in axes[:, 0]:
+            _name_rows(each, labels)
         return svg(figure)
 
 
-def _labels(panels: list[Panel]) -> dict[str, bool]:
+def _height(labels: dict[str, bool], row: float = ROW) -> float:
+    return (len(labels) + 0.2) * row
+
+
+def _labels(shown: list[Panel]) -> dict[str, bool]:
     """Every method's label in the study's order, and whether it is ranked in a panel."""
     found: dict[str, bool] = {}
-    for panel in panels:
+    for panel in shown:
         for entry in panel.entries:
             if any(_drawn(entry, measure) for measure in MEASURES):
-                found[entry.label] = found.get(entry.label, False) or entry.unranked is None
+                ranked = entry.unranked is None and panel.comparable(entry)
+                found[entry.label] = found.get(entry.label, False) or ranked
     return found
 
 
@@ -66,83 +76,74 @@ def _drawn(entry: Entry, measure: str) -> bool:
     return value is not None and (value > 0 or not entry.summary["deterministic"])
 
 
-def _limits(readings: list[dict]) -> tuple[float, float]:
+def _limits(readings: list[dict[str, Any]]) -> tuple[float, float]:
     values = [value for reading in readings for value in (reading["value"], *(reading["ci"] or ()))]
     positive = [value for value in values if value is not None and value > LOWEST]
     return room(positive) if positive else (0.1, 10.0)
 
 
-def _dots(
-    axes: Axes, panel: Panel, measure: str, labels: dict[str, bool], limits: tuple[float, float], looks: dict[str, Look]
-) -> None:
+def _dots(axes: Axes, panel: Panel, measure: str, labels: dict[str, bool], looks: dict[str, Look]) -> None:
     rows = {label: number for number, label in enumerate(labels)}
-    logarithmic(axes.xaxis, *limits, "x", axes)
     grid(axes, "x")
-    if panel.rankings is not None:
-        ranking = panel.rankings[list(MEASURES).index(measure)]
-        if ranking.places and (ranking.places[0].value.value or 0) > 0:
-            axes.axvline(ranking.places[0].value.value, color=FAINT, linewidth=0.7, zorder=1)  # type: ignore[arg-type]
+    ranking = panel.rankings[list(MEASURES).index(measure)]
+    best = ranking.places[0].value.value if ranking.places else None
+    if best:
+        axes.axvline(best, color=FAINT, linewidth=0.8, zorder=1)
     for entry in panel.entries:
         if _drawn(entry, measure):
-            _dot(axes, rows[entry.label], entry.summary[measure], entry, looks[entry.estimator], limits[0])
+            _dot(axes, rows[entry.label], entry.summary[measure], _mark(panel, entry, looks[entry.estimator]))
 
 
-def _dot(axes: Axes, row: int, reading: dict, entry: Entry, look: Look, edge: float) -> None:
-    """A marker with its interval: open for a cold state, a cross for a method that is not ranked."""
+def _mark(panel: Panel, entry: Entry, look: Look) -> dict[str, Any]:
+    """A cross for a method that is not ranked, an open diamond for another target, an open mark for a cold state."""
+    other, crossed = not panel.comparable(entry), entry.unranked is not None
+    marker = "x" if crossed else "D" if other else look.marker
+    face = "white" if other or entry.record.cell.state == "cold" else look.colour
+    return {"marker": marker, "color": look.colour, "markerfacecolor": face, "markersize": 4.2, "markeredgewidth": 1}
+
+
+def _dot(axes: Axes, row: int, reading: dict[str, Any], mark: dict[str, Any]) -> None:
+    edge = axes.get_xlim()[0]
     if reading["value"] <= LOWEST:
-        axes.plot(edge, row, "<", color=look.colour, markersize=4.5, clip_on=False)
+        axes.plot([edge], [row], **{**mark, "marker": "<"}, clip_on=False)
         axes.annotate("0", (edge, row), (5, 0), textcoords="offset points", va="center", fontsize=7)
         return
-    crossed = entry.unranked is not None
-    face = "white" if entry.record.cell.state == "cold" and not crossed else look.colour
-    marker = "x" if crossed else look.marker
     if reading["ci"] is not None:
-        axes.plot(reading["ci"], [row, row], color=look.colour, linewidth=1.4, solid_capstyle="butt", zorder=2)
-    axes.plot(reading["value"], row, marker, color=look.colour, markerfacecolor=face, markersize=4.2, markeredgewidth=1)
+        axes.plot(reading["ci"], [row, row], color=mark["color"], linewidth=1.4, solid_capstyle="butt", zorder=2)
+    axes.plot([reading["value"]], [row], **mark)
 
 
 def _name_rows(axes: Axes, labels: dict[str, bool]) -> None:
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_yticks(range(len(labels)), list(labels))
-    axes.tick_params(axis="y", length=0)
+    for each in axes.figure.axes:
+        each.tick_params(axis="y", length=0)
     for text, ranked in zip(axes.get_yticklabels(), labels.values(), strict=True):
         text.set_color(INK if ranked else MUTED)
 
 
-def noises(panels: list[Panel], looks: dict[str, Look]) -> str:
+def noises(shown: list[Panel], looks: dict[str, Look]) -> str:
     """The noise of the estimator given the rows, of the minibatch, and of both, of every method."""
-    labels = _labels(panels)
+    labels = _labels(shown)
     with drawing():
-        figure = Figure(figsize=(WIDTH, len(labels) * ROW * 1.5 + HEAD + 0.2), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03)  # type: ignore[union-attr]
-        row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        limits = _limits(
-            [
-                e.summary["noise"][kind]
-                for panel in panels
-                for e in panel.entries
-                for kind in NOISES
-                if e.label in labels
-            ]
-        )
-        for axes, panel in zip(row, panels, strict=True):
-            _noise_rows(axes, panel, labels, limits, looks)
-            axes.set_title(panel.heading)
-        _name_rows(row[0], labels)
-        handles = [
-            row[0].plot([], [], mark, color=MUTED, markersize=4.2, label=text)[0] for mark, text in NOISES.values()
-        ]
-        figure.legend(
-            handles=handles, loc="outside upper right", ncols=3, frameon=False, fontsize=7.5, handletextpad=0.2
-        )
+        left = text_width(labels) + 0.1
+        figure, axes = panels((1, len(shown)), _height(labels, 0.25), left=left, top=0.44, bottom=0.38, between=0)
+        readings = [e.summary["noise"][kind] for panel in shown for e in panel.entries for kind in NOISES]
+        limits = _limits([{**found, "ci": None} for found in readings if found is not None])
+        for each, panel in zip(axes[0], shown, strict=True):
+            logarithmic(each, "x", limits, TICKS[len(shown)])
+            _noise_rows(each, panel, labels, looks)
+            each.set_title(panel.heading)
+        _name_rows(axes[0, 0], labels)
+        style = {"color": MUTED, "linestyle": "", "markersize": 4}
+        handles = [Line2D([], [], marker=mark, label=text, **style) for mark, text in NOISES.values()]
+        figure.legend(handles=handles, loc="upper right", ncols=3, frameon=False, fontsize=7.5, borderaxespad=0)
         return svg(figure)
 
 
-def _noise_rows(
-    axes: Axes, panel: Panel, labels: dict[str, bool], limits: tuple[float, float], looks: dict[str, Look]
-) -> None:
-    rows = {label: number for number, label in enumerate(labels)}
-    logarithmic(axes.xaxis, *limits, "x", axes)
+def _noise_rows(axes: Axes, panel: Panel, labels: dict[str, bool], looks: dict[str, Look]) -> None:
+    """Three marks in each row; an interval that reaches zero or below ends at the frame."""
+    rows, edge = {label: number for number, label in enumerate(labels)}, axes.get_xlim()[0]
     grid(axes, "x")
     axes.set_xlabel("total variance")
     for entry in panel.entries:
@@ -152,7 +153,7 @@ def _noise_rows(
                 continue
             colour, row = looks[entry.estimator].colour, rows[entry.label] + shift
             low, high = reading["ci"] or (reading["value"],) * 2
-            if high > limits[0]:
-                axes.plot([max(low, limits[0]), high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt")
-            if reading["value"] > limits[0]:
-                axes.plot(reading["value"], row, mark, color=colour, markersize=3.4)
+            if high > edge:
+                axes.plot([max(low, edge), high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt")
+            if reading["value"] > edge:
+                axes.plot([reading["value"]], [row], mark, color=colour, markersize=3.4)

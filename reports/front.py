@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 
-from reports.blocks import NEWLINE, Block, Segment, Table, Text, bullets, emph, heading, method, muted, see, strong
-from reports.numbers import count, plain, reading
-from reports.ranking import MARGIN, Place, Ranking, rankings
-from reports.results import Entry, Results
+from reports import winners
+from reports.blocks import Block, Segment, Text, bullets, figure, heading, see, strong, where
+from reports.numbers import count, grouped, plain, tidy
+from reports.overview import overview
+from reports.ranking import Ranking, rankings
+from reports.results import Results
 from reports.style import Look, breakable
-from reports.tables import counts
+from reports.tables import counts, training
+from reports.winners import NO_VARIANCE, UNTESTED
 
-UNTESTED, NO_VARIANCE = "†", "‡"  # marks: bias untested; the variance may not exist
+OVERVIEW = (
+    "How far every ranked method is from the best, wherever it was measured: paired ratios with their intervals, on a "
+    "logarithmic axis. Open marks are cold states. A method keeps its colour throughout."
+)
 
 
-def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
-    """The answer in sentences, then the table it is read from."""
+def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
+    """The answer in sentences, the tables it is read from, and a figure of all methods, put into `images`."""
     found = rankings(results.measured)
     listed: list[Block] = [heading(1, "At a glance", "glance"), bullets(_sentences(results, found))]
     if found:
-        listed.append(_winners(results, found, looks))
+        listed += winners.tables(results, found, looks)
+        drawn = overview(found, lambda ranking: where(results, ranking.where), looks)
+        if drawn is not None:
+            images["overview.svg"] = drawn
+            listed.append(figure("overview.svg", [OVERVIEW], "overview"))
     return listed
 
 
@@ -28,13 +38,13 @@ def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[T
     if found:
         said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
         said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
+    said += _fastest(results)
     said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
-    if results.trained:
-        said.append([f"{count(len(results.trained), 'training run')} in ", see("training"), "."])
     ended = counts(results)
     rest = ", ".join(f"{ended[how]} {how}" for how in ("refused", "failed", "missing") if ended[how])
-    said.append([f"{ended['measured']} of {count(sum(ended.values()), 'cell')} and training runs are measured"])
-    said[-1] += [f"; {rest} (", see("unmeasured"), ")."] if rest else ["."]
+    said.append([f"{ended['measured']} of {grouped(sum(ended.values()))} cells and training runs are measured"])
+    last: Text = [f"; {rest} (", see("unmeasured"), ")."] if rest else ["."]
+    said[-1] = [*said[-1], *last]
     return said
 
 
@@ -48,10 +58,31 @@ def _wins(found: list[Ranking]) -> Text:
     ties = len(contested) - sum(clear.values())
     if ties:
         parts.append([f"{ties} {'is a tie' if ties == 1 else 'are ties'}"])
-    joined: Text = [f"of {count(len(contested), 'comparison')}, "]
+    return [f"of {count(len(contested), 'comparison')}, ", *_listed(parts)]
+
+
+def _listed(parts: list[Text]) -> Text:
+    """Parts with commas, and an `and` before the last."""
+    joined: Text = []
     for number, part in enumerate(parts):
         joined += [", " if 0 < number < len(parts) - 1 else " and " if number else "", *part]
     return joined
+
+
+def _fastest(results: Results) -> list[Text]:
+    """Who reaches the target first, exact gradients aside; a sentence for each figure of training."""
+    exact = [e.estimator for e in results.measured if e.summary["deterministic"]]
+    said: list[Text] = []
+    for number, curves in enumerate(results.figures):
+        frame = training(curves).dropna(subset=["seconds_to_target"]).sort_values("seconds_to_target")
+        frame = frame.loc[~frame["estimator"].isin(exact)]
+        if len(frame) > 1:
+            first, second = frame.head(2).to_dict("records")
+            text: list[Segment] = [f"Training on {breakable(curves[0].training.problem)}: ", strong(first["estimator"])]
+            text.append(f" is the first at the target, after {plain(first['seconds_to_target'])} seconds, before ")
+            text.append(f"{second['estimator']} ({plain(second['seconds_to_target'])}; ")
+            said.append([*text, see(f"training-{number}-table"), ")."])
+    return said
 
 
 def _biased(results: Results) -> Text | None:
@@ -59,18 +90,16 @@ def _biased(results: Results) -> Text | None:
     if not found:
         return None
     level = found[0].summary["bias"]["level"]
-    where = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
-    return ["Biased, and so not ranked: ", "; ".join(where), f" (family-wise level {plain(level)})."]
+    places = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
+    return ["Biased, and so not ranked: ", "; ".join(places), f" (family-wise level {tidy(level)})."]
 
 
 def _untested(results: Results) -> Text | None:
     found = [e for e in results.measured if e.unranked is None and e.summary["bias"]["verdict"] == "untested"]
     if not found:
         return None
-    where = dict.fromkeys(breakable(e.record.cell.problem) for e in found)
-    return [
-        f"Bias could not be tested on {'; '.join(where)}: methods are ranked there as if they were unbiased ({UNTESTED})."
-    ]
+    problems = "; ".join(dict.fromkeys(breakable(e.record.cell.problem) for e in found))
+    return [f"Bias is untested on {problems}: methods are ranked there as if they were unbiased ({UNTESTED})."]
 
 
 def _not_finite(results: Results) -> Text | None:
@@ -78,113 +107,13 @@ def _not_finite(results: Results) -> Text | None:
     if not found:
         return None
     names = ", ".join(dict.fromkeys(e.estimator for e in found))
-    total = sum(e.summary["nonfinite"] for e in found)
-    drawn = sum(e.summary["replicates"] for e in found)
-    return [
-        f"NaN or infinite gradients: {names}, {count(total, 'estimate')} of {drawn}; counted, never averaged in, not ranked."
-    ]
+    lost, drawn = (grouped(sum(e.summary[name] for e in found)) for name in ("nonfinite", "replicates"))
+    return [f"NaN or infinite gradients: {names}, {lost} of {drawn} estimates; counted, never averaged in, not ranked."]
 
 
 def _tails(results: Results) -> Text | None:
     found = [e for e in results.measured if e.summary["tail"]["verdict"] == "the variance may not exist"]
     if not found:
         return None
-    where = dict.fromkeys(f"{e.label} on {breakable(e.record.cell.problem)}" for e in found)
-    return [f"The variance may not exist (k-hat of 1 or more, {NO_VARIANCE}): {'; '.join(where)}."]
-
-
-def _winners(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[str, Look]) -> Block:
-    level = found[0][0].places[0].value.level
-    caption: Text = [
-        "Which estimator wins where. Left, methods are compared at equal numbers of samples K, by total variance; right, at equal seconds, "
-        f"by variance × seconds. Brackets are {level:.0%} intervals; × is the runner-up's ratio to the best, paired over "
-        f"groups of replicates that saw the same draws. A ratio whose interval includes 1, or that is below {MARGIN}, is a tie. "
-    ]
-    table = Table(caption, "winners")
-    table.column("where")
-    table.column("smallest total variance")
-    table.column("next")
-    table.column("smallest variance × seconds")
-    table.column("next")
-    last = None
-    for pair in found:
-        if pair[0].where[0] != last:
-            last = pair[0].where[0]
-            table.group(breakable(last))
-        table.row(where(results, pair[0].where), *(cell for ranking in pair for cell in _cells(ranking, looks)))
-    for line in _notes(found):
-        table.note(*line)
-    return table.block()
-
-
-def where(results: Results, key: tuple[str, ...], *, inline: bool = False) -> Text:
-    """What tells one comparison of a problem from the others: place and K, and what the study varies beside."""
-    _, samples, at, device, dtype, seed, target = key
-    every = [entry.where for entry in results.measured]
-    varied = [value for value, index in ((device, 3), (dtype, 4)) if len({other[index] for other in every}) > 1]
-    if len({other[5] for other in every}) > 1:
-        varied.append(f"seed {seed}")
-    text: Text = [f"{at}, K = {samples}", *(f", {value}" for value in varied)]
-    if target != "expected cost":
-        text += [", " if inline else NEWLINE, emph(f"target: {target}")]
-    return text
-
-
-def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
-    if not ranking.places:
-        return [["–"], ["–"]]
-    best = ranking.places[0]
-    value, interval = reading(best.value.value, *(best.value.ci or (None, None)))
-    first = [*method(best.entry, looks), *_marks(best.entry), NEWLINE, value, " ", muted(interval)]
-    if ranking.next is None:
-        return [first, [muted("the only contender")]]
-    return [
-        first,
-        [
-            *method(ranking.next.entry, looks),
-            *_marks(ranking.next.entry),
-            NEWLINE,
-            *_ratio(ranking.next),
-            *_also(ranking),
-        ],
-    ]
-
-
-def _ratio(place: Place) -> Text:
-    if place.ratio.value is None:
-        return [emph("tie: both are zero") if place.tied else "× ∞"]
-    value, interval = reading(place.ratio.value, *(place.ratio.ci or (None, None)))
-    return [*([emph("tie "), "×\u202f"] if place.tied else ["×\u202f"]), value, " ", muted(interval)]
-
-
-def _also(ranking: Ranking) -> Text:
-    others = [place.entry.label for place in ranking.tied if place is not ranking.next]
-    return [NEWLINE, emph(f"tied too: {', '.join(others)}")] if others else []
-
-
-def _marks(entry: Entry) -> list[Segment]:
-    marks = UNTESTED if entry.summary["bias"]["verdict"] == "untested" else ""
-    marks += NO_VARIANCE if entry.summary["tail"]["verdict"] == "the variance may not exist" else ""
-    return [f"\u202f{marks}"] if marks else []
-
-
-def _notes(found: list[tuple[Ranking, Ranking]]) -> list[Text]:
-    """Who is not ranked and why; what the marks mean."""
-    reasons: dict[str, list[str]] = {}
-    for ranking, _ in found:
-        for entry, reason in ranking.unranked:
-            reasons.setdefault(reason, []).append(entry.estimator)
-    lines: list[Text] = [
-        [
-            "Not ranked: ",
-            "; ".join(f"{', '.join(dict.fromkeys(names))} ({reason})" for reason, names in reasons.items()),
-            ".",
-        ]
-    ]
-    lines = lines if reasons else []
-    ranked = [place.entry for ranking, _ in found for place in ranking.places]
-    if any(entry.summary["bias"]["verdict"] == "untested" for entry in ranked):
-        lines.append([f"{UNTESTED} bias untested."])
-    if any(entry.summary["tail"]["verdict"] == "the variance may not exist" for entry in ranked):
-        lines.append([f"{NO_VARIANCE} heavy tail: the variance may not exist."])
-    return lines
+    places = dict.fromkeys(f"{e.label} on {breakable(e.record.cell.problem)}" for e in found)
+    return [f"The variance may not exist (k-hat of 1 or more, {NO_VARIANCE}): {'; '.join(places)}."]

@@ -1,11 +1,11 @@
-"""Numbers as a scientist prints them: as many digits as the interval supports, a common power of ten, units."""
+"""Numbers as a scientist prints them: as many digits as the interval supports, powers of ten, units."""
 
 from __future__ import annotations
 
 import math
 
 NONE = "–"  # what is not known
-MOST_DIGITS = 6  # of any number: an interval narrower than that is rounding
+MOST_DIGITS = 5  # of any number, however narrow its interval
 PLAIN = range(-3, 5)  # decimal exponents that are written without a power of ten
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -23,46 +23,64 @@ def plain(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     exponent = _exponent(float(f"{value:.{digits - 1}e}"))
-    return _written(value, digits - 1 - exponent, exponent)
-
-
-def reading(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
-    """A value and its interval, both to the decimals at which the half width has two digits."""
-    known = [bound for bound in (low, high) if bound is not None and math.isfinite(bound)]
-    if value is None or not math.isfinite(value) or len(known) < 2:
-        return plain(value, 4), ""
-    largest = max(abs(value), *map(abs, known))
-    if largest == 0:
-        return "0", "exact"
-    exponent, half = _exponent(largest), (known[1] - known[0]) / 2
-    decimals = 1 - _exponent(half) if half > 0 else MOST_DIGITS
-    decimals = min(decimals, MOST_DIGITS - 1 - exponent)
-    if value:
-        decimals = max(decimals, 1 - _exponent(value))
     shift = 0 if exponent in PLAIN else exponent
-    parts = [_fixed(part / 10.0**shift, decimals + shift) for part in (value, *known)]
-    times = f" × {power(shift)}" if shift else ""
-    return parts[0] + times, f"[{parts[1]}, {parts[2]}]" + (f" × {power(shift)}" if shift else "")
+    return _fixed(value / 10.0**shift, digits - 1 - exponent + shift) + _times(shift)
+
+
+def tidy(value: float | None, digits: int = 3) -> str:
+    """A number that is round by nature, such as a count or a tick: without zeros that say nothing."""
+    number, times, exponent = plain(value, digits).partition(" ×")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + times + exponent
+
+
+def reading(value: float | None, low: float | None, high: float | None, most: int = MOST_DIGITS) -> tuple[str, str]:
+    """A value and its interval, as many digits as the interval supports; each with its power of ten."""
+    number, interval, times = _parts(value, low, high, most)
+    return number + times, interval and interval + times
+
+
+def reading_line(
+    value: float | None, low: float | None, high: float | None, most: int = MOST_DIGITS
+) -> tuple[str, str]:
+    """The same for one line of text: the power of ten once, at the end."""
+    number, interval, times = _parts(value, low, high, most)
+    return (number, interval + times) if interval else (number + times, "")
+
+
+def _parts(value: float | None, low: float | None, high: float | None, most: int) -> tuple[str, str, str]:
+    """Number, interval and power of ten. The interval's half width has two digits below 36, as 0.35, else one: 0.4."""
+    if value is None or low is None or high is None or not all(map(math.isfinite, (value, low, high))):
+        return plain(value, 4), "", ""
+    largest = max(map(abs, (value, low, high)))
+    if largest == 0:
+        return "0", "", ""
+    exponent, half = _exponent(largest), (high - low) / 2
+    decimals = MOST_DIGITS
+    if half > 0:
+        decimals = -_exponent(half) + (round(half * 10.0 ** (1 - _exponent(half))) < 36)
+    if value:
+        decimals = min(decimals, most - 1 - _exponent(value))
+        decimals = max(decimals, 1 - _exponent(value)) if low * high > 0 else decimals
+    shift = 0 if exponent in PLAIN else exponent
+    number, *ends = (_fixed(part / 10.0**shift, decimals + shift) for part in (value, low, high))
+    return number, f"[{ends[0]}, {ends[1]}]", _times(shift)
 
 
 def probability(value: float | None) -> str:
     """A p value to two digits; what is below 10⁻⁴ is only said to be."""
     if value is None:
         return NONE
-    return f"< {power(-4)}" if value < 1e-4 else f"{value:.2g}" if value < 0.995 else "1.0"
+    return f"< {power(-4)}" if value < 1e-4 else f"{value:.2f}" if value > 0.095 else f"{value:.2g}"
 
 
-def memory(count: float | None) -> str:
+def memory(number: float | None) -> str:
     """Bytes in the largest unit that leaves a number above one."""
-    if count is None or not math.isfinite(count):
+    if number is None or not math.isfinite(number):
         return NONE
     units = ("B", "KiB", "MiB", "GiB", "TiB")
-    step = min(int(math.log2(max(count, 1)) // 10), len(units) - 1)
-    return (
-        f"{count / 1024**step:.3g} {units[step]}"
-        if count < 1024 or count / 1024**step < 999.5
-        else f"{count / 1024**step:.0f} {units[step]}"
-    )
+    step = min(int(math.log2(max(number, 1)) // 10), len(units) - 1)
+    scaled = number / 1024**step
+    return f"{scaled:.0f} {units[step]}" if scaled >= 100 or step == 0 else f"{scaled:.3g} {units[step]}"
 
 
 def time_unit(seconds: list[float]) -> tuple[str, float]:
@@ -89,10 +107,8 @@ def _exponent(value: float) -> int:
     return math.floor(math.log10(abs(value)))
 
 
-def _written(value: float, decimals: int, exponent: int) -> str:
-    if exponent in PLAIN:
-        return _fixed(value, decimals)
-    return f"{_fixed(value / 10.0**exponent, decimals + exponent)} × {power(exponent)}"
+def _times(shift: int) -> str:
+    return f" × {power(shift)}" if shift else ""
 
 
 def _fixed(value: float, decimals: int) -> str:

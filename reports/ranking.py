@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods with the same target at the same place, smallest first; and those that are not ranked, with the reason."""
+    """Methods with the same target at the same place, smallest first; and those not ranked, with the reason."""
 
     where: tuple[str, ...]
     places: list[Place]
@@ -60,14 +60,14 @@ def by_work(entries: list[Entry]) -> Ranking:
 
 
 def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
-    """Every comparison, at equal samples and at equal seconds, of measured cells; those without a contender left out."""
+    """Every comparison of measured cells, at equal samples and at equal seconds; those without a contender left out."""
     found = [(by_variance(group), by_work(group)) for group in tables(entries)]
     return [pair for pair in found if pair[0].places]
 
 
 def variance_ratio(a: Entry, b: Entry) -> Reading:
     """Total variance of `a` over that of `b`, paired group by group."""
-    return ratio(a.record.moments.traces[:, 0], b.record.moments.traces[:, 0])
+    return ratio(a.traces, b.traces)
 
 
 def work_ratio(a: Entry, b: Entry) -> Reading:

@@ -9,8 +9,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
+from benchmarks.moments import Array
 from benchmarks.store import Curve, Record, Store
 from reports.style import label
 
@@ -48,6 +51,11 @@ class Entry:
         return (*self.record.cell.table, self.target)
 
     @cached_property
+    def traces(self) -> Array:
+        """The total variance of every group of replicates, which ratios are made of."""
+        return np.concatenate([block.traces[:, 0] for block in self.record.blocks])
+
+    @cached_property
     def unranked(self) -> str | None:
         """Why this method is not ranked, or None."""
         bias, facts = self.summary["bias"], self.summary
@@ -58,7 +66,7 @@ class Entry:
         if facts["nonfinite"]:
             return "gradients that are not finite"
         if facts["deterministic"]:
-            return "exact: a reference"
+            return "exact, a reference"
         return "its variance is not known" if facts["total_variance"]["value"] is None else None
 
 
@@ -110,8 +118,9 @@ def read(path: Path) -> Results:
         results = Results(store.description(), store.provenance(), entries, store.curves())
     if not results.measured and not results.trained:
         raise BadInput(
-            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells and {len(results.curves)} training runs "
-            f"missing, refused or failed), so there is nothing to report; `gradmark status {path}` says why"
+            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells and {len(results.curves)} "
+            f"training runs missing, refused or failed), so there is nothing to report; `gradmark status {path}` says "
+            "why"
         )
     return results
 

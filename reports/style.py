@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -39,8 +40,8 @@ class Look:
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """A look for each method, all different; the same whatever the order of the names.
 
-    Each name asks for the colour of its own hash, so that a method mostly keeps it from one report to the next, and takes
-    the next free one where an alphabetically earlier name has it.
+    Each name asks for the colour of its own hash, so that a method mostly keeps it from one report to the next, and
+    takes the next free one where an alphabetically earlier name has it.
     """
     found: dict[str, Look] = {}
     taken: set[Look] = set()
@@ -60,12 +61,14 @@ def label(estimator: str, state: str) -> str:
     return estimator if state == "none" else f"{estimator}, {state}"
 
 
+LONGEST = 24  # characters of a word that is never broken
+
+
 def breakable(text: str) -> str:
-    """A text whose long words may be broken after brackets, dots, commas and underscores, by spaces of no width."""
-    return " ".join(word if len(word) <= 34 else _broken(word) for word in text.split(" "))
+    """A text whose long words may be broken, by spaces of no width."""
+    return " ".join(word if len(word) <= LONGEST else _broken(word) for word in text.split(" "))
 
 
 def _broken(word: str) -> str:
-    for mark in "(.,_/":
-        word = word.replace(mark, mark + "\u200b")
-    return word
+    """Breaks after brackets, dots, commas, underscores and slashes, and before a capital within a name."""
+    return re.sub(r"(?<=[(.,_/])(?=\w)|(?<=[a-z])(?=[A-Z])", "\u200b", word)

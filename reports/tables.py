@@ -95,35 +95,46 @@ def first_reached(steps: list[int], objective: np.ndarray, goal: float) -> np.nd
 
 
 def unmeasured(results: Results) -> pd.DataFrame:
-    """Cells and runs that have no result, those with the same reason in one row: status, method, problem, where, reason."""
+    """Cells and runs without a result, the same reason in one row: status, method, problem, reason, where."""
     ended = [
         (e.summary["status"], e.label, e.record.cell.problem, _where(e), e.summary["reason"] or "")
         for e in results.entries
         if e.summary["status"] != "measured"
     ]
     ended += [
-        (c.status, c.training.solver, c.training.problem, f"training of {c.training.steps} steps", c.reason or "")
+        (c.status, c.training.solver, c.training.problem, (f"training of {c.training.steps} steps", ""), c.reason or "")
         for c in results.curves
         if c.status != "measured"
     ]
-    found: dict[tuple[str, str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     for status, method, problem, where, reason in ended:
         found.setdefault((status, method, problem, reason), []).append(where)
     columns = ["status", "method", "problem", "reason", "where"]
-    rows = [(*key, "; ".join(dict.fromkeys(places))) for key, places in found.items()]
+    rows = [(*key, _joined(places)) for key, places in found.items()]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _where(entry: Entry) -> str:
+def _where(entry: Entry) -> tuple[str, str]:
     cell = entry.record.cell
-    return f"{cell.at}, K = {cell.num_samples}"
+    place = cell.at if cell.device == "cpu" else f"{cell.at}, {cell.device}"
+    return f"{place}, K = ", str(cell.num_samples)
+
+
+def _joined(places: list[tuple[str, str]]) -> str:
+    """Places with their K behind them, each place once."""
+    found: dict[str, list[str]] = {}
+    for place, samples in dict.fromkeys(places):
+        found.setdefault(place, []).append(samples)
+    return "; ".join(place + ", ".join(samples) for place, samples in found.items())
 
 
 def bibliography(results: Results) -> pd.DataFrame:
     """Every method used and what it cites, sorted by reference; an empty reference where the store knows none."""
-    cited = {e.estimator: e.summary["reference"] for e in results.entries if e.summary["reference"]}
+    cited = {inner(c.training.solver): (c.data or {}).get("reference") or "" for c in results.trained}
+    cited |= {e.estimator: e.summary["reference"] for e in results.measured}
+    used = [*(e.estimator for e in results.measured), *(inner(c.training.solver) for c in results.trained)]
     found: dict[str, list[str]] = {}
-    for name in results.estimators:
+    for name in dict.fromkeys(used):
         found.setdefault(cited.get(name, ""), []).append(name)
     rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])
