@@ -21,6 +21,7 @@ from estimators.core import Estimator, Params, Problem, State
 BUDGET = 2**20  # numbers in a block's largest tensor, about
 SMALLEST, LARGEST = 8, 4096  # replicates in a block
 GROUP = 32  # replicates in a group, where the block is large enough for eight of them
+THREADED = 2**15  # numbers in a block's largest tensor, below which a second thread waits longer than it works
 WARM_UP = 256  # estimates that a learned baseline sees at the frozen parameters before it is measured
 
 
@@ -38,9 +39,13 @@ class Setting:
 
 def block_size(problem: Problem, num_samples: int, params: Params) -> int:
     """Replicates in a block: set by problem and num_samples only, so that every estimator sees the same draws."""
-    count = sum(value.numel() for value in params.values())
-    room = BUDGET / max(count, num_samples * problem.footprint)
+    room = BUDGET / _numbers(problem, num_samples, params)
     return min(max(2 ** math.floor(math.log2(room)), SMALLEST), LARGEST) if room >= 1 else SMALLEST
+
+
+def _numbers(problem: Problem, num_samples: int, params: Params) -> int:
+    """How many numbers the largest tensor holds for one replicate."""
+    return max(sum(value.numel() for value in params.values()), num_samples * problem.footprint)
 
 
 def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:
@@ -64,6 +69,17 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     finally:
         for generator, state in zip(generators, before, strict=True):
             generator.set_state(state)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run with `count` intra-op threads, and give them back as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def lifted(tree: Any, replicates: int) -> Any:
@@ -101,6 +117,12 @@ def keep_freed_memory() -> None:
 def measure_block(setting: Setting, size: int, seed: int) -> Moments:
     """`size` independent estimates from one seed, folded."""
     keep_freed_memory()
+    small = size * _numbers(setting.problem, setting.num_samples, setting.params) < THREADED
+    with threads(1 if small else torch.get_num_threads()):
+        return _measure(setting, size, seed)
+
+
+def _measure(setting: Setting, size: int, seed: int) -> Moments:
     params = lifted(setting.params, size)
     with seeded(seed, device_of(params)):
         problem = setting.problem.draw(size)

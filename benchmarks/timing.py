@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,14 +129,3 @@ class _Allocations(TorchDispatchMode):
 
 def _storage(value: Tensor) -> torch.UntypedStorage:
     return value.untyped_storage()
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Run with `count` intra-op threads, and give them back as they were."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -29,6 +29,7 @@ def test_fast(benchmark):
 def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
     shutil.copy(Path(__file__).with_name("conftest.py"), tmp_path)
     (tmp_path / "test_two.py").write_text(TESTS)
+    timed = bool(options)
     call = [
         sys.executable,
         "-m",
@@ -38,6 +39,7 @@ def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
         "/dev/null",
         "--rootdir",
         str(tmp_path),
+        "--benchmark-max-time=0.1",
         *options,
         str(tmp_path),
     ]

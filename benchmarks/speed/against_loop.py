@@ -161,7 +161,7 @@ class ShareOfTheLoop:
 
 def main() -> None:
     """Measure all cases and print a line for each."""
-    with cells.timing.threads(THREADS):
+    with cells.block.threads(THREADS):
         facts = cells.provenance.gather()
         versions = ", ".join(f"{name} {facts['versions'][name]}" for name in ("torch", "numpy"))
         print(f"cpu: {facts['processor']}, {facts['cores']} cores, {THREADS} threads; float32; seed {SEED}")

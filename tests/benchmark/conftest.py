@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.timing import threads
+from benchmarks.block import threads
 
 
 @pytest.fixture(autouse=True)
