@@ -18,6 +18,7 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
+    reparameterizable,
     replicate_axes,
 )
 
@@ -50,7 +51,7 @@ class Weighted(SurrogateEstimator):
         return (score + cost).mean(0)
 
 
-# Score functions and their baselines
+# Baselines
 
 
 class OwnSampleInBaseline(Weighted):
@@ -79,21 +80,6 @@ class RaisedBaseline(Weighted):
 
     def weight(self, cost: Tensor) -> Tensor:
         return (cost - leave_one_out(cost) + 1.0).detach()
-
-
-class BiasedByName(Weighted):
-    """Declared biased, and is not: whoever reads the table leaves it alone for nothing."""
-
-    unbiased = False
-
-    def weight(self, cost: Tensor) -> Tensor:
-        return (cost - leave_one_out(cost)).detach()
-
-
-class NoisyExact(Weighted):
-    """Declared to be without noise, and is not."""
-
-    deterministic = True
 
 
 class WeightAttached(Weighted):
@@ -260,8 +246,7 @@ class Unrepeatable(Pathwise):
     """Draws from a generator of its own, seeded by the machine: nothing can be run again."""
 
     def noise(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        seed = int.from_bytes(os.urandom(4), "big")
-        return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+        return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(hash(os.urandom(8))))
 
 
 @dataclass(frozen=True)
@@ -269,8 +254,8 @@ class Landing(SurrogateEstimator):
     """Sticking the landing for those below to get wrong."""
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reparameterized = problem.distribution(problem.init()).has_rsample
-        return None if isinstance(problem, LatentVariableModel) and reparameterized else "needs an ELBO and rsample"
+        fits = isinstance(problem, LatentVariableModel) and reparameterizable(problem)
+        return None if fits else "needs an ELBO and rsample"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).rsample((num_samples,))
@@ -300,64 +285,3 @@ class LandingForgotten(Landing):
 
     def cost(self, problem: LatentVariableModel, params: Params, z: Tensor) -> Tensor:
         return problem.cost(params, z, problem.distribution(params))
-
-
-# Contract
-
-
-class ParametersInPlace(Weighted):
-    """Clamps the parameters that it is given, in place."""
-
-    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
-        for value in params.values():
-            value.detach().clamp_(-0.1, 0.1)
-        return super().estimate(problem, params, state, num_samples)
-
-
-class AlwaysDouble(Weighted):
-    """Gives float64 whatever the parameters are."""
-
-    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
-        gradient, state = super().estimate(problem, params, state, num_samples)
-        return Estimate({name: value.double() for name, value in gradient.items()}, state)
-
-
-class OtherOrder(Weighted):
-    """Names the gradients in another order than the parameters: flattened, it is another gradient."""
-
-    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
-        gradient, state = super().estimate(problem, params, state, num_samples)
-        return Estimate(dict(reversed(gradient.items())), state)
-
-
-class GradModeLeft(Weighted):
-    """Switches gradients off and leaves them off, for everybody."""
-
-    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
-        estimate = super().estimate(problem, params, state, num_samples)
-        torch.set_grad_enabled(False)
-        return estimate
-
-
-class Raises(Weighted):
-    """Divides by zero."""
-
-    def weight(self, cost: Tensor) -> Tensor:
-        return cost / (1 // (cost.dim() * 0))
-
-
-@dataclass(frozen=True)
-class TextLosesField(Weighted):
-    """Its text leaves out a field that matters."""
-
-    rate: float = 0.1
-
-    def __str__(self) -> str:
-        return f"{type(self).__module__}.{type(self).__qualname__}()"
-
-
-class NoDataclass(SurrogateEstimator):
-    """Not a dataclass: it has no text, and so no name in a table and no key in a store."""
-
-    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        return problem.distribution(params).log_prob(problem.distribution(params).sample((num_samples,))).mean(0), state
