@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -75,6 +76,9 @@ def _run_table(cells: list[Cell], store: Store, progress: Progress) -> None:
     """The cells of one table: their blocks first, then all that were measured timed in turn."""
     measured: list[Ready] = []
     for cell in cells:
+        if not cell.at.endswith(places.SUFFIXES) and all(store.settled(each) for each in cells):
+            progress.advance(1.0)
+            continue
         progress.start(f"{cell.estimator} on {cell.problem}")
         ready = _guarded(store, cell, lambda cell=cell: prepare(cell, store))
         if isinstance(ready, Ready) and _guarded(store, cell, lambda r=ready: _run_blocks(r, store, progress)):
@@ -83,8 +87,8 @@ def _run_table(cells: list[Cell], store: Store, progress: Progress) -> None:
             store.finish(cell, "refused", ready.reason)
         progress.advance(1.0)
     for ready in measured:
-        store.finish(ready.cell, "measured")
-    if any(store.record(ready.cell).timing is None for ready in measured):
+        store.finish(ready.cell, "measured", _wider_than_asked(ready.cell, store.blocks(ready.cell)))
+    if not all(store.settled(ready.cell) for ready in measured):
         _guarded(store, measured[0].cell, lambda: _time(measured, store))
 
 
@@ -203,12 +207,25 @@ def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
 
 def _narrow(cell: Cell, blocks: list[Moments]) -> bool:
     """Whether the interval of the total variance is as narrow as was asked; never for a fixed number of replicates."""
-    if cell.rel_ci is None or len(blocks) < FEWEST_BLOCKS:
-        return False
+    return cell.rel_ci is not None and len(blocks) >= FEWEST_BLOCKS and _half_width(blocks) <= cell.rel_ci
+
+
+def _half_width(blocks: list[Moments]) -> float:
+    """Half the width of the total variance's interval over its value; 0 where there is no variance."""
     reading = positive(np.concatenate([block.traces[:, 0] for block in blocks]))
     if not reading.value or reading.ci is None:
-        return reading.value == 0
-    return (reading.ci[1] - reading.ci[0]) / 2 <= cell.rel_ci * reading.value
+        return 0.0 if reading.value == 0 else math.inf
+    return (reading.ci[1] - reading.ci[0]) / 2 / reading.value
+
+
+def _wider_than_asked(cell: Cell, blocks: list[Moments]) -> str | None:
+    """What to say of a cell whose blocks ended before its interval was narrow enough."""
+    if cell.rel_ci is None or _narrow(cell, blocks) or len(blocks) < MAX_BLOCKS:
+        return None
+    width = _half_width(blocks)
+    return (
+        f"stopped after {MAX_BLOCKS} blocks with the interval at ±{width:.2g} of the value; {cell.rel_ci:g} was asked"
+    )
 
 
 def _time(measured: list[Ready], store: Store) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from estimators.core import Estimator, Params, Problem, Spec, State
+from estimators.core import Estimator, Params, Problem, State
+from estimators.spec import Spec
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8

@@ -159,13 +159,15 @@ class Store:
         return [json.loads(row[0]) for row in self._read("SELECT facts FROM provenance ORDER BY id")]
 
     def plan(self, cells: list[Cell], trainings: list[Training]) -> None:
-        """Name what shall be there; what is already there stays, but failed and refused ones are tried again."""
+        """Name what shall be there; what is measured as asked stays so, the rest is missing until it is run."""
         with self._faults():
             self._base.execute("BEGIN IMMEDIATE")
             for number, cell in enumerate(cells):
                 self._base.execute(
                     "INSERT INTO cells (key, position, cell, status) VALUES (?, ?, ?, 'missing') ON CONFLICT (key) DO "
-                    "UPDATE SET position = excluded.position, cell = excluded.cell, status = 'missing', reason = NULL",
+                    "UPDATE SET position = excluded.position, cell = excluded.cell, "
+                    "status = CASE WHEN status = 'measured' AND cell = excluded.cell THEN status ELSE 'missing' END, "
+                    "reason = CASE WHEN status = 'measured' AND cell = excluded.cell THEN reason END",
                     (cell.key, number, json.dumps(cell.json())),
                 )
             for number, training in enumerate(trainings):
@@ -202,6 +204,11 @@ class Store:
     def records(self) -> list[Record]:
         """All cells, in the study's order."""
         return [self._record(row) for row in self._read(f"{_CELLS} ORDER BY position, key")]
+
+    def settled(self, cell: Cell) -> bool:
+        """Whether a planned cell is measured, as it is asked for now, and timed."""
+        rows = self._read("SELECT status, timing FROM cells WHERE key = ?", cell.key)
+        return rows[0][0] == "measured" and rows[0][1] is not None
 
     def record(self, cell: Cell) -> Record:
         """What is there of one cell that was planned."""

@@ -60,8 +60,8 @@ def allowed(file: str, name: str) -> bool:
     ours, base = room(name) in ROOMS, room(name)
     if file == "estimators/__init__.py":
         return within(name, "estimators")
-    if file in ("estimators/core.py", "estimators/couplings.py"):
-        return base in ("torch", "jaxtyping")
+    if file in ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py"):
+        return base in ("torch", "jaxtyping") or (file, name) == ("estimators/core.py", "estimators.spec")
     if file.startswith("estimators/"):
         return name in ("estimators.core", "estimators.couplings") or base in ("torch", "jaxtyping")
     if file == "benchmarks/problems/__init__.py":
@@ -72,7 +72,7 @@ def allowed(file: str, name: str) -> bool:
     if file.startswith("benchmarks/speed/"):
         return base != "reports"
     if file.startswith("benchmarks/"):
-        return not ours or name in ("estimators", "estimators.core") or within_benchmarks(name)
+        return not ours or name in ("estimators", "estimators.core", "estimators.spec") or within_benchmarks(name)
     if file == "reports/__main__.py":
         return name == "benchmarks.cli"
     kept = ("benchmarks.store", *(f"benchmarks.{each}" for each in MEASURES))

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import specs
 from benchmarks.errors import BadInput
-from estimators.core import Spec
+from estimators.spec import Spec
 
 
 @pytest.mark.parametrize(
