@@ -82,12 +82,11 @@ def _run_table(cells: list[Cell], store: Store, progress: Progress) -> None:
         progress.start(f"{cell.estimator} on {cell.problem}")
         ready = _guarded(store, cell, lambda cell=cell: prepare(cell, store))
         if isinstance(ready, Ready) and _guarded(store, cell, lambda r=ready: _run_blocks(r, store, progress)):
+            store.finish(cell, "measured", _wider_than_asked(cell, store.blocks(cell)))
             measured.append(ready)
         elif isinstance(ready, Refusal):
             store.finish(cell, "refused", ready.reason)
         progress.advance(1.0)
-    for ready in measured:
-        store.finish(ready.cell, "measured", _wider_than_asked(ready.cell, store.blocks(ready.cell)))
     if not all(store.settled(ready.cell) for ready in measured):
         _guarded(store, measured[0].cell, lambda: _time(measured, store))
 
