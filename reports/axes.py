@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -13,14 +14,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from reports.numbers import power, tidy
 from reports.style import FONT, INK, MEASURED, MUTED, RULE, WIDTH
 
 RIGHT, GUTTER = 0.08, 0.16  # inches: right of the panels, and between them
+MOST_COLUMNS = 4  # of a legend
 TICKS = 6  # at most, on an axis as wide as half a page
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9))
 
@@ -83,11 +84,22 @@ def panels(
 
 
 def text_width(texts: Iterable[str]) -> float:
-    """The widest of these texts in inches, at the size of a tick's label."""
-    font = FontProperties(family=[MEASURED])
-    return (
-        max((TextPath((0, 0), text, size=7.5, prop=font).get_extents().width for text in texts), default=0) * 1.06 / 72
-    )
+    """The widest line of these texts in inches, at the size of a tick's label."""
+    return max((_line_width(line) for text in texts for line in text.split("\n")), default=0.0)
+
+
+@cache
+def _line_width(line: str) -> float:
+    """STIXGeneral's width of a line, and a little more, as Libertinus is a little wider."""
+    font = get_font(findfont(FontProperties(family=[MEASURED])))
+    font.set_size(7.5, 72)
+    font.set_text(line, 0.0)
+    return font.get_width_height()[0] / 64 * 1.06 / 72
+
+
+def columns(entries: Iterable[str], handle: float) -> int:
+    """How many columns a legend of these entries may have, with `handle` inches for the line or mark before each."""
+    return max(1, min(MOST_COLUMNS, int(WIDTH / (text_width(entries) + handle))))
 
 
 def ticks(low: float, high: float, most: int = TICKS) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from benchmarks.readings import LEVEL
 from benchmarks.verdicts import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, FEWEST_FOR_TAIL, POWER
 from reports import tables
-from reports.blocks import Block, Table, Text, bullets, code, heading, muted, paragraph, strong
+from reports.blocks import NEWLINE, Block, Table, Text, bullets, code, heading, muted, paragraph, strong
 from reports.numbers import count, grouped
 from reports.ranking import MARGIN
 from reports.results import Results
@@ -55,24 +56,32 @@ def _range(values: Iterable[int]) -> str:
 
 
 def _provenance(runs: list[dict[str, Any]]) -> Block:
-    title = f"What the {count(len(runs), 'run')} of this store ran on." if len(runs) > 1 else "What the run ran on."
-    table = Table([title], "provenance")
+    """What the runs ran on; those that differ in nothing but date and command are said once."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for facts in runs:
+        where = {name: value for name, value in facts.items() if name not in ("date", "command")}
+        alike.setdefault(json.dumps(where, sort_keys=True), []).append(facts)
+    table = Table(["What this was measured on."], "provenance")
     table.column("")
     table.column("", width="1fr")
-    for number, facts in enumerate(runs, 1):
-        if len(runs) > 1:
-            table.group(f"Run {number}")
-        for name, value in _facts(facts):
+    for number, same in enumerate(alike.values(), 1):
+        if len(alike) > 1:
+            table.group(f"Environment {number}")
+        for name, value in _facts(same):
             table.row([muted(name)], value)
     return table.block()
 
 
-def _facts(facts: dict[str, Any]) -> list[tuple[str, Text]]:
+def _facts(runs: list[dict[str, Any]]) -> list[tuple[str, Text]]:
+    facts = runs[-1]
     versions = ", ".join(f"{name} {version}" for name, version in facts.get("versions", {}).items() if version)
     cores, threads = (count(facts.get(name) or 1, name.removesuffix("s")) for name in ("cores", "threads"))
+    dates = [str(run.get("date", "")).replace("T", " ").replace("+00:00", " UTC") for run in runs]
+    commands = [code(text) for text in dict.fromkeys(str(run.get("command")) for run in runs)]
+    spaced = [part for command in commands for part in (command, NEWLINE)][:-1]
     return [
-        ("command", [code(str(facts.get("command")))]),
-        ("date", [str(facts.get("date", "")).replace("T", " ").replace("+00:00", " UTC")]),
+        ("command", spaced),
+        ("date", [dates[0] if len(dates) == 1 else f"{len(dates)} runs, {dates[0]} to {dates[-1]}"]),
         ("commit", [facts.get("commit") or "an installed package"]),
         ("platform", [f"{facts.get('platform')}, Python {facts.get('python')}"]),
         ("processor", [f"{facts.get('processor')}, {cores}, {threads}"]),

@@ -43,11 +43,15 @@ def see(label: str) -> Segment:
 NEWLINE: Segment = {"break": True}
 
 
+def swatch(look: Look, shape: str = "full") -> Segment:
+    """A method's mark: full, open or a cross."""
+    return {"dot": look.colour, "shape": shape, "form": look.marker}
+
+
 def method(entry: Entry, looks: dict[str, Look], extra: Text | None = None) -> Text:
     """A method's name behind its colour; open where its state is cold, a cross where it is not ranked."""
     shape = "cross" if entry.unranked else "open" if entry.record.cell.state == "cold" else "full"
-    dot = {"dot": looks[entry.estimator].colour, "shape": shape}
-    return [dot, breakable(entry.label), *(extra or [])]
+    return [swatch(looks[entry.estimator], shape), breakable(entry.label), *(extra or [])]
 
 
 def paragraph(*text: Segment) -> Block:
@@ -109,7 +113,19 @@ class Table:
     def block(self) -> Block:
         """The table as a block."""
         named = ("caption", "label", "heads", "align", "widths", "rows", "notes")
-        return {"kind": "table", **{name: getattr(self, name) for name in named}}
+        return {"kind": "table", **{name: getattr(self, name) for name in named}, "widest": self._widest()}
+
+    def _widest(self) -> list[dict[str, Any]]:
+        """For each column the row whose cell is the longest: what the template measures instead of all rows."""
+        rows = [row for row in self.rows if "cells" in row]
+        if not rows:
+            return []
+        lengths = [[_length(cell) for cell in row["cells"]] for row in rows]
+        return [rows[max(range(len(rows)), key=lambda i, c=c: lengths[i][c])] for c in range(len(self.align))]
+
+
+def _length(text: Text) -> int:
+    return sum(len(segment if isinstance(segment, str) else segment.get("text", "")) for segment in text)
 
 
 def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:

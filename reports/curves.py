@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.store import Curve
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
+from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.results import inner
-from reports.style import Look
+from reports.style import Look, wrapped
 
 HEIGHT = 1.6  # inches of a panel
 SETTLED = 0.05  # of the evaluations: before them an objective may lie above the frame of a linear axis
@@ -22,8 +22,9 @@ def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
     kinds = ["objective", *(["gap"] if any((c.data or {}).get("gap") is not None for c in curves) else [])]
     timed = all((c.data or {}).get("seconds") for c in curves)
     with drawing():
-        entries, columns = names(curves)[0], _columns(names(curves)[0])
-        below = 0.42 + 0.16 * -(-len(entries) // columns)
+        entries = [wrapped(name, 70) for name in names(curves)[0]]
+        across = columns(entries, 0.55)
+        below = 0.42 + 0.16 * -(-sum(entry.count("\n") + 1 for entry in entries) // across)
         figure, axes = panels((len(kinds), 1 + timed), HEIGHT, left=0.62, top=0.1, bottom=below, between=0.3)
         styles = _styles(curves, looks)
         for kind, row in zip(kinds, axes, strict=True):
@@ -33,7 +34,7 @@ def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
         for each, text in zip(axes[-1], ("steps", "seconds"), strict=False):
             each.set_xlabel(text)
         figure.align_ylabels(axes[:, 0])
-        _legend(figure, curves, styles, columns)
+        _legend(figure, curves, styles, entries, across)
         return svg(figure)
 
 
@@ -95,18 +96,12 @@ def names(curves: list[Curve]) -> tuple[list[str], str | None]:
     return solvers, None
 
 
-def _columns(entries: list[str]) -> int:
-    longest = max(map(len, entries))
-    return 4 if longest <= 24 else 3 if longest <= 34 else 2 if longest <= 52 else 1
-
-
-def _legend(figure: Figure, curves: list[Curve], styles: list[dict], columns: int) -> None:
+def _legend(figure: Figure, curves: list[Curve], styles: list[dict], entries: list[str], across: int) -> None:
     """Beneath the panels, in the order in which the curves end: the best first."""
-    entries, _ = names(curves)
     ends = [float(np.median(curve.data["objective"][-1])) if curve.data else np.inf for curve in curves]
     order = np.argsort(ends, kind="stable")
     handles = [Line2D([], [], **styles[i], label=entries[i]) for i in order]
     figure.legend(
-        handles=handles, loc="lower left", ncols=columns, frameon=False, fontsize=7.5, handlelength=2.2,
+        handles=handles, loc="lower left", ncols=across, frameon=False, fontsize=7.5, handlelength=2.2,
         columnspacing=1.5, borderaxespad=0,
     )  # fmt: skip

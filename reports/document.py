@@ -76,7 +76,7 @@ def render(results: Results) -> bytes:
 def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     """What the template is given: everything that is said, and the figures by file name."""
     images: dict[str, str] = {}
-    look = looks(results.estimators)
+    look = looks(results.used)
     blocks = [*front.blocks(results, look, images), {"kind": "outline"}, *back.setup(results)]
     blocks += [*_problems(results, look, images), *training.blocks(results, look, images)]
     blocks += [*back.unmeasured(results), *back.bibliography(results)]

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from reports.axes import drawing, grid, logarithmic, panels, room, svg, text_width
 from reports.ranking import Ranking
 from reports.results import Entry
-from reports.style import FAINT, INK, MUTED, Look
+from reports.style import FAINT, INK, MUTED, Look, wrapped
 
-ROW = 0.155  # inches of a method's row
+ROW, NOISE_ROW, LINE, SHIFT = 0.155, 0.25, 0.12, 0.06  # inches: of a row, a label's line, between noises
 MEASURES = {"total_variance": "total variance", "work_normalised_variance": "variance × seconds"}
 NOISES = {"estimator": ("o", "the estimator's"), "minibatch": ("s", "the minibatch's"), "both": ("D", "both")}
 LOWEST = 1e-300
@@ -36,27 +36,35 @@ class Panel:
 def variance(shown: list[Panel], looks: dict[str, Look]) -> str:
     """Total variance, and variance × seconds, of every method; a panel for each comparison, rows are methods."""
     labels = _labels(shown)
+    rows = _rows(labels)
     stacked = len(shown) > 1
     shape = (2, len(shown)) if stacked else (1, 2)
     with drawing():
-        left = text_width(labels) + 0.1
-        figure, axes = panels(shape, _height(labels), left=left, top=0.22, bottom=0.38, between=0.44)
+        left = text_width(map(wrapped, labels)) + 0.1
+        figure, axes = panels(shape, rows[1], left=left, top=0.22 if stacked else 0.06, bottom=0.38, between=0.44)
         for number, (measure, title) in enumerate(MEASURES.items()):
             row = axes[number] if stacked else axes[0, number : number + 1]
             limits = _limits([e.summary[measure] for panel in shown for e in panel.entries if _drawn(e, measure)])
             for each, panel in zip(row, shown, strict=True):
                 logarithmic(each, "x", limits, TICKS[shape[1]])
-                _dots(each, panel, measure, labels, looks)
+                _dots(each, panel, measure, rows[0], looks)
                 each.set_xlabel(title)
                 if stacked and number == 0:
                     each.set_title(panel.heading, color=INK)
         for each in axes[:, 0]:
-            _name_rows(each, labels)
+            _name_rows(each, labels, rows)
         return svg(figure)
 
 
-def _height(labels: dict[str, bool], row: float = ROW) -> float:
-    return (len(labels) + 0.2) * row
+def _rows(labels: dict[str, bool], least: float = ROW) -> tuple[dict[str, float], float]:
+    """Where each method's row is, in inches from the top, and where the last ends; long labels have several lines."""
+    found: dict[str, float] = {}
+    end = 0.0
+    for label in labels:
+        height = max(least, LINE * (wrapped(label).count("\n") + 1))
+        found[label] = end + height / 2
+        end += height
+    return found, end
 
 
 def _labels(shown: list[Panel]) -> dict[str, bool]:
@@ -82,8 +90,7 @@ def _limits(readings: list[dict[str, Any]]) -> tuple[float, float]:
     return room(positive) if positive else (0.1, 10.0)
 
 
-def _dots(axes: Axes, panel: Panel, measure: str, labels: dict[str, bool], looks: dict[str, Look]) -> None:
-    rows = {label: number for number, label in enumerate(labels)}
+def _dots(axes: Axes, panel: Panel, measure: str, rows: dict[str, float], looks: dict[str, Look]) -> None:
     grid(axes, "x")
     ranking = panel.rankings[list(MEASURES).index(measure)]
     best = ranking.places[0].value.value if ranking.places else None
@@ -102,7 +109,7 @@ def _mark(panel: Panel, entry: Entry, look: Look) -> dict[str, Any]:
     return {"marker": marker, "color": look.colour, "markerfacecolor": face, "markersize": 4.2, "markeredgewidth": 1}
 
 
-def _dot(axes: Axes, row: int, reading: dict[str, Any], mark: dict[str, Any]) -> None:
+def _dot(axes: Axes, row: float, reading: dict[str, Any], mark: dict[str, Any]) -> None:
     edge = axes.get_xlim()[0]
     if reading["value"] <= LOWEST:
         axes.plot([edge], [row], **{**mark, "marker": "<"}, clip_on=False)
@@ -113,9 +120,9 @@ def _dot(axes: Axes, row: int, reading: dict[str, Any], mark: dict[str, Any]) ->
     axes.plot([reading["value"]], [row], **mark)
 
 
-def _name_rows(axes: Axes, labels: dict[str, bool]) -> None:
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(range(len(labels)), list(labels))
+def _name_rows(axes: Axes, labels: dict[str, bool], rows: tuple[dict[str, float], float]) -> None:
+    axes.set_ylim(rows[1], 0)
+    axes.set_yticks(list(rows[0].values()), [wrapped(label) for label in labels])
     for each in axes.figure.axes:
         each.tick_params(axis="y", length=0)
     for text, ranked in zip(axes.get_yticklabels(), labels.values(), strict=True):
@@ -125,29 +132,30 @@ def _name_rows(axes: Axes, labels: dict[str, bool]) -> None:
 def noises(shown: list[Panel], looks: dict[str, Look]) -> str:
     """The noise of the estimator given the rows, of the minibatch, and of both, of every method."""
     labels = _labels(shown)
+    rows = _rows(labels, NOISE_ROW)
     with drawing():
-        left = text_width(labels) + 0.1
-        figure, axes = panels((1, len(shown)), _height(labels, 0.25), left=left, top=0.44, bottom=0.38, between=0)
+        left = text_width(map(wrapped, labels)) + 0.1
+        figure, axes = panels((1, len(shown)), rows[1], left=left, top=0.44, bottom=0.38, between=0)
         readings = [e.summary["noise"][kind] for panel in shown for e in panel.entries for kind in NOISES]
         limits = _limits([{**found, "ci": None} for found in readings if found is not None])
         for each, panel in zip(axes[0], shown, strict=True):
             logarithmic(each, "x", limits, TICKS[len(shown)])
-            _noise_rows(each, panel, labels, looks)
+            _noise_rows(each, panel, rows[0], looks)
             each.set_title(panel.heading)
-        _name_rows(axes[0, 0], labels)
+        _name_rows(axes[0, 0], labels, rows)
         style = {"color": MUTED, "linestyle": "", "markersize": 4}
         handles = [Line2D([], [], marker=mark, label=text, **style) for mark, text in NOISES.values()]
         figure.legend(handles=handles, loc="upper right", ncols=3, frameon=False, fontsize=7.5, borderaxespad=0)
         return svg(figure)
 
 
-def _noise_rows(axes: Axes, panel: Panel, labels: dict[str, bool], looks: dict[str, Look]) -> None:
+def _noise_rows(axes: Axes, panel: Panel, rows: dict[str, float], looks: dict[str, Look]) -> None:
     """Three marks in each row; an interval that reaches zero or below ends at the frame."""
-    rows, edge = {label: number for number, label in enumerate(labels)}, axes.get_xlim()[0]
+    edge = axes.get_xlim()[0]
     grid(axes, "x")
     axes.set_xlabel("total variance")
     for entry in panel.entries:
-        for shift, (kind, (mark, _)) in zip((-0.24, 0.0, 0.24), NOISES.items(), strict=True):
+        for shift, (kind, (mark, _)) in zip((-SHIFT, 0.0, SHIFT), NOISES.items(), strict=True):
             reading = entry.summary["noise"][kind]
             if entry.label not in rows or reading is None or reading["value"] is None:
                 continue

@@ -20,6 +20,9 @@ OVERVIEW = (
 )
 
 
+NAMED = 5  # winners in a sentence
+
+
 def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
     """The answer in sentences, the tables it is read from, and a figure of all methods, put into `images`."""
     found = rankings(results.measured)
@@ -35,9 +38,11 @@ def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> 
 
 def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[Text]:
     said: list[Text] = []
-    if found:
+    if any(ranking.next for ranking, _ in found):
         said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
         said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
+    elif results.measured:
+        said.append(["Nothing is ranked: no two methods that may be ranked were measured in the same place."])
     said += _fastest(results)
     said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
     ended = counts(results)
@@ -51,10 +56,13 @@ def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[T
 def _wins(found: list[Ranking]) -> Text:
     """How often each method is the best, and how often the best is not separated from the next."""
     contested = [ranking for ranking in found if ranking.next is not None]
-    if not contested:
-        return ["no comparison has two methods that may be ranked"]
     clear = Counter(ranking.places[0].entry.label for ranking in contested if not ranking.tied)
-    parts: list[Text] = [[strong(name), f" wins {wins}"] for name, wins in clear.most_common()]
+    ordered = clear.most_common()
+    parts: list[Text] = [[strong(name), f" wins {wins}"] for name, wins in ordered[:NAMED]]
+    if ordered[NAMED:]:
+        parts.append(
+            [f"{count(len(ordered) - NAMED, 'other method')} {sum(wins for _, wins in ordered[NAMED:])} together"]
+        )
     ties = len(contested) - sum(clear.values())
     if ties:
         parts.append([f"{ties} {'is a tie' if ties == 1 else 'are ties'}"])

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports.axes import drawing, grid, logarithmic, panels, room, svg, text_width
+from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg, text_width
 from reports.ranking import Ranking
-from reports.style import FAINT, MUTED, Look
+from reports.style import FAINT, MUTED, Look, wrapped
 
 ROW = 0.15  # inches
 MOST_ROWS = 60  # on one page
@@ -29,7 +29,8 @@ def overview(
     ratios = [place.ratio.value for pair in found for ranking in pair for place in ranking.places]
     limits = (0.8, room([1.0, *(value for value in ratios if value)])[1])
     used = dict.fromkeys(place.entry.estimator for pair in found for place in pair[0].places)
-    rows = -(-len(used) // 4)
+    across = columns(map(wrapped, used), 0.4)
+    rows = -(-sum(wrapped(name).count("\n") + 1 for name in used) // across)
     with drawing():
         left = text_width(text for text, _ in lines) + 0.1
         height = (len(lines) + 0.2) * ROW
@@ -42,7 +43,13 @@ def overview(
         _name(axes[0, 0], lines)
         handles = [_handle(name, looks[name]) for name in used]
         figure.legend(
-            handles=handles, loc="lower left", ncols=4, frameon=False, fontsize=7.5, borderaxespad=0, handletextpad=0.1
+            handles=handles,
+            loc="lower left",
+            ncols=across,
+            frameon=False,
+            fontsize=7.5,
+            borderaxespad=0,
+            handletextpad=0.1,
         )
         return svg(figure)
 
@@ -85,4 +92,4 @@ def _name(axes: Axes, lines: Lines) -> None:
 
 
 def _handle(name: str, look: Look) -> Line2D:
-    return Line2D([], [], marker=look.marker, color=look.colour, linestyle="", markersize=4, label=name)
+    return Line2D([], [], marker=look.marker, color=look.colour, linestyle="", markersize=4, label=wrapped(name))

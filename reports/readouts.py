@@ -200,7 +200,7 @@ def _relative(entry: Entry, ranking: Ranking) -> list[Text]:
 def _ratio(place: Place) -> list[Text]:
     if place.ratio.value is None:
         return [["1"], [emph("tie")]] if place.tied else [["∞"], [""]]
-    value, interval = reading(place.ratio.value, *(place.ratio.ci or (None, None)), RATIO_DIGITS)
+    value, interval = reading(place.ratio.value, *(place.ratio.ci or (None, None)), most=RATIO_DIGITS)
     return [[value], [muted(interval), *([emph(" tie")] if place.tied else [])]]
 
 

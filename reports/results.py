@@ -90,6 +90,13 @@ class Results:
         return [curve for curve in self.curves if curve.data is not None]
 
     @property
+    def used(self) -> list[str]:
+        """Every estimator that was measured or trained with, in the order of the study."""
+        return list(
+            dict.fromkeys([*(e.estimator for e in self.measured), *(inner(c.training.solver) for c in self.trained)])
+        )
+
+    @property
     def estimators(self) -> list[str]:
         """Every estimator of a cell or a training run, in the order of the study."""
         return list(

@@ -69,6 +69,16 @@ def breakable(text: str) -> str:
     return " ".join(word if len(word) <= LONGEST else _broken(word) for word in text.split(" "))
 
 
+def wrapped(text: str, width: int = 44) -> str:
+    """A text in lines of about `width` characters, broken where `breakable` allows."""
+    lines = [""]
+    for part in re.split("(?<=[ \u200b])", breakable(text)):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part.replace("\u200b", "")
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def _broken(word: str) -> str:
     """Breaks after brackets, dots, commas, underscores and slashes, and before a capital within a name."""
     return re.sub(r"(?<=[(.,_/])(?=\w)|(?<=[a-z])(?=[A-Z])", "\u200b", word)

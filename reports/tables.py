@@ -106,12 +106,14 @@ def unmeasured(results: Results) -> pd.DataFrame:
         for c in results.curves
         if c.status != "measured"
     ]
-    found: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
+    places: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     for status, method, problem, where, reason in ended:
-        found.setdefault((status, method, problem, reason), []).append(where)
-    columns = ["status", "method", "problem", "reason", "where"]
-    rows = [(*key, _joined(places)) for key, places in found.items()]
-    return pd.DataFrame(rows, columns=columns)
+        places.setdefault((status, problem, reason, method), []).append(where)
+    methods: dict[tuple[str, str, str, str], list[str]] = {}
+    for (status, problem, reason, method), where in places.items():
+        methods.setdefault((status, problem, reason, _joined(where)), []).append(method)
+    rows = [(*key, ", ".join(names)) for key, names in methods.items()]
+    return pd.DataFrame(rows, columns=["status", "problem", "reason", "where", "method"])
 
 
 def _where(entry: Entry) -> tuple[str, str]:
@@ -131,10 +133,9 @@ def _joined(places: list[tuple[str, str]]) -> str:
 def bibliography(results: Results) -> pd.DataFrame:
     """Every method used and what it cites, sorted by reference; an empty reference where the store knows none."""
     cited = {inner(c.training.solver): (c.data or {}).get("reference") or "" for c in results.trained}
-    cited |= {e.estimator: e.summary["reference"] for e in results.measured}
-    used = [*(e.estimator for e in results.measured), *(inner(c.training.solver) for c in results.trained)]
+    cited |= {e.estimator: e.summary["reference"] for e in results.measured if e.summary["reference"]}
     found: dict[str, list[str]] = {}
-    for name in dict.fromkeys(used):
+    for name in results.used:
         found.setdefault(cited.get(name, ""), []).append(name)
     rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])

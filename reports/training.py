@@ -9,7 +9,7 @@ from benchmarks.readings import LEVEL
 from benchmarks.store import Curve
 from reports import curves as drawing
 from reports import tables
-from reports.blocks import Block, Table, Text, figure, heading, muted, paragraph
+from reports.blocks import Block, Table, Text, figure, heading, muted, paragraph, swatch
 from reports.numbers import count, plain, reading, tidy, time_unit
 from reports.results import Results
 from reports.style import Look, breakable
@@ -74,7 +74,7 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
         ends = [*_reading(known, "final"), *(_reading(known, "gap") if gaps else [])]
         step, steps, seconds = (known[part] for part in ("seconds_per_step", "steps_to_target", "seconds_to_target"))
         table.row(
-            [{"dot": looks[known["estimator"]].colour, "shape": "full"}, breakable(name)], *ends,
+            [swatch(looks[known["estimator"]]), breakable(name)], *ends,
             plain(step and step * scale), f"{known['reached']} of {run.seeds}", tidy(steps), plain(seconds),
         )  # fmt: skip
     return table.block()

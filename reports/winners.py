@@ -68,7 +68,7 @@ def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
 
 def _line(found: Reading, most: int = MOST_DIGITS) -> list[Text]:
     """A reading as two cells of one line, its power of ten once at the end."""
-    value, interval = reading_line(found.value, *(found.ci or (None, None)), most)
+    value, interval = reading_line(found.value, *(found.ci or (None, None)), most=most)
     return [[value], [muted(interval)]]
 
 

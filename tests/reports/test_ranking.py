@@ -1,0 +1,90 @@
+"""Who is ranked, in which order, and what a tie is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.readings import median, product, ratio
+from reports.ranking import by_variance, by_work, frame, rankings
+
+
+def names(ranking):
+    return [place.entry.label for place in ranking.places]
+
+
+def test_methods_are_in_the_order_of_their_variance_with_paired_ratios(build):
+    entries = [build("Score()", 2.0), build("Pathwise()", 1.0), build("Baseline()", 1.5)]
+    ranking = by_variance(entries)
+    assert names(ranking) == ["Pathwise()", "Baseline()", "Score()"]
+    expected = ratio(entries[0].traces, entries[1].traces)
+    assert ranking.places[2].ratio == expected
+    assert expected.value == pytest.approx(4.0)  # the same draws, doubled
+    assert not ranking.tied
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"shift": 0.5}, "biased"),
+        ({"shift": 0.5, "unbiased": False}, "biased, as it declares"),
+        ({"unbiased": False}, "declares itself biased"),
+        ({"nonfinite": 1}, "gradients that are not finite"),
+        ({"deterministic": True}, "exact, a reference"),
+    ],
+)
+def test_the_smallest_variance_does_not_win_where_it_may_not(build, facts, reason):
+    ranking = by_variance([build("Small()", 0.01, **facts), build("Score()", 2.0), build("Pathwise()", 1.0)])
+    assert names(ranking) == ["Pathwise()", "Score()"]
+    assert [why for _, why in ranking.unranked] == [reason]
+    assert names(by_work([build("Small()", 0.01, **facts), build("Score()", 2.0)])) == ["Score()"]
+
+
+def test_different_targets_are_not_compared(build):
+    found = rankings([build("Score()", 2.0), build("Posterior()", 0.1, target="minus log evidence")])
+    assert [names(pair[0]) for pair in found] == [["Score()"], ["Posterior()"]]
+
+
+def test_identical_draws_are_a_tie(build):
+    ranking = by_variance([build("Score()", 2.0), build("Baseline()", 2.0, state="cold")])
+    assert ranking.places[1].ratio.value == 1
+    assert ranking.tied == [ranking.places[1]]
+    assert names(ranking)[1] == "Baseline(), cold"
+
+
+def test_a_difference_below_one_per_cent_is_a_tie_however_sure(build):
+    ranking = by_variance([build("Score()", 1.0), build("Other()", 1.001)])
+    low, _ = ranking.places[1].ratio.ci or (0, 0)
+    assert low > 1  # paired: the interval excludes 1
+    assert ranking.places[1].tied
+
+
+def test_an_interval_that_includes_one_is_a_tie(build):
+    ranking = by_variance([build("Score()", 1.0, seed=1), build("Other()", 1.01, seed=2)])
+    low, high = ranking.places[1].ratio.ci or (0, 0)
+    assert low < 1 < high
+    assert ranking.places[1].tied
+
+
+def test_two_zero_variances_are_a_tie_and_anything_else_is_not(build):
+    ranking = by_variance([build("A()", 0.0), build("B()", 0.0), build("C()", 1.0)])
+    assert [place.tied for place in ranking.places] == [True, True, False]
+
+
+def test_equal_seconds_multiply_by_paired_seconds(build):
+    slow, fast = build("Slow()", 1.0, seconds=9e-3), build("Fast()", 2.0, seconds=1e-3)
+    assert names(by_variance([slow, fast])) == ["Slow()", "Fast()"]
+    ranking = by_work([slow, fast])
+    assert names(ranking) == ["Fast()", "Slow()"]
+    seconds = [np.array(e.record.timing["seconds"]) for e in (slow, fast)]
+    expected = product(ratio(slow.traces, fast.traces), median(seconds[0] / seconds[1]))
+    assert ranking.places[1].ratio == expected
+    assert expected.value == pytest.approx(9 / 4, rel=0.02)
+
+
+def test_the_frame_has_every_place(results):
+    rows = frame(results.measured).to_dict("records")
+    toy = [row for row in rows if row["problem"] == "Toy(k=1.0)" and row["target"] == "expected cost"]
+    assert [row["estimator"] for row in toy if row["measure"] == "variance"] == ["Baseline()", "Score()", "Baseline()"]
+    assert {row["estimator"] for row in rows}.isdisjoint({"Crooked()", "Broken()", "Exact()"})
+    assert {row["bias"] for row in rows if row["problem"] != "Toy(k=1.0)"} == {"untested"}
