@@ -72,4 +72,5 @@ def one_block(setting: Any, index: int = 0) -> Callable[[], Any]:
         size = block.block_size(setting.problem, setting.num_samples, setting.params)
         seed = block.block_seed(setting.problem, setting.num_samples, "init", 0, size, index)
         measure = block.measure_block
-    return lambda: measure(setting, size, seed)
+        replicates = 1 if setting.estimator.deterministic else size  # as a study has it: the others are the same
+    return lambda: measure(setting, replicates, seed)
