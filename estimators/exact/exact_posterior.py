@@ -32,7 +32,9 @@ class ExactPosterior(SurrogateEstimator):
     Shapes: draws `[K, *R, *B, d]`, log joint `[K, *R, *B]`, gradient as the parameters.
 
     Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
-    Donald B. Rubin, 1977 (the identity is credited to R. A. Fisher in its discussion).
+    Donald B. Rubin, 1977.
+
+    The identity is credited to R. A. Fisher in the paper's discussion.
     """
 
     target = MINUS_LOG_EVIDENCE

@@ -23,7 +23,9 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014 (the second estimator, eq. 7).
+    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+
+    The paper's second estimator, its equation 7.
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:

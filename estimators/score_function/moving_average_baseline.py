@@ -26,7 +26,9 @@ class MovingAverageBaseline(SurrogateEstimator):
     replicate, over all rows.
 
     Reference: Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning,
-    Ronald J. Williams, 1992 ("reinforcement comparison", section 5).
+    Ronald J. Williams, 1992.
+
+    The paper calls the baseline "reinforcement comparison" (section 5), and does not divide out the weights.
     """
 
     decay: float = 0.9
