@@ -21,6 +21,7 @@ from reports.numbers import power, tidy
 from reports.style import FONT, INK, MEASURED, MUTED, RULE, WIDTH
 
 RIGHT, GUTTER = 0.08, 0.16  # inches: right of the panels, and between them
+LABEL = 7.5  # points of a tick's label
 MOST_COLUMNS = 4  # of a legend
 TICKS = 6  # at most, on an axis as wide as half a page
 STEPS = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9))
@@ -40,8 +41,8 @@ RC: dict[Any, Any] = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
+    "xtick.labelsize": LABEL,
+    "ytick.labelsize": LABEL,
     "xtick.major.width": 0.5,
     "ytick.major.width": 0.5,
     "xtick.major.size": 2.5,
@@ -88,13 +89,18 @@ def text_width(texts: Iterable[str]) -> float:
     return max((_line_width(line) for text in texts for line in text.split("\n")), default=0.0)
 
 
-@cache
 def _line_width(line: str) -> float:
-    """STIXGeneral's width of a line, and a little more, as Libertinus is a little wider."""
+    return sum(map(_advance, line)) * LABEL / 72
+
+
+@cache
+def _advance(character: str) -> float:
+    """A character's width in STIXGeneral, in ems, and a little more, as Libertinus is a little wider."""
     font = get_font(findfont(FontProperties(family=[MEASURED])))
-    font.set_size(7.5, 72)
-    font.set_text(line, 0.0)
-    return font.get_width_height()[0] / 64 * 1.06 / 72
+    if not font.get_char_index(ord(character)):
+        return 0.5
+    font.set_size(100, 72)
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100 * 1.06
 
 
 def columns(entries: Iterable[str], handle: float) -> int:
@@ -133,6 +139,9 @@ def tick_label(value: float) -> str:
     exponent = round(math.log10(value))
     if abs(value / 10.0**exponent - 1) < 1e-6 and not -3 < exponent < 4:
         return power(exponent)
+    if value >= 1e4:
+        shift = math.floor(math.log10(value))
+        return f"{tidy(value / 10.0**shift)}·{power(shift)}"
     return tidy(value).replace(" × ", "·")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reports.axes import text_width
 from reports.numbers import MOST_DIGITS, reading
 from reports.results import Entry, Results
 from reports.style import Look, breakable
@@ -116,16 +117,25 @@ class Table:
         return {"kind": "table", **{name: getattr(self, name) for name in named}, "widest": self._widest()}
 
     def _widest(self) -> list[dict[str, Any]]:
-        """For each column the row whose cell is the longest: what the template measures instead of all rows."""
+        """For each column the row whose cell is the widest: what the template measures instead of all rows."""
         rows = [row for row in self.rows if "cells" in row]
         if not rows:
             return []
-        lengths = [[_length(cell) for cell in row["cells"]] for row in rows]
-        return [rows[max(range(len(rows)), key=lambda i, c=c: lengths[i][c])] for c in range(len(self.align))]
+        widths = [[_width(cell) for cell in row["cells"]] for row in rows]
+        return [rows[max(range(len(rows)), key=lambda i, c=c: widths[i][c])] for c in range(len(self.align))]
 
 
-def _length(text: Text) -> int:
-    return sum(len(segment if isinstance(segment, str) else segment.get("text", "")) for segment in text)
+def _width(text: Text) -> float:
+    """The widest line of a cell, in the units of the figures' texts; bold is taken to be a tenth wider."""
+    lines = [0.0]
+    for segment in text:
+        found = {"text": segment, "style": "plain"} if isinstance(segment, str) else segment
+        if "text" in found:
+            bold = 1.1 if found["style"] == "strong" else 1.0
+            lines[-1] += bold * text_width([found["text"].replace("\u200b", "")])
+        elif "break" in found:
+            lines.append(0.0)
+    return max(lines)
 
 
 def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:

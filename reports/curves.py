@@ -54,13 +54,12 @@ def _styles(curves: list[Curve], looks: dict[str, Look]) -> list[dict]:
 def _lines(axes: Axes, curves: list[Curve], kind: str, seconds: bool, styles: list[dict]) -> None:
     grid(axes, "y")
     for curve, drawn in zip(curves, styles, strict=True):
-        data = curve.data or {}
-        if data.get(kind) is None:
+        table = values(curve, kind)
+        if curve.data is None or not len(table):
             continue
-        table = np.array(data[kind], dtype=float)
-        across = np.array(data["steps"], dtype=float)
+        across = np.array(curve.data["steps"], dtype=float)
         if seconds:
-            across *= float(np.median(data["seconds"]))
+            across *= float(np.median(curve.data["seconds"]))
         low, high = table.min(axis=1), table.max(axis=1)
         axes.fill_between(across, low, high, color=drawn["color"], alpha=0.16, linewidth=0)
         axes.plot(across, np.median(table, axis=1), **drawn)
@@ -69,22 +68,34 @@ def _lines(axes: Axes, curves: list[Curve], kind: str, seconds: bool, styles: li
     axes.xaxis.set_major_locator(MaxNLocator(6))
 
 
+def values(curve: Curve, kind: str) -> np.ndarray:
+    """The objective or gap of a run, `[evaluations, seeds]`; NaN where not finite, nothing where it has none."""
+    found = np.array((curve.data or {}).get(kind) or np.zeros((0, 1)), dtype=float)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def framed(curves: list[Curve]) -> tuple[float, float]:
+    """The limits of the objective's axis: from the smallest up to the largest once the first few steps are over."""
+    tables = [values(curve, "objective") for curve in curves]
+    settled = np.concatenate([table[max(1, round(SETTLED * len(table)))] for table in tables])
+    every = np.concatenate([table.ravel() for table in tables])
+    if not np.isfinite(settled).any():
+        settled = every
+    top, bottom = float(np.nanmax(settled)), float(np.nanmin(every))
+    reach = top - bottom if top > bottom else abs(top) or 1.0
+    return bottom - 0.05 * reach, top + 0.03 * reach
+
+
 def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
-    tables = [
-        np.array(c.data[kind], dtype=float) for c in curves if c.data is not None and c.data.get(kind) is not None
-    ]
-    if kind == "gap":
-        values = [float(v) for table in tables for v in table.ravel() if np.isfinite(v) and v > 0]
-        row[0].set_ylabel("gap to −log p(x), nats")
-        for axes in row:
-            if values:
-                logarithmic(axes, "y", room(values))
+    if kind == "objective":
+        row[0].set_ylabel("objective")
+        row[0].set_ylim(framed(curves))
         return
-    row[0].set_ylabel("objective")
-    top = max(float(np.nanmax(table[max(1, round(SETTLED * len(table)))])) for table in tables)
-    bottom = min(float(np.nanmin(table)) for table in tables)
-    if np.isfinite(top) and top > bottom:
-        row[0].set_ylim(bottom - 0.05 * (top - bottom), top + 0.03 * (top - bottom))
+    row[0].set_ylabel("gap to −log p(x), nats")
+    positive = [float(v) for curve in curves for v in values(curve, "gap").ravel() if np.isfinite(v) and v > 0]
+    for axes in row:
+        if positive:
+            logarithmic(axes, "y", room(positive))
 
 
 def names(curves: list[Curve]) -> tuple[list[str], str | None]:
@@ -98,7 +109,7 @@ def names(curves: list[Curve]) -> tuple[list[str], str | None]:
 
 def _legend(figure: Figure, curves: list[Curve], styles: list[dict], entries: list[str], across: int) -> None:
     """Beneath the panels, in the order in which the curves end: the best first."""
-    ends = [float(np.median(curve.data["objective"][-1])) if curve.data else np.inf for curve in curves]
+    ends = [float(np.nan_to_num(np.median(values(curve, "objective")[-1]), nan=np.inf)) for curve in curves]
     order = np.argsort(ends, kind="stable")
     handles = [Line2D([], [], **styles[i], label=entries[i]) for i in order]
     figure.legend(

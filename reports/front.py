@@ -6,6 +6,7 @@ from collections import Counter
 
 from reports import winners
 from reports.blocks import Block, Segment, Text, bullets, figure, heading, see, strong, where
+from reports.curves import names
 from reports.numbers import count, grouped, plain, tidy
 from reports.overview import overview
 from reports.ranking import Ranking, rankings
@@ -82,14 +83,15 @@ def _fastest(results: Results) -> list[Text]:
     exact = [e.estimator for e in results.measured if e.summary["deterministic"]]
     said: list[Text] = []
     for number, curves in enumerate(results.figures):
+        known = dict(zip((curve.training.solver for curve in curves), names(curves)[0], strict=True))
         frame = training(curves).dropna(subset=["seconds_to_target"]).sort_values("seconds_to_target")
-        frame = frame.loc[~frame["estimator"].isin(exact)]
-        if len(frame) > 1:
-            first, second = frame.head(2).to_dict("records")
-            text: list[Segment] = [f"Training on {breakable(curves[0].training.problem)}: ", strong(first["estimator"])]
-            text.append(f" is the first at the target, after {plain(first['seconds_to_target'])} seconds, before ")
-            text.append(f"{second['estimator']} ({plain(second['seconds_to_target'])}; ")
-            said.append([*text, see(f"training-{number}-table"), ")."])
+        ordered = frame.loc[~frame["estimator"].isin(exact)].to_dict("records")
+        reached = [(known[row["solver"]], f"{plain(row['seconds_to_target'])} seconds") for row in ordered]
+        if reached:
+            rest = f", before {reached[1][0]} ({reached[1][1]})" if reached[1:] else ", and the only one"
+            text: list[Segment] = [f"Training on {breakable(curves[0].training.problem)}: ", strong(reached[0][0])]
+            text.append(f" is the first at the target, after {reached[0][1]}{rest}; ")
+            said.append([*text, see(f"training-{number}-table"), "."])
     return said
 
 

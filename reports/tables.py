@@ -66,11 +66,11 @@ def training(curves: list[Curve]) -> pd.DataFrame:
 
 
 def target(curves: list[Curve]) -> float:
-    """The objective to reach: TARGET of the way from the start to the best median at the end, of one figure's runs."""
-    tables = [np.array(curve.data["objective"]) for curve in curves if curve.data is not None]
+    """The objective to reach: TARGET of the way from the start to the best median at the end; NaN where all diverge."""
+    tables = [np.array(curve.data["objective"], dtype=float) for curve in curves if curve.data is not None]
     start = float(np.median([table[0] for table in tables]))
-    best = float(min(np.nanmedian(table[-1]) for table in tables))
-    return start + TARGET * (best - start)
+    best = float(min(np.median(np.nan_to_num(table[-1], nan=np.inf)) for table in tables))
+    return start + TARGET * (best - start) if np.isfinite(best) else float("nan")
 
 
 def _run(curve: Curve, goal: float) -> dict[str, Any]:
@@ -82,6 +82,7 @@ def _run(curve: Curve, goal: float) -> dict[str, Any]:
     row |= spread("final", signed(objective[-1]).json())
     gap = None if data.get("gap") is None else signed(np.array(data["gap"][-1], dtype=float)).json()
     row |= spread("gap", gap) | {"seconds_per_step": step, "reached": int(np.isfinite(reached).sum())}
+    row |= {"diverged": int((~np.isfinite(objective[-1])).sum())}
     typical = float(np.median(reached))  # infinite where half of the seeds or more never got there
     row |= {"steps_to_target": typical if np.isfinite(typical) else None}
     return row | {"seconds_to_target": typical * step if step and np.isfinite(typical) else None}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from benchmarks.readings import LEVEL
 from benchmarks.store import Curve
 from reports import curves as drawing
@@ -50,6 +52,8 @@ def _caption(curves: list[Curve]) -> Text:
         f"are medians over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is "
         f"{how}."
     )
+    if drawing.framed(curves)[1] < max(float(np.nanmax(drawing.values(curve, "objective"))) for curve in curves):
+        text += " Its axis leaves out where the runs come from."
     if data.get("gap") is not None:
         text += " Below, its gap to −log p(x), on a logarithmic axis."
     return [text]
@@ -77,6 +81,8 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
             [swatch(looks[known["estimator"]]), breakable(name)], *ends,
             plain(step and step * scale), f"{known['reached']} of {run.seeds}", tidy(steps), plain(seconds),
         )  # fmt: skip
+        if known["diverged"]:
+            table.note(f"{name}: {known['diverged']} of {run.seeds} seeds end with an objective that is not finite.")
     return table.block()
 
 

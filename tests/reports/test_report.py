@@ -130,6 +130,18 @@ def test_small_stores_make_a_report(kind, made, tmp_path):
     assert 1 <= len(PdfReader(tmp_path / "r.pdf").pages) <= 3
 
 
+def test_runs_that_diverge_are_said_to(made, tmp_path):
+    with Store(tmp_path / "s") as store, Store(made, write=False) as source:
+        runs = [curve.training for curve in source.curves()]
+        store.plan([], runs)
+        for run, curve, ends in zip(runs, source.curves(), (float("nan"), float("inf")), strict=True):
+            data = dict(curve.data or {})
+            data["objective"] = [data["objective"][0], *[[ends] * 4 for _ in data["objective"][1:]]]
+            store.finish_training(run, "measured", None, data)
+    document.write(tmp_path / "s", tmp_path / "r.pdf")
+    assert "4 of 4 seeds end with an objective that is not finite" in text_of(tmp_path / "r.pdf")
+
+
 def test_a_store_that_is_not_there(tmp_path):
     with pytest.raises(BadInput, match="there is none"):
         document.write(tmp_path / "nowhere", tmp_path / "r.pdf")
