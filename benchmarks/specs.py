@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import importlib
+from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -136,5 +137,6 @@ def _module(kind: str) -> ModuleType:
     return importlib.import_module(CATALOGUES[kind])
 
 
+@cache
 def _plugins(kind: str) -> Any:
     return entry_points(group=f"gradmark.{kind}s")

@@ -222,7 +222,7 @@ def gradient_of_sum(loss: Tensor, params: Params) -> Params:
     if not loss.requires_grad:
         return {name: torch.zeros_like(value) for name, value in params.items()}
     found = torch.autograd.grad(loss.sum(), list(params.values()), materialize_grads=True, allow_unused=True)
-    return dict(zip(params, found, strict=True))
+    return {name: part.detach() for name, part in zip(params, found, strict=True)}  # torch 2.6 attaches its zeros
 
 
 def detached(params: Params) -> Params:
