@@ -69,7 +69,7 @@ def target(curves: list[Curve]) -> float:
     """The objective to reach: TARGET of the way from the start to the best median at the end; NaN where all diverge."""
     tables = [np.array(curve.data["objective"], dtype=float) for curve in curves if curve.data is not None]
     start = float(np.median([table[0] for table in tables]))
-    best = float(min(np.median(np.nan_to_num(table[-1], nan=np.inf)) for table in tables))
+    best = float(min(np.median(np.where(np.isfinite(table[-1]), table[-1], np.inf)) for table in tables))
     return start + TARGET * (best - start) if np.isfinite(best) else float("nan")
 
 
