@@ -70,9 +70,9 @@ def bullets(items: list[Text]) -> Block:
     return {"kind": "list", "items": items}
 
 
-def figure(file: str, caption: Text, label: str) -> Block:
-    """A figure from an SVG file beside the template."""
-    return {"kind": "figure", "file": file, "caption": caption, "label": label}
+def figure(file: str, caption: Text, label: str, *, floating: bool = False) -> Block:
+    """A figure from an SVG file beside the template; a floating one may move to the top or bottom of a page."""
+    return {"kind": "figure", "file": file, "caption": caption, "label": label, "float": floating}
 
 
 @dataclass

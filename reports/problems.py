@@ -84,7 +84,7 @@ def _variance_figures(about: Subject, shown: list[Panel], images: dict[str, str]
     for number, part in enumerate(chunks(shown, PANELS if rows <= TALL else 1)):
         name = f"{about.key}-figure-{number}"
         images[f"{name}.svg"] = figures.variance(part, about.looks)
-        yield figure(f"{name}.svg", _caption(about, part), name)
+        yield figure(f"{name}.svg", _caption(about, part), name, floating=True)
 
 
 def _caption(about: Subject, shown: list[Panel]) -> Text:
@@ -113,7 +113,9 @@ def _noise_figures(about: Subject, shown: list[Panel], images: dict[str, str]) -
             f"The three noises on {breakable(about.problem)}: the numbers of ",
             see(f"{about.key}-noises"),
         ]
-        yield figure(f"{name}.svg", [*caption, ". An interval that reaches zero ends at the frame."], name)
+        yield figure(
+            f"{name}.svg", [*caption, ". An interval that reaches zero ends at the frame."], name, floating=True
+        )
 
 
 def chunks(items: list[_T], most: int) -> Iterator[list[_T]]:
