@@ -8,7 +8,7 @@ REPORT ?= report.pdf
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint types benchmark clean
+.PHONY: demo test lint types benchmark readme clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -32,6 +32,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# The README's figure and numbers, made again: about eight minutes
+readme: $(VENV)/installed
+	$(BIN)/gradmark run demo --store $(STORE)
+	$(BIN)/python -m benchmarks.speed.against_loop > loop.md
+	$(BIN)/gradmark excerpt $(STORE) --problem 'BayesianLogisticRegression()' --readme README.md --image docs/variance.png --loop loop.md
+	rm loop.md
 
 clean:
 	rm -rf $(VENV) $(STORE) $(REPORT)

@@ -85,12 +85,12 @@ def regression_score(num_samples: int) -> Loss:
 
 CASES = {
     "toy, ScoreFunction": Case("GaussianToy()", "ScoreFunction()", 1, 300, toy_score),
-    "toy, LeaveOneOut": Case("GaussianToy()", "LeaveOneOut()", 2, 300, toy_leave_one_out),
+    "toy, LeaveOneOut, 2 draws": Case("GaussianToy()", "LeaveOneOut()", 2, 300, toy_leave_one_out),
     "toy, Reparameterization": Case("GaussianToy()", "Reparameterization()", 1, 300, toy_reparameterization),
-    "logistic regression, ScoreFunction, 1": Case(
+    "logistic regression, ScoreFunction, 1 draw": Case(
         "BayesianLogisticRegression()", "ScoreFunction()", 1, 50, regression_score
     ),
-    "logistic regression, ScoreFunction, 10": Case(
+    "logistic regression, ScoreFunction, 10 draws": Case(
         "BayesianLogisticRegression()", "ScoreFunction()", 10, 12, regression_score
     ),
 }
@@ -160,17 +160,20 @@ class ShareOfTheLoop:
 
 
 def main() -> None:
-    """Measure all cases and print a line for each."""
+    """Measure all cases and print them as a Markdown table, with what they were measured on."""
     with cells.block.threads(THREADS):
-        facts = cells.provenance.gather()
-        versions = ", ".join(f"{name} {facts['versions'][name]}" for name in ("torch", "numpy"))
-        print(f"cpu: {facts['processor']}, {facts['cores']} cores, {THREADS} threads; float32; seed {SEED}")
-        print(f"python {facts['python']}, {versions}; commit {facts['commit']}")
-        print(f"{REPLICATES} replicates in whole blocks; loop: {TURNS}, scaled; {ROUNDS} interleaved rounds")
+        print("| case | times faster | 95 % interval | target |\n| --- | --- | --- | --- |")
         for name, case in CASES.items():
             found = cells.readings.median(cells.np.array(compare(case)))
             low, high = found.ci
-            print(f"{name:40s} {found.value:6.0f} times faster, 95 % [{low:.0f}, {high:.0f}]; target {case.target}")
+            print(f"| {name} | {found.value:.0f} | {low:.0f} to {high:.0f} | {case.target} |")
+        facts = cells.provenance.gather()
+    versions = ", ".join(f"{name} {facts['versions'][name]}" for name in ("torch", "numpy"))
+    print(f"\n{facts['processor']}, {facts['cores']} cores, {THREADS} threads; float32; seed {SEED};", end=" ")
+    print(
+        f"Python {facts['python']}, {versions}; {REPLICATES} replicates in whole blocks, and {TURNS} turns of the loop,"
+    )
+    print(f"scaled up, in each of {ROUNDS} rounds.")
 
 
 if __name__ == "__main__":
