@@ -1,4 +1,4 @@
-"""The gate's last step: the report of the short demo says what a report must say; exit status 1 names what it does not."""
+"""The gate's last step: the report of the short demo says what a report must say; status 1 names what it does not."""
 
 from __future__ import annotations
 

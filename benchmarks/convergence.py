@@ -47,9 +47,10 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
     )
-    cited = getattr(getattr(solver, "estimator", None), "reference", None)
+    cited = {"reference": getattr(getattr(solver, "estimator", None), "reference", None)}
+    cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
-    return {**curves, "evaluation": kind, "reference": cited}
+    return {**curves, "evaluation": kind, **cited}
 
 
 def one_step(training: Training) -> Callable[[], object]:

@@ -182,13 +182,8 @@ class Estimator(Spec):
     """
 
     unbiased: ClassVar[bool] = True  # for its target
-    reference: ClassVar[str]  # title, authors, year: read from the docstring's `Reference:`
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
-
-    def __init_subclass__(cls) -> None:
-        _, _, cited = (cls.__doc__ or "").partition("Reference:")
-        cls.reference = " ".join(cited.partition("\n\n")[0].split()).removesuffix(".")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default."""

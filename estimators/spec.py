@@ -6,7 +6,7 @@ import dataclasses
 import math
 import typing
 from abc import ABC
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Spec(ABC):
@@ -15,6 +15,12 @@ class Spec(ABC):
     The text leaves out fields at their default, so that `resolve(str(x)) == x` and the text is short enough to be a
     table's row label and a figure's legend. Built-in classes print by name, all others by their dotted path.
     """
+
+    reference: ClassVar[str]  # title, authors, year: read from the docstring's `Reference:`
+
+    def __init_subclass__(cls) -> None:
+        _, _, cited = (cls.__doc__ or "").partition("Reference:")
+        cls.reference = " ".join(cited.partition("\n\n")[0].split()).removesuffix(".")
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))

@@ -17,3 +17,17 @@ def report(store: Path, output: Path) -> None:
     from reports import document  # matplotlib and typst: only where a report is written
 
     click.echo(document.write(store, output))
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--problem", required=True, help="Whose figure and table.")
+@click.option("--readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The page.")
+@click.option("--image", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The figure, a PNG.")
+@click.option("--loop", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Its lines.")
+def excerpt(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> None:
+    """Put a figure and tables of a store into a page, between its marks."""
+    from reports import excerpt as pages
+
+    pages.write(store, problem, readme, image, loop)
+    click.echo(f"{readme} and {image} hold the results of {store}")

@@ -136,7 +136,9 @@ def bibliography(results: Results) -> pd.DataFrame:
     cited = {inner(c.training.solver): (c.data or {}).get("reference") or "" for c in results.trained}
     cited |= {e.estimator: e.summary["reference"] for e in results.measured if e.summary["reference"]}
     found: dict[str, list[str]] = {}
-    for name in results.used:
+    solvers = {c.training.solver.partition("(")[0]: (c.data or {}).get("solver_reference") for c in results.trained}
+    cited |= {name: reference for name, reference in solvers.items() if reference}
+    for name in [*results.used, *(name for name, reference in solvers.items() if reference)]:
         found.setdefault(cited.get(name, ""), []).append(name)
     rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])

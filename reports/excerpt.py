@@ -1,0 +1,123 @@
+"""A part of a report for a web page: one problem's figure as an image, its table and the winners as Markdown."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.errors import BadInput
+from reports import figures, problems, ranking
+from reports.numbers import NONE, reading_line, time_unit
+from reports.ranking import Place, Ranking
+from reports.results import Entry, Results, read
+from reports.style import looks
+
+WIDTH, RESOLUTION = "18cm", 180  # of the image; dots an inch
+
+
+def write(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> None:
+    """Put the figure of `problem` into the file `image`, and tables between the marks of the file `readme`.
+
+    Between the marks `results` come the winners and the table of `problem`, between the marks `loop` the lines of the
+    file `loop`. Raises BadInput where the problem was not measured or the marks are missing.
+    """
+    results = read(store)
+    if problem not in results.problems:
+        raise BadInput(f"--problem {problem!r}: not measured in this store; use one of {', '.join(results.problems)}")
+    text = "\n\n".join([_stated(results), winners(results), table(results, problem)])
+    page = _between(readme.read_text(encoding="utf-8"), "results", text)
+    page = _between(page, "loop", loop.read_text(encoding="utf-8").strip())
+    image.write_bytes(picture(results, problem))
+    readme.write_text(page, encoding="utf-8")
+
+
+def _between(page: str, name: str, text: str) -> str:
+    """The page with `text` between the marks called `name`, in place of what was there."""
+    start, stop = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, mark, rest = page.partition(start)
+    _, end, after = rest.partition(stop)
+    if not (mark and end):
+        raise BadInput(f"--readme: the page has no lines {start} and {stop}; put them where the {name} belong")
+    return f"{before}{start}\n{text}\n{stop}{after}"
+
+
+def picture(results: Results, problem: str) -> bytes:
+    """The variance figure of one problem as PNG."""
+    import typst
+
+    subject = problems.subject(results, problem, 0, looks(results.used))
+    drawn = figures.variance(list(problems.panels(subject)), subject.looks)
+    with tempfile.TemporaryDirectory(prefix="gradmark-") as folder:
+        (Path(folder) / "figure.svg").write_text(drawn, encoding="utf-8")
+        page = Path(folder) / "page.typ"
+        page.write_text(
+            f'#set page(width: {WIDTH}, height: auto, margin: 4mm)\n#image("figure.svg", width: 100%)\n',
+            encoding="utf-8",
+        )
+        return typst.compile(str(page), format="png", ppi=RESOLUTION, ignore_system_fonts=True)
+
+
+def winners(results: Results) -> str:
+    """The smallest variance of every comparison that has a contender, and the runner-up, as Markdown."""
+    rows = [["problem", "at", "K", "smallest variance", "next", "ratio, paired"]]
+    for pair in ranking.rankings(results.measured):
+        best, second = pair[0].places[0], pair[0].next
+        if second is not None:
+            cell = best.entry.record.cell
+            names = [best.entry.label, second.entry.label]
+            rows.append([f"`{cell.problem}`", cell.at, str(cell.num_samples), *names, _ratio(second)])
+    return _markdown(rows)
+
+
+def table(results: Results, problem: str) -> str:
+    """Variance, bias and cost of every method on one problem, a row for each cell, as Markdown."""
+    subject = problems.subject(results, problem, 0, looks(results.used))
+    entries = [entry for group in subject.groups for entry in group]
+    unit, scale = time_unit([entry.summary["cost"]["seconds"]["value"] or 0.0 for entry in entries])
+    rows = [["at", "method", "total variance", "relative, paired", "bias (would have seen)", f"time, {unit}"]]
+    for group, pair in zip(subject.groups, subject.rankings, strict=True):
+        rows += [_row(entry, pair[0], scale) for entry in group]
+    return f"`{problem}`, {subject.entries[0].record.cell.num_samples} samples:\n\n{_markdown(rows)}"
+
+
+def _row(entry: Entry, places: Ranking, scale: float) -> list[str]:
+    found, bias = entry.summary, entry.summary["bias"]
+    place = next((place for place in places.places if place.entry is entry), None)
+    verdict = (
+        bias["verdict"] if bias["verdict"] == "untested" else f"{bias['verdict']} ({bias['minimum_detectable']:.2g})"
+    )
+    seconds = found["cost"]["seconds"]
+    scaled = (
+        {"value": seconds["value"] * scale, "ci": [end * scale for end in seconds["ci"]]} if seconds["ci"] else None
+    )
+    return [
+        entry.record.cell.at, entry.label, _line(found["total_variance"]), _ratio(place) if place else NONE, verdict,
+        _line(scaled) if scaled else NONE,
+    ]  # fmt: skip
+
+
+def _ratio(place: Place) -> str:
+    found = place.ratio
+    if found.value == 1 and found.stderr == 0:
+        return "1"
+    return _line({"value": found.value, "ci": found.ci}) + (" (tie)" if place.tied else "")
+
+
+def _line(found: dict) -> str:
+    return " ".join(reading_line(found["value"], *(found["ci"] or (None, None)))).strip()
+
+
+def _stated(results: Results) -> str:
+    """What the numbers were measured on."""
+    facts = results.provenance[-1]
+    seeds = ", ".join(sorted({str(entry.record.cell.seed) for entry in results.measured}))
+    return (
+        f"Made by `make readme` from the demo's store: gradmark {facts['versions']['gradmark']}, torch "
+        f"{facts['versions']['torch']}, Python {facts['python']}, {facts['processor']}, {facts['threads']} threads, "
+        f"seed {seeds}, {facts['date'][:10]}. Brackets are 95 % intervals."
+    )
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
