@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks import data, specs, study
 from benchmarks.store import Store
@@ -41,9 +43,16 @@ def _estimators() -> list[dict[str, Any]]:
 
 def _problems() -> list[dict[str, Any]]:
     return [
-        {"name": name, "signature": f"{name}{inspect.signature(cls)}".removesuffix(" -> None"), "what": _sentence(cls)}
+        {"name": name, "signature": _signature(name, cls), "what": _sentence(cls)}
         for name, cls in specs.catalogue("problem").items()
     ]
+
+
+def _signature(name: str, cls: Any) -> str:
+    """How a problem is spelled, with its defaults."""
+    fields = dataclasses.fields(cls)
+    given = [f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}" for f in fields]
+    return f"{name}({', '.join(given)})".replace("'", '"')
 
 
 def _studies() -> list[dict[str, Any]]:
@@ -72,15 +81,27 @@ def _sentence(cls: type) -> str:
 
 
 def show(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Catalogues as tables."""
+    """Catalogues as tables of two columns: a name, and what is to be said of it."""
     console = Console()
     for kind, entries in found.items():
-        table = Table(title=kind, title_justify="left", show_edge=False)
-        for column in entries[0] if entries else []:
-            table.add_column(column, overflow="fold", no_wrap=column in ("name", "family", "bias"))
+        table = Table(title=kind, title_justify="left", show_edge=False, show_header=False, title_style="bold")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for entry in entries:
-            table.add_row(*(str(value) for value in entry.values()))
+            table.add_row(entry["name"], Text("\n".join(_said(kind, entry))))
         console.print(table)
+
+
+def _said(kind: str, entry: dict[str, Any]) -> list[str]:
+    """The lines of one entry in a catalogue's table."""
+    if kind == "estimators":
+        return [entry["what"], f"{entry['family']}; {entry['bias']} for the {entry['target']}", entry["reference"]]
+    if kind == "problems":
+        return [entry["signature"], entry["what"]]
+    if kind == "studies":
+        return [entry["title"], f"{entry['cells']} cells, {entry['trainings']} training runs"]
+    available = "" if entry["available"] == "yes" else f"; {entry['available']}"
+    return [f"{entry['rows']} × {entry['columns']}{available}", entry["source"]]
 
 
 def show_summary(summary: dict[str, Any]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import jaxtyping
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: on a busy machine two threads wait for each other
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
