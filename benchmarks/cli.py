@@ -58,6 +58,7 @@ def list_(kind: str | None, as_json: bool) -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of torch, on the CPU.")
 @click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Of a baseline.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def measure(
@@ -70,17 +71,20 @@ def measure(
     device: str,
     dtype: str,
     seed: int,
+    threads: int,
     state: str,
     as_json: bool,
 ) -> None:
     """Measure one cell now."""
     from benchmarks import listing, single
+    from benchmarks.block import threads as using
 
     if replicates is not None and rel_ci is not None:
         raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
-    summary = single.measure(
-        problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
-    )
+    with using(threads):
+        summary = single.measure(
+            problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
+        )
     if as_json:
         click.echo(json.dumps(summary, allow_nan=False))
     else:
@@ -95,12 +99,15 @@ def measure(
     "--store", type=click.Path(file_okay=False, path_type=Path), help="The folder of results. [default: NAME.store]"
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Instead of the study's own devices.")
-def run(study: str, store: Path | None, device: str | None) -> None:
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of torch, on the CPU.")
+def run(study: str, store: Path | None, device: str | None, threads: int) -> None:
     """Run a study: a published one by name, or a TOML file. What the store already has is not run again."""
     from benchmarks import session
+    from benchmarks.block import threads as using
 
     path = store or Path(f"{Path(study).stem}.store")
-    failed = session.run_study(study, path, device)
+    with using(threads):
+        failed = session.run_study(study, path, device)
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
     if failed:
         click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)
