@@ -16,6 +16,8 @@ from estimators.pathwise.sticking_the_landing import StickingTheLanding as Stick
 
 # Discrete
 from estimators.discrete.straight_through import StraightThrough as StraightThrough
+from estimators.discrete.arm import ARM as ARM
+from estimators.discrete.disarm import DisARM as DisARM
 
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient

@@ -145,16 +145,19 @@ def warmed(case: Case) -> State:
     return warm_state(setting, block_seed(fixture.problem, case.num_samples, fixture.place, 0, 1, "warm-up"))
 
 
-def cases(estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: int = 3) -> list[Case]:
-    """Every estimator on every fixture that it does not refuse; those with a state both cold and warm."""
+def cases(
+    estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: Sequence[int] = (3, 4)
+) -> list[Case]:
+    """Every estimator on every fixture with the first count of draws that it does not refuse; state cold and warm."""
     fixtures, found = list(fixtures), []
     for estimator in estimators:
         for fixture in fixtures:
-            if Case(estimator, fixture, num_samples).refusal is None:
+            fitting = (count for count in num_samples if Case(estimator, fixture, count).refusal is None)
+            if count := next(fitting, None):
                 problem = fixture.problem.template
                 has_state = tree_leaves(estimator.init(problem, fixture.params))
                 states = ("cold", "warm") if has_state else ("none",)
-                found += [Case(estimator, fixture, num_samples, state) for state in states]
+                found += [Case(estimator, fixture, count, state) for state in states]
     return found
 
 
