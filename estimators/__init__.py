@@ -22,6 +22,8 @@ from estimators.discrete.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
 from estimators.discrete.straight_through_gumbel_softmax import (
     StraightThroughGumbelSoftmax as StraightThroughGumbelSoftmax,
 )
+from estimators.discrete.rebar import REBAR as REBAR
+from estimators.discrete.relax import RELAX as RELAX
 
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient

@@ -47,21 +47,42 @@ def gumbel_softmax(p: float, t: float, temperature: float, straight_through: boo
     return answer(2 * (at - t) * _slope(soft, logit).detach(), weight)
 
 
-def controlled(p: float, t: float, control: Control) -> tuple[Tensor, Tensor]:
-    """[f(b) − c(z̃)] ∂ log q(b) + ∂c(z) − ∂c(z̃) on a grid over (u, v), differentiable in what `control` holds."""
+def controlled(p: float, t: float, control: Control, held: bool = False) -> tuple[Tensor, Tensor]:
+    """[f(b) − c(z̃)] ∂ log q(b) + ∂c(z) − ∂c(z̃) on a grid over (u, v), differentiable in what `control` holds.
+
+    With `held`, the noise of z̃ is held constant, which p(z | b) makes depend on the logit: a mistake.
+    """
     (u, first), (v, second) = panels(0.0, 1 - p, 1.0), panels(0.0, 0.5, 1.0)
     u, v = (each.flatten() for each in torch.meshgrid(u, v, indexing="ij"))
     logit = torch.full_like(u, p).logit().requires_grad_()
     prob = logit.sigmoid()
     b = (u > 1 - p).double()
     again = b * (1 - prob + v * prob) + (1 - b) * v * (1 - prob)
-    tilde = logit + again.logit()
+    tilde = logit + (again.detach() if held else again).logit()
     gradient = ((b - t) ** 2 - control(tilde.detach())) * (b - p)
     gradient = gradient + _slope(control(logit + u.logit()), logit) - _slope(control(tilde), logit)
     return gradient, torch.outer(first, second).flatten()
 
 
-def rebar(p: float, t: float, eta: float, temperature: float) -> Answer:
+def rebar(p: float, t: float, eta: float, temperature: float, held: bool = False) -> Answer:
     """c(z) = eta (σ(z/temperature) − t)²."""
-    gradient, weight = controlled(p, t, lambda z: eta * ((z / temperature).sigmoid() - t) ** 2)
+    gradient, weight = controlled(p, t, lambda z: eta * ((z / temperature).sigmoid() - t) ** 2, held)
+    return answer(gradient.detach(), weight)
+
+
+def expected_square(p: float, t: float, eta: Tensor, log_temperature: Tensor) -> Tensor:
+    """E|g|² of REBAR, to be differentiated in its coefficients."""
+    gradient, weight = controlled(p, t, lambda z: eta * ((z / log_temperature.exp()).sigmoid() - t) ** 2)
+    return (weight * gradient**2).sum()
+
+
+def relax(p: float, t: float, state: dict[str, Tensor]) -> Answer:
+    """c(z) = η (σ(z/τ) − t)² + Σ_j w_j tanh(a_j z + b_j) + e, with the coefficients of one replicate."""
+
+    def control(z: Tensor) -> Tensor:
+        relaxed = ((z / state["log_temperature"].exp()).sigmoid() - t) ** 2
+        units = (state["hidden_weight"].squeeze(-1) * z.unsqueeze(-1) + state["hidden_bias"]).tanh()
+        return state["eta"] * relaxed + units @ state["output_weight"].squeeze(0) + state["output_bias"]
+
+    gradient, weight = controlled(p, t, control)
     return answer(gradient.detach(), weight)
