@@ -16,6 +16,14 @@ from estimators.pathwise.sticking_the_landing import StickingTheLanding as Stick
 
 # Discrete
 from estimators.discrete.straight_through import StraightThrough as StraightThrough
+from estimators.discrete.arm import ARM as ARM
+from estimators.discrete.disarm import DisARM as DisARM
+from estimators.discrete.gumbel_softmax import GumbelSoftmax as GumbelSoftmax
+from estimators.discrete.straight_through_gumbel_softmax import (
+    StraightThroughGumbelSoftmax as StraightThroughGumbelSoftmax,
+)
+from estimators.discrete.rebar import REBAR as REBAR
+from estimators.discrete.relax import RELAX as RELAX
 
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient

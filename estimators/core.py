@@ -1,6 +1,7 @@
 """The five words that every method is written in: problem, model, estimator, surrogate, target.
 
-Shapes, everywhere: `*S` draws, `*R` replicates, `*B` conditionally independent rows of data, `d` coordinates of z.
+Shapes, everywhere: `*S` draws, `*R` replicates, `*B` conditionally independent rows of data, `d` coordinates of z
+(`d C` where each is one-hot).
 A replicate is a leading axis of every parameter, so that one call makes many independent estimates.
 """
 
@@ -39,11 +40,11 @@ class Problem(Spec):
 
     @abstractmethod
     def distribution(self, params: Params) -> Distribution:
-        """q(z; params): batch `(*R, *B)`, event `(d,)`."""
+        """q(z; params): batch `(*R, *B)`, event `(d,)`; `(d, C)` where z is d one-hot vectors of C categories."""
 
     @abstractmethod
     def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
-        """The cost of each draw: z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`.
+        """The cost of each draw: z `[*S, *R, *B, *event]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`.
 
         q is handed in, so that a method may pass a q of detached parameters.
         """

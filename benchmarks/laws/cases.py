@@ -16,6 +16,7 @@ from benchmarks.problems import (
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
+    CategoricalToy,
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
@@ -66,6 +67,8 @@ FIXTURES = (
     Fixture(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), "init"),
     Fixture(BernoulliToy(probs=(0.3,)), "init"),
     Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init"),
+    Fixture(CategoricalToy()),
+    Fixture(CategoricalToy(latents=2)),
     Fixture(LinearGaussian(latents=2, observed=3, rows=3)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
     Fixture(BayesianLogisticRegression()),
@@ -145,16 +148,19 @@ def warmed(case: Case) -> State:
     return warm_state(setting, block_seed(fixture.problem, case.num_samples, fixture.place, 0, 1, "warm-up"))
 
 
-def cases(estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: int = 3) -> list[Case]:
-    """Every estimator on every fixture that it does not refuse; those with a state both cold and warm."""
+def cases(
+    estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: Sequence[int] = (3, 4)
+) -> list[Case]:
+    """Every estimator on every fixture with the first count of draws that it does not refuse; state cold and warm."""
     fixtures, found = list(fixtures), []
     for estimator in estimators:
         for fixture in fixtures:
-            if Case(estimator, fixture, num_samples).refusal is None:
+            fitting = (count for count in num_samples if Case(estimator, fixture, count).refusal is None)
+            if count := next(fitting, None):
                 problem = fixture.problem.template
                 has_state = tree_leaves(estimator.init(problem, fixture.params))
                 states = ("cold", "warm") if has_state else ("none",)
-                found += [Case(estimator, fixture, num_samples, state) for state in states]
+                found += [Case(estimator, fixture, count, state) for state in states]
     return found
 
 

@@ -13,6 +13,7 @@ from benchmarks.problems import (
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
+    CategoricalToy,
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
@@ -25,6 +26,8 @@ PROBLEMS = [
     GaussianToy(function="exp", k=0.5),
     BernoulliToy(),
     BernoulliToy(probs=(0.3, 0.8, 0.55)),
+    CategoricalToy(),
+    CategoricalToy(probs=(0.1, 0.3, 0.4, 0.2), latents=2),
     LinearGaussian(rows=6),
     BayesianLogisticRegression(),
     GaussianVAE(rows=6, hidden=5),
@@ -205,7 +208,7 @@ def test_oracle_of_selected_rows_is_the_mean_of_their_cost(problem: LatentVariab
     assert view.exact(params).shape == view.distribution(params).batch_shape  # type: ignore[union-attr]
 
 
-@every([problem for problem in PROBLEMS if "Bernoulli" in str(problem)])
+@every([problem for problem in PROBLEMS if "Bernoulli" in str(problem) or "Categorical" in str(problem)])
 def test_cost_can_be_differentiated_between_the_states(problem: Problem) -> None:
     """As straight-through methods do: in z, with log q(z) included."""
     params = perturbed(problem, ())
@@ -214,7 +217,8 @@ def test_cost_can_be_differentiated_between_the_states(problem: Problem) -> None
     (found,) = torch.autograd.grad(problem.cost(params, z, q).sum(), z)
     direction = torch.ones_like(found) * 1e-5
     up, down = problem.cost(params, z + direction, q), problem.cost(params, z - direction, q)
-    torch.testing.assert_close(found.sum(-1), (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
+    slope = found.sum(tuple(range(-len(q.event_shape), 0)))
+    torch.testing.assert_close(slope, (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
 
 
 @every(PROBLEMS)
