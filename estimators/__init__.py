@@ -6,6 +6,7 @@ from estimators.core import Estimator
 from estimators.score_function.score_function import ScoreFunction as ScoreFunction
 from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
 from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
+from estimators.score_function.var_grad import VarGrad as VarGrad
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from estimators.pathwise.reparameterization import Reparameterization as Reparameterization
