@@ -18,6 +18,9 @@ from estimators.pathwise.sticking_the_landing import StickingTheLanding as Stick
 # Discrete
 from estimators.discrete.straight_through import StraightThrough as StraightThrough
 
+# Multisample: another target, the importance-weighted bound of num_samples draws
+from estimators.multisample.iwae import IWAE as IWAE
+
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient
 from estimators.exact.exact_posterior import ExactPosterior as ExactPosterior
