@@ -7,7 +7,16 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from estimators.core import (
+    MINUS_IMPORTANCE_WEIGHTED_BOUND,
+    LatentVariableModel,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    reparameterizable,
+)
 
 
 @dataclass(frozen=True)
@@ -46,3 +55,57 @@ class ModelThroughTheVariance(Variance):
 
     def loss(self, log_q: Tensor, joint: Tensor) -> Tensor:
         return (log_q - joint).var(0, correction=1) / 2
+
+
+# Bounds of several draws
+
+
+@dataclass(frozen=True)
+class Doubly(SurrogateEstimator):
+    """The doubly reparameterized bound, as two losses, with hooks for what may go wrong; without minibatches."""
+
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        fits = isinstance(problem, LatentVariableModel) and reparameterizable(problem)
+        return None if fits else "needs an ELBO and rsample"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        z = problem.distribution(params).rsample((num_samples,))
+        held = problem.distribution(detached(params))
+        path = problem.cost(detached(params), z, held)
+        normalized = (-path).detach().softmax(0)
+        model = problem.cost(params, z.detach(), held)
+        return (self.of_q(normalized) * path + self.of_model(normalized) * model).sum(0), state
+
+    def of_q(self, normalized: Tensor) -> Tensor:
+        """The weight of each path."""
+        return normalized**2
+
+    def of_model(self, normalized: Tensor) -> Tensor:
+        """The weight of each log p(x, z)."""
+        return normalized
+
+
+class WeightNotSquared(Doubly):
+    """The weight of the path is not squared: the biased gradient that sticks the landing of each draw."""
+
+    def of_q(self, normalized: Tensor) -> Tensor:
+        return normalized
+
+
+class ModelSquared(Doubly):
+    """The model's weights are squared with q's: its gradient shrinks."""
+
+    def of_model(self, normalized: Tensor) -> Tensor:
+        return normalized**2
+
+
+class MeanOverPaths(Doubly):
+    """The draws are averaged although their weights sum to one: the gradient over K."""
+
+    def of_q(self, normalized: Tensor) -> Tensor:
+        return normalized**2 / len(normalized)
+
+    def of_model(self, normalized: Tensor) -> Tensor:
+        return normalized / len(normalized)

@@ -35,6 +35,7 @@ from benchmarks.laws.montecarlo import (
 )
 from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from estimators import (
+    DReG,
     ExactGradient,
     LeaveOneOut,
     MovingAverageBaseline,
@@ -101,7 +102,7 @@ def test_leave_one_out_ignores_constants(case: Case) -> None:
     constants_change_nothing(case).demand()
 
 
-@pytest.mark.parametrize("estimator", [LeaveOneOut(), StickingTheLanding(), VarGrad()], ids=str)
+@pytest.mark.parametrize("estimator", [DReG(), LeaveOneOut(), StickingTheLanding(), VarGrad()], ids=str)
 def test_landing_without_noise(estimator: Estimator) -> None:
     finding = zero_at_the_posterior(Case(estimator, POSTERIOR))
     assert finding.status == "passed", finding

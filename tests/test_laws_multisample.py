@@ -6,19 +6,24 @@ import inspect
 
 import pytest
 
-from benchmarks.laws import LAWS, cases
+from benchmarks.laws import LAWS, Fixture, cases
 from benchmarks.laws.montecarlo import mean_is_exact
-from estimators import VarGrad
+from benchmarks.problems import LinearGaussian
+from estimators import DReG, VarGrad
 from estimators.core import Estimator
 from tests import broken_multisample as broken
 from tests.test_laws import MODEL, Control
 
+ONE_LATENT = Fixture(LinearGaussian(latents=1, observed=2, rows=3))  # where the exact bound is known
 CONTROLS = [
     Control(broken.VarianceOfThePopulation(), (mean_is_exact,), VarGrad(), MODEL),
     Control(broken.HalfForgotten(), (mean_is_exact,), VarGrad(), MODEL),
     Control(broken.ModelThroughTheVariance(), (mean_is_exact,), VarGrad(), MODEL),
+    Control(broken.WeightNotSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.ModelSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.MeanOverPaths(), (mean_is_exact,), DReG(), ONE_LATENT),
 ]
-BASES: list[Estimator] = [broken.Variance()]
+BASES: list[Estimator] = [broken.Variance(), broken.Doubly()]
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=str)
@@ -33,6 +38,6 @@ def test_every_control_is_used() -> None:
 
 @pytest.mark.parametrize("right", BASES, ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
-    for case in cases([right], {control.fixture for control in CONTROLS}):
+    for case in cases([right], dict.fromkeys(control.fixture for control in CONTROLS)):
         for law in LAWS:
             law(case).demand()

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.block import lifted, seeded
 from benchmarks.problems import LinearGaussian
-from estimators import IWAE, Reparameterization
+from estimators import IWAE, DReG, Reparameterization, StickingTheLanding
 from estimators.core import Estimator, Params, Problem
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 from tests.estimators.test_gaussian_target import NAMES, PLACES, PROBLEM, Place, X
@@ -72,6 +72,14 @@ def test_iwae(at: Place, draws: int) -> None:
     assert_gradient(at, IWAE(), grid, loc, log_scale)
 
 
+@each_number
+@each_place
+def test_dreg(at: Place, draws: int) -> None:
+    grid = Grid(at, draws)
+    square = grid.normalized**2
+    assert_gradient(at, DReG(), grid, -(square * grid.path).sum(0), -(square * grid.path * at.s * grid.e).sum(0))
+
+
 def one(problem: Problem, estimator: Estimator, draws: int, seed: int = 3) -> Params:
     params = lifted({name: value + 0.1 for name, value in problem.init().items()}, 8)
     with seeded(seed, torch.device("cpu")):
@@ -79,7 +87,7 @@ def one(problem: Problem, estimator: Estimator, draws: int, seed: int = 3) -> Pa
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("bound", "elbo"), [(IWAE(), Reparameterization())], ids=str)
+@pytest.mark.parametrize(("bound", "elbo"), [(IWAE(), Reparameterization()), (DReG(), StickingTheLanding())], ids=str)
 def test_one_draw_is_the_elbo(bound: Estimator, elbo: Estimator, weighted: bool) -> None:
     problem = LinearGaussian(latents=2, observed=3, rows=4)
     seen = problem.select(torch.tensor([0, 3]).expand(8, -1)) if weighted else problem
