@@ -21,6 +21,7 @@ from estimators.discrete.straight_through import StraightThrough as StraightThro
 # Multisample: another target, the importance-weighted bound of num_samples draws
 from estimators.multisample.iwae import IWAE as IWAE
 from estimators.multisample.dreg import DReG as DReG
+from estimators.multisample.vimco import VIMCO as VIMCO
 
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient

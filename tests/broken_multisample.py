@@ -109,3 +109,54 @@ class MeanOverPaths(Doubly):
 
     def of_model(self, normalized: Tensor) -> Tensor:
         return normalized / len(normalized)
+
+
+@dataclass(frozen=True)
+class Objectives(SurrogateEstimator):
+    """The score function for the bound, with hooks for what may go wrong; without minibatches."""
+
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        return None if isinstance(problem, LatentVariableModel) and num_samples > 1 else "needs an ELBO and two draws"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        log_w = -problem.cost(params, z, q)
+        held = log_w.detach()
+        signal = held.exp().mean(0).log() - self.baseline(held)
+        return -((signal * q.log_prob(z)).sum(0) + self.bound(problem, params, z, log_w)), state
+
+    def baseline(self, log_w: Tensor) -> Tensor:
+        """L_{−k}."""
+        count = len(log_w)
+        others = (log_w.sum(0) - log_w) / (count - 1)
+        return ((log_w.exp().sum(0) - log_w.exp() + others.exp()) / count).log()
+
+    def bound(self, problem: Problem, params: Params, z: Tensor, log_w: Tensor) -> Tensor:
+        """The bound at fixed draws, whose gradient is Σ w̄ ∂ log w."""
+        return log_w.logsumexp(0)
+
+
+class WeightsForgotten(Objectives):
+    """The second term, Σ w̄ ∂ log w, is left out: the model never learns, and q's gradient lacks −w̄ s."""
+
+    def bound(self, problem: Problem, params: Params, z: Tensor, log_w: Tensor) -> Tensor:
+        return 0 * log_w.sum(0)
+
+
+class WeightsForModelAlone(Objectives):
+    """The second term is given to the model alone: q is detached in the cost, as for the ELBO."""
+
+    def bound(self, problem: Problem, params: Params, z: Tensor, log_w: Tensor) -> Tensor:
+        return (-problem.cost(params, z, problem.distribution(detached(params)))).logsumexp(0)
+
+
+class WrongPrecedence(Objectives):
+    """The mean of the others is added to one draw of them too many: a baseline that depends on its own draw."""
+
+    def baseline(self, log_w: Tensor) -> Tensor:
+        count = len(log_w)
+        others = log_w.sum(0) - log_w / (count - 1)
+        return ((log_w.exp().sum(0) - log_w.exp() + others.exp()) / count).log()

@@ -8,13 +8,14 @@ import pytest
 
 from benchmarks.laws import LAWS, Fixture, cases
 from benchmarks.laws.montecarlo import mean_is_exact
-from benchmarks.problems import LinearGaussian
-from estimators import DReG, VarGrad
+from benchmarks.problems import BernoulliVAE, LinearGaussian
+from estimators import VIMCO, DReG, VarGrad
 from estimators.core import Estimator
 from tests import broken_multisample as broken
 from tests.test_laws import MODEL, Control
 
 ONE_LATENT = Fixture(LinearGaussian(latents=1, observed=2, rows=3))  # where the exact bound is known
+BITS = Fixture(BernoulliVAE(latents=2, rows=3))
 CONTROLS = [
     Control(broken.VarianceOfThePopulation(), (mean_is_exact,), VarGrad(), MODEL),
     Control(broken.HalfForgotten(), (mean_is_exact,), VarGrad(), MODEL),
@@ -22,8 +23,11 @@ CONTROLS = [
     Control(broken.WeightNotSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
     Control(broken.ModelSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
     Control(broken.MeanOverPaths(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.WeightsForgotten(), (mean_is_exact,), VIMCO(), ONE_LATENT),
+    Control(broken.WeightsForModelAlone(), (mean_is_exact,), VIMCO(), BITS),
+    Control(broken.WrongPrecedence(), (mean_is_exact,), VIMCO(), ONE_LATENT),
 ]
-BASES: list[Estimator] = [broken.Variance(), broken.Doubly()]
+BASES: list[Estimator] = [broken.Variance(), broken.Doubly(), broken.Objectives()]
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=str)
