@@ -6,6 +6,7 @@ from estimators.core import Estimator
 from estimators.score_function.score_function import ScoreFunction as ScoreFunction
 from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
 from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
+from estimators.score_function.var_grad import VarGrad as VarGrad
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from estimators.pathwise.reparameterization import Reparameterization as Reparameterization
@@ -24,6 +25,11 @@ from estimators.discrete.straight_through_gumbel_softmax import (
 )
 from estimators.discrete.rebar import REBAR as REBAR
 from estimators.discrete.relax import RELAX as RELAX
+
+# Multisample: another target, the importance-weighted bound of num_samples draws
+from estimators.multisample.iwae import IWAE as IWAE
+from estimators.multisample.dreg import DReG as DReG
+from estimators.multisample.vimco import VIMCO as VIMCO
 
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient

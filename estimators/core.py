@@ -105,6 +105,10 @@ class LatentVariableModel(Problem):
         """The exact log p(x), `[*R, *B]`, where there is one."""
         return None
 
+    def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
+        """The exact importance-weighted bound E[log 1/K Σ_k p(x, z_k)/q(z_k|x)] of K draws, `[*R, *B]`, if known."""
+        return None
+
     def observations(self, params: Params) -> Tensor:
         """The data that this problem sees, in the parameters' dtype and device: `[rows, D]`, or `[*R, size, D]`."""
         like = next(iter(params.values()))
@@ -158,6 +162,7 @@ class Target(NamedTuple):
 
     name: str
     exact: Callable[[Problem, Params, int], Tensor | None]
+    moves: bool = False  # whether it is another one for each num_samples
 
 
 def _minus_log_evidence(problem: Problem, params: Params, num_samples: int) -> Tensor | None:
@@ -165,8 +170,18 @@ def _minus_log_evidence(problem: Problem, params: Params, num_samples: int) -> T
     return None if evidence is None else -evidence
 
 
+def _minus_bound(problem: Problem, params: Params, num_samples: int) -> Tensor | None:
+    if not isinstance(problem, LatentVariableModel):
+        return None
+    if num_samples == 1:  # the evidence lower bound, which more problems know
+        return problem.exact(params)
+    bound = problem.exact_bound(params, num_samples)
+    return None if bound is None else -bound
+
+
 EXPECTED_COST = Target("expected cost", lambda problem, params, num_samples: problem.exact(params))
 MINUS_LOG_EVIDENCE = Target("minus log evidence", _minus_log_evidence)
+MINUS_IMPORTANCE_WEIGHTED_BOUND = Target("minus importance-weighted bound", _minus_bound, moves=True)
 
 
 class Estimate(NamedTuple):

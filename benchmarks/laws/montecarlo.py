@@ -49,7 +49,8 @@ def mean_is_exact(case: Case) -> Finding:
 def _mean(case: Case) -> Finding:
     params, exact = case.fixture.params, case.exact()
     if exact is None:
-        return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
+        reason = case.fixture.problem.no_oracle or f"the {case.estimator.target.name} is not known for this problem"
+        return declined(f"there is no exact gradient: {reason}")
     truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
     if case.deterministic:
         return _same_every_time(case, truth)
@@ -92,6 +93,8 @@ def variance_falls_with_draws(case: Case) -> Finding:
     """
     if case.estimator.deterministic or replace(case, num_samples=FEW).refusal is not None:
         return declined("no noise, or no estimate from 2 draws")
+    if case.estimator.target.moves:
+        return declined("the target is another one for each number of draws, and so is the gradient")
     few, many = (replicated(case, FEWER, count) for count in (FEW, MANY))
     fall = quartered(few, many)
     if fall is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, kl_divergence
 from torch.nn.functional import logsigmoid
-from torch.utils.checkpoint import checkpoint
 
 from benchmarks import data
 from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
+from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from estimators.core import LatentVariableModel, Params
 
 MOST_LATENTS = 12  # that are enumerated
-MOST_NUMBERS = 2**22  # in one tensor over rows and states: 32 MiB
+MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class BernoulliVAE(LatentVariableModel):
     `[outputs, inputs]` and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when
     nonlinear, of `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
 
-    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); exact log p(x) likewise:
+    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); exact log p(x) likewise, and,
+    up to 8 latents, importance-weighted bounds of any number of draws:
 
         E_q[cost] = KL(q ‖ p(z)) − Σ_z q(z|x) Σ_j [x_j l_j(z) − softplus(l_j(z))]
 
@@ -105,7 +105,7 @@ class BernoulliVAE(LatentVariableModel):
             return (weight @ decoded * x).sum(-1) + (weight @ unlit.unsqueeze(-1)).squeeze(-1)
 
         encoded = self._logits(params, "encoder", self.observations(params))
-        likelihood = _by_rows(expected_log_likelihood, len(states), encoded, self.observations(params))
+        likelihood = by_rows(expected_log_likelihood, len(states), encoded, self.observations(params))
         divergence = kl_divergence(q, self.prior(params))
         return divergence * self.latent_weight - likelihood * self.likelihood_weight
 
@@ -114,15 +114,38 @@ class BernoulliVAE(LatentVariableModel):
         if self.no_oracle is not None:
             return None
         states, decoded, unlit = self._enumerated(params)
-        like = params["encoder_logits_bias"]
-        logits = params["prior_logits"] if self.learned_prior else torch.zeros_like(like)
-        joint = _log_prob(logits.unsqueeze(-2), states) + unlit.unsqueeze(-2)
+        joint = self._log_prior(params, states) + unlit.unsqueeze(-2)
 
         def log_sum(x: Tensor) -> Tensor:
             return (x @ decoded.mT + joint).logsumexp(-1)
 
+        return by_rows(log_sum, len(states), self._expanded(params)) * self.likelihood_weight
+
+    def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
+        if self.latents > MOST_LATENTS_OF_A_BOUND:
+            return None
+        wide = {name: value.double() for name, value in params.items()}
+        states, decoded, unlit = self._enumerated(wide)
+        joint = self._log_prior(wide, states) + unlit.unsqueeze(-2)
+
+        def bound(encoded: Tensor, x: Tensor) -> Tensor:
+            log_q = _log_prob(encoded, states)
+            return importance_weighted_bound(log_q, x @ decoded.mT + joint - log_q, num_samples)
+
+        x = self._expanded(wide)
+        found = by_rows(bound, len(states) * NODES, self._logits(wide, "encoder", x), x)
+        return (found * self.likelihood_weight).to(params["encoder_logits_bias"].dtype)
+
+    def _log_prior(self, params: Params, states: Tensor) -> Tensor:
+        """log p(z) of each state, `[*R, 1, states]`."""
+        like = params["encoder_logits_bias"]
+        logits = params["prior_logits"] if self.learned_prior else torch.zeros_like(like)
+        return _log_prob(logits.unsqueeze(-2), states)
+
+    def _expanded(self, params: Params) -> Tensor:
+        """The observations, `[*R, rows, pixels]`, also where all replicates see the same."""
         x = self.observations(params)
-        return _by_rows(log_sum, len(states), x.expand(*like.shape[:-1], *x.shape[-2:])) * self.likelihood_weight
+        return x.expand(*params["encoder_logits_bias"].shape[:-1], *x.shape[-2:])
 
     def _enumerated(self, params: Params) -> tuple[Tensor, Tensor, Tensor]:
         """All states `[2^latents, latents]`, their logits `[*R, 2^latents, pixels]`, −Σ softplus `[*R, 2^latents]`."""
@@ -147,13 +170,3 @@ class BernoulliVAE(LatentVariableModel):
 def _log_prob(logits: Tensor, states: Tensor) -> Tensor:
     """log of the probability of each state: logits `[*R, rows, latents]` to `[*R, rows, states]`."""
     return logits @ states.mT + logsigmoid(-logits).sum(-1, keepdim=True)
-
-
-def _by_rows(function: Callable[..., Tensor], states: int, *tensors: Tensor) -> Tensor:
-    """`function` of tensors `[*R, rows, …]`, a part of the rows at a time and recomputed backward: bounded memory."""
-    rows = tensors[0].shape[-2]
-    size = max(1, MOST_NUMBERS * rows // (states * tensors[0].shape[:-1].numel()))
-    if size >= rows:
-        return function(*tensors)
-    parts = zip(*(each.split(size, dim=-2) for each in tensors), strict=True)
-    return torch.cat([checkpoint(function, *part, use_reentrant=False, preserve_rng_state=False) for part in parts], -1)

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from benchmarks.block import lifted, seeded
 from benchmarks.laws.independence import Recorded
-from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian
 from estimators import (
     LeaveOneOut,
     MovingAverageBaseline,
     Reparameterization,
     ReparameterizationAnalyticKL,
     ScoreFunction,
+    VarGrad,
 )
-from estimators.core import Estimate, Estimator, Params, Problem, State
+from estimators.core import Estimate, Estimator, LatentVariableModel, Params, Problem, State
 
 PROBLEMS = [GaussianToy(k=0.5, scale=0.6), BernoulliToy((0.3, 0.8)), LinearGaussian(latents=2, observed=3, rows=4)]
 SEED, REPLICATES = 5, 16
@@ -90,6 +91,17 @@ def test_two_draws_leave_half_their_difference(problem: Problem) -> None:
     expected = torch.autograd.grad(loss.sum(), list(leaves.values()), materialize_grads=True, allow_unused=True)
     found = one(problem, LeaveOneOut(), 2).gradient
     for name, value in zip(leaves, expected, strict=True):
+        torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("draws", [2, 5])
+@pytest.mark.parametrize("problem", [PROBLEMS[2], BernoulliVAE(latents=2, rows=3)], ids=str)
+@pytest.mark.parametrize("rows", [None, [0, 2]], ids=str)
+def test_half_the_variance_is_leave_one_out(problem: LatentVariableModel, draws: int, rows: list[int] | None) -> None:
+    """For the model's parameters too, and for rows that stand for more."""
+    seen = problem if rows is None else problem.select(torch.tensor(rows).expand(REPLICATES, -1))
+    expected, found = one(seen, LeaveOneOut(), draws).gradient, one(seen, VarGrad(), draws).gradient
+    for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-9)
 
 

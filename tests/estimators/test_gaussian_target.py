@@ -23,6 +23,7 @@ from estimators import (
     ReparameterizationAnalyticKL,
     ScoreFunction,
     StickingTheLanding,
+    VarGrad,
 )
 from estimators.core import Estimator, Params
 from tests.estimators.agreement import assert_mean, assert_variance, frozen_average, measured
@@ -117,8 +118,9 @@ def test_moving_average_at_the_mean(at: Place) -> None:
 
 @each_place
 @pytest.mark.parametrize("draws", [2, 5])
-def test_leave_one_out(at: Place, draws: int) -> None:
-    assert_q(at, LeaveOneOut(), at.cost.leave_one_out(draws), draws)
+@pytest.mark.parametrize("estimator", [LeaveOneOut(), VarGrad()], ids=str)
+def test_leave_one_out(at: Place, estimator: Estimator, draws: int) -> None:
+    assert_q(at, estimator, at.cost.leave_one_out(draws), draws)
 
 
 @each_place
@@ -148,7 +150,7 @@ def test_analytic_kl(at: Place) -> None:
 
 
 @pytest.mark.parametrize("at", AT_POSTERIOR)
-@pytest.mark.parametrize("estimator", [StickingTheLanding(), LeaveOneOut()], ids=str)
+@pytest.mark.parametrize("estimator", [StickingTheLanding(), LeaveOneOut(), VarGrad()], ids=str)
 def test_no_noise_at_the_posterior(at: Place, estimator: Estimator) -> None:
     moments = measured(PROBLEM, estimator, 3, 256, at.params)
     for name in ("encoder_bias", "encoder_weight", "log_scale"):

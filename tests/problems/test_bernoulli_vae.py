@@ -11,7 +11,7 @@ from scipy.special import expit, logsumexp
 from scipy.stats import bernoulli
 from sklearn.datasets import load_digits
 
-from benchmarks.problems import BernoulliVAE, bernoulli_vae
+from benchmarks.problems import BernoulliVAE, enumeration
 from estimators.core import Params
 
 PROBLEMS = [
@@ -72,7 +72,7 @@ def test_a_part_of_the_rows_at_a_time_is_the_whole(monkeypatch: pytest.MonkeyPat
         return [exact.detach(), evidence.detach(), *gradient]
 
     whole = measured()
-    monkeypatch.setattr(bernoulli_vae, "MOST_NUMBERS", 2 * 8 * 2)  # two rows at a time
+    monkeypatch.setattr(enumeration, "MOST_NUMBERS", 2 * 8 * 2)  # two rows at a time
     for found, expected in zip(measured(), whole, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 

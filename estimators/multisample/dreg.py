@@ -1,0 +1,61 @@
+"""DReG: the importance-weighted bound, reparameterized twice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from estimators.core import (
+    MINUS_IMPORTANCE_WEIGHTED_BOUND,
+    LatentVariableModel,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    reparameterizable,
+)
+
+
+@dataclass(frozen=True)
+class DReG(SurrogateEstimator):
+    """Weigh the path of each draw by the square of its normalised weight, and leave the score of q out.
+
+    With z_k = z(ε_k; params), ε_k ~ p(ε), w_k = p(x, z_k)/q̄(z_k|x) with detached parameters in q̄, w̄_k = w_k / Σ_j w_j:
+
+        g = −Σ_k w̄_k² (∂ log w_k/∂z_k) dz_k/d params          through the draws: q's parameters
+        g = −Σ_k w̄_k  ∂ log p(x, z_k)/∂ params at fixed z_k    the model's: as `IWAE`
+
+    Unbiased for minus the importance-weighted bound: the score that `IWAE` has besides, −w̄_k ∇ log q(z_k) at fixed z_k,
+    is no longer of mean zero, but reparameterized once more it is (w̄_k² − w̄_k) times the path. At q = posterior log w
+    is constant and the gradient of q's parameters is zero for every draw; K = 1 is `StickingTheLanding`. A parameter
+    that q and the model share gets both parts.
+
+    Shapes: draws `[K, *R, *B, d]`, log w and w̄ `[K, *R, *B]`: one bound for each row, or of all rows if z is shared.
+
+    Reference: Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, George Tucker, Dieterich Lawson,
+    Shixiang Gu, Chris J. Maddison, 2019.
+
+    The value of the loss is the bound's; implementations that weigh log w itself report Σ_k w̄_k log w_k, which is more.
+    """
+
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        call = f"DReG.estimate(problem={problem})"
+        if not isinstance(problem, LatentVariableModel):
+            return f"{call}: the cost is no ELBO, so there are no importance weights; use Reparameterization()"
+        if not reparameterizable(problem):
+            return f"{call}: z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
+        return None
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        row = cast(LatentVariableModel, problem).latent_weight
+        z = problem.distribution(params).rsample((num_samples,))
+        log_w = -problem.cost(params, z, problem.distribution(detached(params))) / row
+        normalized = log_w.detach().softmax(0).unsqueeze(-1)
+        z.register_hook(lambda gradient: normalized * gradient)  # the bound gives each path one w̄; here is the other
+        return row * (math.log(num_samples) - log_w.logsumexp(0)), state

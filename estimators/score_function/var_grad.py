@@ -1,0 +1,55 @@
+"""VarGrad: the gradient of the variance of log q − log p over draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+
+
+@dataclass(frozen=True)
+class VarGrad(SurrogateEstimator):
+    """Differentiate half the variance of log q(z) − log p(x, z) over the draws, which are held constant.
+
+    With z_1 … z_K ~ q, K ≥ 2, f_k = log q(z_k) − log p(x, z_k), f̄ their mean and the score s(z) = ∇ log q(z):
+
+        g = ∇ ½ · 1/(K−1) Σ_k (f_k − f̄)²            for q's parameters: = 1/(K−1) Σ_k (f_k − f̄) s(z_k)
+        g = −1/K Σ_k ∂ log p(x, z_k) / ∂params       for the model's
+
+    Unbiased: for q's parameters it is `LeaveOneOut`, draw by draw (divided by K instead of K − 1 it would be shrunk by
+    (K − 1)/K). The variance's own gradient in the model's parameters would be a covariance, and not the bound's: inside
+    it log p is held constant, and the model learns from the mean of log p. Where f is constant (q = posterior), the
+    gradient of q's parameters is zero.
+
+    Shapes: draws `[K, *R, *B, d]`, f `[K, *R, *B]` (a variance for each row and replicate).
+
+    Reference: VarGrad: A Low-Variance Gradient Estimator for Variational Inference, Lorenz Richter, Ayman Boustati,
+    Nikolas Nüsken, Francisco J. R. Ruiz, Ömer Deniz Akyildiz, 2020.
+
+    The paper has q's parameters only. Public implementations that leave out the ½, or divide by K, scale the gradient.
+    """
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        if not isinstance(problem, LatentVariableModel):
+            return (
+                f"VarGrad.estimate(problem={problem}): the cost is no ELBO, so there is no log q in it whose variance "
+                "could be differentiated; use LeaveOneOut()"
+            )
+        if num_samples < 2:
+            return (
+                f"VarGrad.estimate(num_samples={num_samples}): one draw has no variance, so num_samples must be at "
+                "least 2; pass 2 or more"
+            )
+        return None
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        model = cast(LatentVariableModel, problem)
+        q = model.distribution(params)
+        z = q.sample((num_samples,))
+        joint = model.log_joint(params, z)
+        difference = q.log_prob(z) * model.latent_weight - joint.detach()
+        # a row that stands for several has its weight in both factors of the square, and counts once
+        return difference.var(0, correction=1) / (2 * model.latent_weight) - joint.mean(0), state

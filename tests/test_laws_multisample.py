@@ -1,0 +1,47 @@
+"""The laws over controls of several draws, of weak derivatives and of learned baselines, each with one bug."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from benchmarks.laws import LAWS, Fixture, cases
+from benchmarks.laws.montecarlo import mean_is_exact
+from benchmarks.problems import BernoulliVAE, LinearGaussian
+from estimators import VIMCO, DReG, VarGrad
+from estimators.core import Estimator
+from tests import broken_multisample as broken
+from tests.test_laws import MODEL, Control
+
+ONE_LATENT = Fixture(LinearGaussian(latents=1, observed=2, rows=3))  # where the exact bound is known
+BITS = Fixture(BernoulliVAE(latents=2, rows=3))
+CONTROLS = [
+    Control(broken.VarianceOfThePopulation(), (mean_is_exact,), VarGrad(), MODEL),
+    Control(broken.HalfForgotten(), (mean_is_exact,), VarGrad(), MODEL),
+    Control(broken.ModelThroughTheVariance(), (mean_is_exact,), VarGrad(), MODEL),
+    Control(broken.WeightNotSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.ModelSquared(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.MeanOverPaths(), (mean_is_exact,), DReG(), ONE_LATENT),
+    Control(broken.WeightsForgotten(), (mean_is_exact,), VIMCO(), ONE_LATENT),
+    Control(broken.WeightsForModelAlone(), (mean_is_exact,), VIMCO(), BITS),
+    Control(broken.WrongPrecedence(), (mean_is_exact,), VIMCO(), ONE_LATENT),
+]
+BASES: list[Estimator] = [broken.Variance(), broken.Doubly(), broken.Objectives()]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=str)
+def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
+    control.demand()
+
+
+def test_every_control_is_used() -> None:
+    written = {cls for _, cls in inspect.getmembers(broken, inspect.isclass) if cls.__module__ == broken.__name__}
+    assert written - {type(base) for base in BASES} == {type(control.wrong) for control in CONTROLS}
+
+
+@pytest.mark.parametrize("right", BASES, ids=str)
+def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
+    for case in cases([right], dict.fromkeys(control.fixture for control in CONTROLS)):
+        for law in LAWS:
+            law(case).demand()
