@@ -10,6 +10,10 @@ from benchmarks.problems.bernoulli_toy import BernoulliToy as BernoulliToy
 from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian
 from benchmarks.problems.bayesian_logistic_regression import BayesianLogisticRegression as BayesianLogisticRegression
 
+# Conjugate models whose z is neither a location and a scale nor discrete
+from benchmarks.problems.gamma_posterior import GammaPosterior as GammaPosterior
+from benchmarks.problems.dirichlet_posterior import DirichletPosterior as DirichletPosterior
+
 # Auto-encoders of images
 from benchmarks.problems.gaussian_vae import GaussianVAE as GaussianVAE
 from benchmarks.problems.bernoulli_vae import BernoulliVAE as BernoulliVAE
