@@ -58,6 +58,11 @@ class Problem(Spec):
         return "no closed form, quadrature or enumeration is known for this problem"
 
     @property
+    def differentiable(self) -> bool:
+        """Whether the cost's derivative in z says how the cost changes with z: not where it has steps."""
+        return True
+
+    @property
     def footprint(self) -> int:
         """How many numbers the largest tensor of one draw's cost holds; it sets the block size."""
         return 1
@@ -241,6 +246,21 @@ def replicate_axes(problem: Problem, params: Params) -> torch.Size:
 def reparameterizable(problem: Problem) -> bool:
     """Whether draws of z can be differentiated in the parameters (`rsample`)."""
     return problem.distribution(problem.init()).has_rsample
+
+
+@cache
+def no_path(problem: Problem) -> str | None:
+    """None where the cost can be differentiated along the path of its draw; else why not, with the remedy."""
+    if not problem.differentiable:
+        return (
+            "the cost has steps, of which its derivative in z says nothing; use a score-function method: LeaveOneOut()"
+        )
+    if not reparameterizable(problem):
+        return (
+            "z is discrete, or has no rsample, so the draw cannot be differentiated; "
+            "use a score-function method such as LeaveOneOut()"
+        )
+    return None
 
 
 def linear(

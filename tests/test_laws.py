@@ -33,7 +33,7 @@ from benchmarks.laws.montecarlo import (
     replicated,
     variance_falls_with_draws,
 )
-from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian, StepToy
 from estimators import (
     ExactGradient,
     LeaveOneOut,
@@ -44,12 +44,13 @@ from estimators import (
     StraightThrough,
 )
 from estimators.core import Estimator
-from tests import broken, broken_contract, broken_problems
+from tests import broken, broken_continuous, broken_contract, broken_problems
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
 
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+STEPS = Fixture(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init")
 BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
 MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
 POSTERIOR = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
@@ -152,6 +153,7 @@ CONTROLS = [
     Control(broken.EntropyForgotten(), (mean_is_exact,), StickingTheLanding(), MODEL),
     Control(broken.LandingWithoutPath(), (mean_is_exact,), StickingTheLanding(), MODEL),
     Control(broken.LandingForgotten(), (zero_at_the_posterior,), StickingTheLanding(), POSTERIOR),
+    Control(broken_continuous.PathThroughSteps(), (mean_is_exact,), WEIGHTED, STEPS),
     Control(broken_contract.ParametersInPlace(), (inputs_are_not_touched,), WEIGHTED, GAUSSIAN),
     Control(broken_contract.AlwaysDouble(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
     Control(broken_contract.OtherOrder(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
@@ -182,7 +184,7 @@ def test_every_control_is_used() -> None:
     bases = (broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing, broken_contract.BiasedByName)
     written = {
         cls
-        for module in (broken, broken_contract)
+        for module in (broken, broken_continuous, broken_contract)
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__
     }

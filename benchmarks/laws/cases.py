@@ -22,6 +22,7 @@ from benchmarks.problems import (
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    StepToy,
 )
 from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
@@ -75,6 +76,7 @@ FIXTURES = (
     Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"),
     Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"),
     Fixture(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), "init"),
+    Fixture(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init"),
     Fixture(BernoulliToy(probs=(0.3,)), "init"),
     Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init"),
     Fixture(LinearGaussian(latents=2, observed=3, rows=3)),

@@ -5,6 +5,7 @@ from estimators.core import Problem
 # Toys: every moment is known
 from benchmarks.problems.gaussian_toy import GaussianToy as GaussianToy
 from benchmarks.problems.bernoulli_toy import BernoulliToy as BernoulliToy
+from benchmarks.problems.step_toy import StepToy as StepToy
 
 # Bayesian models: the bound in closed form or by quadrature
 from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian

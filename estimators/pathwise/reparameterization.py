@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, reparameterizable
+from estimators.core import Params, Problem, State, SurrogateEstimator, no_path
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,8 @@ class Reparameterization(SurrogateEstimator):
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if not reparameterizable(problem):
-            return (
-                f"Reparameterization.estimate(problem={problem}): z is discrete, or has no rsample, so the "
-                "draw cannot be differentiated; use a score-function method such as LeaveOneOut()"
-            )
-        return None
+        reason = no_path(problem)
+        return None if reason is None else f"Reparameterization.estimate(problem={problem}): {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

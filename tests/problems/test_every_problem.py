@@ -18,6 +18,7 @@ from benchmarks.problems import (
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
+    StepToy,
 )
 from estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
 
@@ -25,6 +26,7 @@ PROBLEMS = [
     GaussianToy(),
     GaussianToy(function="cos", k=2.0, scale=0.7),
     GaussianToy(function="exp", k=0.5),
+    StepToy(edges=(-0.5, 0.2)),
     BernoulliToy(),
     BernoulliToy(probs=(0.3, 0.8, 0.55)),
     LinearGaussian(rows=6),
