@@ -9,6 +9,9 @@ from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from estimators.pathwise.reparameterization import Reparameterization as Reparameterization
+from estimators.pathwise.implicit_reparameterization import (
+    ImplicitReparameterization as ImplicitReparameterization,
+)
 from estimators.pathwise.reparameterization_analytic_kl import (
     ReparameterizationAnalyticKL as ReparameterizationAnalyticKL,
 )

@@ -248,21 +248,6 @@ def reparameterizable(problem: Problem) -> bool:
     return problem.distribution(problem.init()).has_rsample
 
 
-@cache
-def no_path(problem: Problem) -> str | None:
-    """None where the cost can be differentiated along the path of its draw; else why not, with the remedy."""
-    if not problem.differentiable:
-        return (
-            "the cost has steps, of which its derivative in z says nothing; use a score-function method: LeaveOneOut()"
-        )
-    if not reparameterizable(problem):
-        return (
-            "z is discrete, or has no rsample, so the draw cannot be differentiated; "
-            "use a score-function method such as LeaveOneOut()"
-        )
-    return None
-
-
 def linear(
     x: Float[Tensor, "*batch rows inputs"],
     weight: Float[Tensor, "*replicates outputs inputs"],

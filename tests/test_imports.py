@@ -60,10 +60,11 @@ def allowed(file: str, name: str) -> bool:
     ours, base = room(name) in ROOMS, room(name)
     if file == "estimators/__init__.py":
         return within(name, "estimators")
-    if file in ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py"):
-        return base in ("torch", "jaxtyping") or (file, name) == ("estimators/core.py", "estimators.spec")
+    if file in ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py", "estimators/needs.py"):
+        base_of = {"estimators/core.py": "estimators.spec", "estimators/needs.py": "estimators.core"}
+        return base in ("torch", "jaxtyping") or name == base_of.get(file)
     if file.startswith("estimators/"):
-        return name in ("estimators.core", "estimators.couplings") or base in ("torch", "jaxtyping")
+        return name in ("estimators.core", "estimators.couplings", "estimators.needs") or base in ("torch", "jaxtyping")
     if file == "benchmarks/problems/__init__.py":
         return within(name, "benchmarks.problems", "estimators.core")
     if file.startswith("benchmarks/problems/"):

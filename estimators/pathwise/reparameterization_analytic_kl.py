@@ -7,7 +7,8 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, no_path
+from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from estimators.needs import no_path
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    no_path,
 )
+from estimators.needs import no_path
 
 
 @dataclass(frozen=True)

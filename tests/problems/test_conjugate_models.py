@@ -29,12 +29,13 @@ def integral(function: Callable[[float], float], upper: float) -> float:
 
 
 def gamma_joint(z: float) -> float:
-    prior = stats.gamma.logpdf(z, GAMMA.concentration, scale=1 / GAMMA.rate)
-    return float(prior + stats.poisson.logpmf(GAMMA.counts, z).sum())
+    prior = float(stats.gamma.logpdf(z, GAMMA.concentration, scale=1 / GAMMA.rate))
+    return prior + sum(count * math.log(z) - z - math.lgamma(count + 1) for count in GAMMA.counts)
 
 
 def beta_joint(z: float) -> float:
-    return stats.beta.logpdf(z, BETA.concentration, BETA.concentration) + 3 * math.log(z) + math.log1p(-z)
+    prior = float(stats.beta.logpdf(z, BETA.concentration, BETA.concentration))
+    return prior + 3 * math.log(z) + math.log1p(-z)
 
 
 def test_gamma_against_quadrature() -> None:
