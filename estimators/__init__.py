@@ -10,6 +10,9 @@ from estimators.score_function.var_grad import VarGrad as VarGrad
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from estimators.pathwise.reparameterization import Reparameterization as Reparameterization
+from estimators.pathwise.implicit_reparameterization import (
+    ImplicitReparameterization as ImplicitReparameterization,
+)
 from estimators.pathwise.reparameterization_analytic_kl import (
     ReparameterizationAnalyticKL as ReparameterizationAnalyticKL,
 )

@@ -59,6 +59,11 @@ class Problem(Spec):
         return "no closed form, quadrature or enumeration is known for this problem"
 
     @property
+    def differentiable(self) -> bool:
+        """Whether the cost's derivative in z says how the cost changes with z: not where it has steps."""
+        return True
+
+    @property
     def footprint(self) -> int:
         """How many numbers the largest tensor of one draw's cost holds; it sets the block size."""
         return 1

@@ -60,11 +60,13 @@ def allowed(file: str, name: str) -> bool:
     ours, base = room(name) in ROOMS, room(name)
     if file == "estimators/__init__.py":
         return within(name, "estimators")
-    if file in ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py"):
-        return base in ("torch", "jaxtyping") or (file, name) == ("estimators/core.py", "estimators.spec")
-    shared = ("estimators.core", "estimators.couplings", "estimators.control_variates")
+    first = ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py", "estimators/needs.py")
+    if file in first:
+        base_of = {"estimators/core.py": "estimators.spec", "estimators/needs.py": "estimators.core"}
+        return base in ("torch", "jaxtyping") or name == base_of.get(file)
+    shared = ("estimators.core", "estimators.couplings", "estimators.needs", "estimators.control_variates")
     if file == "estimators/control_variates.py":
-        return name in shared[:2] or base == "torch"
+        return name in shared[:3] or base == "torch"
     if file.startswith("estimators/"):
         return name in shared or base in ("torch", "jaxtyping")
     if file == "benchmarks/problems/__init__.py":

@@ -33,10 +33,11 @@ from benchmarks.laws.montecarlo import (
     replicated,
     variance_falls_with_draws,
 )
-from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
 from estimators import (
     DReG,
     ExactGradient,
+    ImplicitReparameterization,
     LeaveOneOut,
     MovingAverageBaseline,
     Reparameterization,
@@ -46,12 +47,14 @@ from estimators import (
     VarGrad,
 )
 from estimators.core import Estimator
-from tests import broken, broken_contract, broken_problems
+from tests import broken, broken_continuous, broken_contract, broken_problems
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
 
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+STEPS = Fixture(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init")
+GAMMA = Fixture(GammaPosterior())
 BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
 MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
 POSTERIOR = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
@@ -138,6 +141,14 @@ class Control:
 
 
 WEIGHTED, AVERAGE, PATHWISE = ScoreFunction(), MovingAverageBaseline(), Reparameterization()
+IMPLICIT = ImplicitReparameterization()
+RIGHT = [  # what controls are made from
+    broken.Weighted(),
+    broken.MovingAverage(),
+    broken.Pathwise(),
+    broken.Landing(),
+    broken_continuous.Implicit(),
+]
 CONTROLS = [
     Control(broken.OwnSampleInBaseline(), (mean_is_exact,), LeaveOneOut(), BIT),
     Control(broken.BaselineOverReplicates(), (replicates_are_independent,), LeaveOneOut(), MODEL),
@@ -165,6 +176,11 @@ CONTROLS = [
     Control(broken.EntropyForgotten(), (mean_is_exact,), StickingTheLanding(), MODEL),
     Control(broken.LandingWithoutPath(), (mean_is_exact,), StickingTheLanding(), MODEL),
     Control(broken.LandingForgotten(), (zero_at_the_posterior,), StickingTheLanding(), POSTERIOR),
+    Control(broken_continuous.PathThroughSteps(), (mean_is_exact,), WEIGHTED, STEPS),
+    Control(broken_continuous.SampledInsteadOfDifferentiated(), (mean_is_exact,), IMPLICIT, GAMMA),
+    Control(broken_continuous.ShapeOfTheGammaHeld(), (mean_is_exact,), IMPLICIT, GAMMA),
+    Control(broken_continuous.RateForScale(), (mean_is_exact,), IMPLICIT, GAMMA),
+    Control(broken_continuous.ConcentrationChainForgotten(), (mean_is_exact,), IMPLICIT, GAMMA),
     Control(broken_contract.ParametersInPlace(), (inputs_are_not_touched,), WEIGHTED, GAUSSIAN),
     Control(broken_contract.AlwaysDouble(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
     Control(broken_contract.OtherOrder(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
@@ -186,19 +202,19 @@ def test_every_law_rejects_a_control() -> None:
 
 
 def test_every_control_is_used() -> None:
-    bases = (broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing, broken_contract.BiasedByName)
+    bases = {type(right) for right in RIGHT} | {broken_contract.BiasedByName}
     written = {
         cls
-        for module in (broken, broken_contract)
+        for module in (broken, broken_continuous, broken_contract)
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__
     }
-    assert written - set(bases) == {type(control.wrong) for control in CONTROLS}
+    assert written - bases == {type(control.wrong) for control in CONTROLS}
 
 
-@pytest.mark.parametrize("right", [broken.Weighted(), broken.MovingAverage(), broken.Pathwise(), broken.Landing()])
+@pytest.mark.parametrize("right", RIGHT, ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
-    for case in cases([right], [GAUSSIAN, MODEL]):
+    for case in cases([right], [GAUSSIAN, MODEL, GAMMA]):
         for law in LAWS:
             law(case).demand()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -17,10 +17,13 @@ from benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
+    DirichletPosterior,
+    GammaPosterior,
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    StepToy,
 )
 from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
@@ -28,11 +31,20 @@ HOST = torch.device("cpu")
 SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square
 
 
+class Solved(Protocol):
+    """A problem whose family of q holds the exact posterior."""
+
+    def true_parameters(self) -> Params:
+        """Parameters at which q is the posterior."""
+        ...
+
+
 @dataclass(frozen=True)
 class Fixture:
     """A problem at a place: `init`, `moved` (off it by a different amount in each coordinate) or `posterior`.
 
-    `posterior` is where q is the exact p(z|x): the true parameters of a `LinearGaussian` with one latent.
+    `posterior` is where q is the exact p(z|x): the `true_parameters` of a conjugate model, or of a `LinearGaussian`
+    with one latent.
     """
 
     problem: Problem
@@ -42,7 +54,7 @@ class Fixture:
     def params(self) -> Params:
         """The parameters there: float64, on the CPU, without a replicate axis."""
         if self.place == "posterior":
-            return cast(LinearGaussian, self.problem).true_parameters()
+            return cast(Solved, self.problem).true_parameters()
         params = self.problem.init()
         return params if self.place == "init" else {name: value + uneven(value) for name, value in params.items()}
 
@@ -65,6 +77,7 @@ FIXTURES = (
     Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"),
     Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"),
     Fixture(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), "init"),
+    Fixture(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init"),
     Fixture(BernoulliToy(probs=(0.3,)), "init"),
     Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init"),
     Fixture(CategoricalToy()),
@@ -73,12 +86,17 @@ FIXTURES = (
     Fixture(LinearGaussian(latents=1, observed=2, rows=3)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
     Fixture(BayesianLogisticRegression()),
+    Fixture(GammaPosterior()),
+    Fixture(GammaPosterior(counts=(2, 5), concentration=0.7), "posterior"),
+    Fixture(DirichletPosterior()),
+    Fixture(DirichletPosterior(counts=(3, 1)), "posterior"),
     Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
     Fixture(BernoulliVAE(latents=2, rows=3)),
     Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),
     Fixture(Minibatch(LinearGaussian(latents=1, observed=3, rows=5), size=3)),
     Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
     Fixture(Minibatch(BayesianLogisticRegression(), size=7)),
+    Fixture(Minibatch(GammaPosterior(counts=(9, 0, 1, 4, 2, 17)), size=4)),
 )
 
 

@@ -42,6 +42,10 @@ class Raised(Problem):
         return self.problem.no_oracle
 
     @property
+    def differentiable(self) -> bool:
+        return self.problem.differentiable
+
+    @property
     def footprint(self) -> int:
         return self.problem.footprint
 

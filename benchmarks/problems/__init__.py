@@ -6,10 +6,15 @@ from estimators.core import Problem
 from benchmarks.problems.gaussian_toy import GaussianToy as GaussianToy
 from benchmarks.problems.bernoulli_toy import BernoulliToy as BernoulliToy
 from benchmarks.problems.categorical_toy import CategoricalToy as CategoricalToy
+from benchmarks.problems.step_toy import StepToy as StepToy
 
 # Bayesian models: the bound in closed form or by quadrature
 from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian
 from benchmarks.problems.bayesian_logistic_regression import BayesianLogisticRegression as BayesianLogisticRegression
+
+# Conjugate models whose z is neither a location and a scale nor discrete
+from benchmarks.problems.gamma_posterior import GammaPosterior as GammaPosterior
+from benchmarks.problems.dirichlet_posterior import DirichletPosterior as DirichletPosterior
 
 # Auto-encoders of images
 from benchmarks.problems.gaussian_vae import GaussianVAE as GaussianVAE

@@ -67,5 +67,9 @@ class Minibatch(Problem):
         return self.problem.no_oracle
 
     @property
+    def differentiable(self) -> bool:
+        return self.problem.differentiable
+
+    @property
     def footprint(self) -> int:
         return max(1, self.problem.footprint * self.size // self.template.num_rows)

@@ -30,9 +30,12 @@ class StraightThrough(SurrogateEstimator):
     unbiased = False
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        call = f"StraightThrough.estimate(problem={problem})"
+        if not problem.differentiable:
+            return f"{call}: the cost has steps, of which its derivative in z says nothing; use LeaveOneOut()"
         if reparameterizable(problem):
             return (
-                f"StraightThrough.estimate(problem={problem}): z is continuous, and differentiating as if a draw were "
+                f"{call}: z is continuous, and differentiating as if a draw were "
                 "its mean would lose the scale; use Reparameterization()"
             )
         return None

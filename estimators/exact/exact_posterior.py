@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor
 
 from estimators.core import (
@@ -43,8 +44,13 @@ class ExactPosterior(SurrogateEstimator):
         call = f"ExactPosterior.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
             return f"{call}: the problem is no latent-variable model, so it has no posterior; use ExactGradient()"
-        if problem.posterior(problem.init()) is None:
+        params = {name: value.requires_grad_() for name, value in problem.init().items()}
+        with torch.enable_grad():
+            posterior, evidence = problem.posterior(detached(params)), problem.log_evidence(params)
+        if posterior is None:
             return f"{call}: the exact p(z|x) is not known here; use a problem that has one, such as LinearGaussian()"
+        if evidence is not None and not evidence.requires_grad:
+            return f"{call}: log p(x) has no parameters, so that its gradient is zero; use LeaveOneOut() for those of q"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

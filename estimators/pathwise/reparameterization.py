@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, reparameterizable
+from estimators.core import Params, Problem, State, SurrogateEstimator
+from estimators.needs import implicit, no_path
 
 
 @dataclass(frozen=True)
@@ -20,18 +21,18 @@ class Reparameterization(SurrogateEstimator):
     Unbiased: E_q[cost] = E_ε[cost(z(ε; params))], and derivative and expectation exchange where the cost is smooth in
     z. For an ELBO the log q(z) inside the cost is differentiated in both of its arguments (Monte-Carlo KL).
 
+    Where there is no such function that is smooth, as for Gamma, Beta and Dirichlet, see `ImplicitReparameterization`.
+
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
     Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if not reparameterizable(problem):
-            return (
-                f"Reparameterization.estimate(problem={problem}): z is discrete, or has no rsample, so the "
-                "draw cannot be differentiated; use a score-function method such as LeaveOneOut()"
-            )
-        return None
+        reason = no_path(problem)
+        if reason is None and implicit(problem):
+            reason = "z is no smooth function of noise, as it is drawn by rejection; use ImplicitReparameterization()"
+        return None if reason is None else f"Reparameterization.estimate(problem={problem}): {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

@@ -7,7 +7,8 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, reparameterizable
+from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from estimators.needs import no_path
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,8 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
         call = f"ReparameterizationAnalyticKL.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
             return f"{call}: the cost is no ELBO, so there is no KL term; use Reparameterization()"
-        if not reparameterizable(problem):
-            return f"{call}: z has no rsample, so the draw cannot be differentiated; use LeaveOneOut()"
-        return None
+        reason = no_path(problem)
+        return None if reason is None else f"{call}: {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

@@ -13,8 +13,8 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    reparameterizable,
 )
+from estimators.needs import no_path
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,8 @@ class StickingTheLanding(SurrogateEstimator):
         call = f"StickingTheLanding.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
             return f"{call}: the cost has no log q to hold constant; use Reparameterization()"
-        if not reparameterizable(problem):
-            return f"{call}: z has no rsample, so the draw cannot be differentiated; use LeaveOneOut()"
-        return None
+        reason = no_path(problem)
+        return None if reason is None else f"{call}: {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).rsample((num_samples,))

@@ -14,9 +14,12 @@ from benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
+    DirichletPosterior,
+    GammaPosterior,
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
+    StepToy,
 )
 from estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
 
@@ -24,12 +27,15 @@ PROBLEMS = [
     GaussianToy(),
     GaussianToy(function="cos", k=2.0, scale=0.7),
     GaussianToy(function="exp", k=0.5),
+    StepToy(edges=(-0.5, 0.2)),
     BernoulliToy(),
     BernoulliToy(probs=(0.3, 0.8, 0.55)),
     CategoricalToy(),
     CategoricalToy(probs=(0.1, 0.3, 0.4, 0.2), latents=2),
     LinearGaussian(rows=6),
     BayesianLogisticRegression(),
+    GammaPosterior(),
+    DirichletPosterior(),
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
