@@ -185,6 +185,7 @@ class Estimator(Spec):
     reference: ClassVar[str]  # title, authors, year: read from the docstring's `Reference:`
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
+    claims: ClassVar[tuple[str, ...]] = ()  # laws beyond those that bind all, by the names in `benchmarks.laws.CLAIMS`
 
     def __init_subclass__(cls) -> None:
         _, _, cited = (cls.__doc__ or "").partition("Reference:")

@@ -138,11 +138,14 @@ def _replicates(case: Case, params: Params) -> int:
     return given[: len(given) - value.dim()].numel()
 
 
-@cache
 def warmed(case: Case) -> State:
     """One replicate's state after a run at the fixture's parameters, jittered: no state may bias an estimate."""
-    fixture, count = case.fixture, case.warmed_with or case.num_samples
-    setting = Setting(fixture.problem, case.estimator, count, fixture.params)
+    return _warmed(case.estimator, case.fixture, case.warmed_with or case.num_samples)
+
+
+@cache
+def _warmed(estimator: Estimator, fixture: Fixture, count: int) -> State:
+    setting = Setting(fixture.problem, estimator, count, fixture.params)
     state = warm_state(setting, block_seed(fixture.problem, count, fixture.place, 0, 1, "warm-up"))
     return tree_map(_jittered, state)
 

@@ -72,7 +72,10 @@ def exact_variance_falls(case: Case) -> Finding:
     if reason is not None:
         return declined(reason)
     try:
-        once, twice = exact_moments(case), exact_moments(replace(more, warmed_with=case.num_samples))
+        once, twice = (
+            exact_moments(case),
+            exact_moments(replace(more, warmed_with=case.warmed_with or case.num_samples)),
+        )
     except (Unreplaceable, SharedDraw, NotAlone) as reason:
         return declined(str(reason))
     reach = SAFETY * (once.variance_error / 2 + twice.variance_error) + ROUNDING * (1 + once.variance)

@@ -28,7 +28,7 @@ from estimators.core import Problem
 
 PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of
 FEWEST_POINTS = 3  # of a rule that is worth asking
-MOST_NODES = 2**16
+MOST_NODES = 2**15
 MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
