@@ -1,4 +1,4 @@
-"""`gradmark list | measure | run | status`, and what other packages add: click onto the functions, no logic."""
+"""`gradmark list | measure | run | check | status`, and what other packages add: click onto the functions, no logic."""
 
 from __future__ import annotations
 
@@ -126,6 +126,38 @@ def status(store: Path, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         listing.show_status(found)
+
+
+@cli.command()
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.option("--against", multiple=True, metavar="PROBLEM", help="Try it on this problem instead; may be repeated.")
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.001,
+    show_default=True,
+    help="Chance of rejecting a right estimator, where chance is left at all.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds for one estimator.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def check(specs: tuple[str, ...], against: tuple[str, ...], level: float, budget: float, as_json: bool) -> None:
+    """Judge estimators, built in or your own (`module.Class()`): exit 0 if each keeps every law, else 1."""
+    from benchmarks import check as checking
+    from benchmarks import check_table
+
+    show = (lambda verdict: None) if as_json else check_table.show
+    verdicts, faults = checking.check(specs, against, level, budget, show)
+    if as_json and verdicts:
+        click.echo(json.dumps({"estimators": verdicts}, allow_nan=False))
+    if faults:
+        raise BadInput("\n".join(faults))
+    sys.exit(checking.status(verdicts))
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -49,6 +49,13 @@ def solver(text: str) -> Solver:
     return _resolve("solver", text)
 
 
+def called(kind: str, text: str) -> str:
+    """The name that a spec calls, perhaps dotted, without looking it up; BadInput where it is no spec."""
+    node = _parse(kind, text)
+    assert isinstance(node, ast.Call), "_parse lets nothing else pass"
+    return _dotted(kind, node.func, text)
+
+
 def _resolve(kind: str, text: str) -> Any:
     found = _build(kind, _parse(kind, text), text)
     base = {"estimator": "Estimator", "problem": "Problem", "solver": "Solver"}[kind]

@@ -205,6 +205,7 @@ class Estimator(Spec):
     unbiased: ClassVar[bool] = True  # for its target
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
+    claims: ClassVar[tuple[str, ...]] = ()  # laws beyond those that bind all, by the names in `benchmarks.laws.CLAIMS`
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default."""

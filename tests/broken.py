@@ -71,12 +71,16 @@ class BaselineOverReplicates(Weighted):
 class HalfBaseline(Weighted):
     """Half of the leave-one-out baseline: no bias, but a constant in the cost has an effect."""
 
+    claims = ("constants_change_nothing", "zero_at_the_posterior")
+
     def weight(self, cost: Tensor) -> Tensor:
         return (cost - leave_one_out(cost) / 2).detach()
 
 
 class RaisedBaseline(Weighted):
     """The leave-one-out baseline and one more: no bias, but noise where the cost is constant."""
+
+    claims = ("zero_at_the_posterior",)
 
     def weight(self, cost: Tensor) -> Tensor:
         return (cost - leave_one_out(cost) + 1.0).detach()
@@ -282,6 +286,8 @@ class LandingWithoutPath(Landing):
 
 class LandingForgotten(Landing):
     """The parameters in log q are not held constant: no bias, and noise at the posterior."""
+
+    claims = ("zero_at_the_posterior",)
 
     def cost(self, problem: LatentVariableModel, params: Params, z: Tensor) -> Tensor:
         return problem.cost(params, z, problem.distribution(params))

@@ -8,7 +8,8 @@
         law(case).demand()
 
 LAWS bind every estimator, CLAIMS only those methods that make them, PROBLEM_LAWS every problem. A law that raises an
-exception inside somebody's code is broken, and its finding names the line.
+exception inside somebody's code is broken, and its finding names the line. `judge(MyEstimator())` gives the verdict of
+`gradmark check`, which tries more, and exactly where that can be done.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from benchmarks.laws.contract import (
     surroundings_are_not_touched,
     text_is_identity,
 )
+from benchmarks.laws.exactness import exact_variance_falls as exact_variance_falls
+from benchmarks.laws.exactness import expectation_is_exact as expectation_is_exact
 from benchmarks.laws.findings import Finding as Finding
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import bias_is_found as bias_is_found
@@ -40,6 +43,7 @@ from benchmarks.laws.problems import (
     oracle_or_the_reason,
     start_is_the_same_each_time,
 )
+from benchmarks.laws.referee import judge as judge
 from estimators.core import Estimator
 
 Law: TypeAlias = Callable[[Case], Finding]

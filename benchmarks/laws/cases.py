@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.block import Setting, block_seed, lifted, seeded, warm_state
 from benchmarks.problems import (
@@ -108,6 +108,7 @@ class Case:
     fixture: Fixture
     num_samples: int = 3
     state: str = "none"
+    warmed_with: int | None = None  # draws of the estimates that warmed the state; None for num_samples
 
     @property
     def refusal(self) -> str | None:
@@ -159,12 +160,21 @@ def _replicates(case: Case, params: Params) -> int:
     return given[: len(given) - value.dim()].numel()
 
 
-@cache
 def warmed(case: Case) -> State:
-    """One replicate's state after a run at the fixture's parameters."""
-    fixture = case.fixture
-    setting = Setting(fixture.problem, case.estimator, case.num_samples, fixture.params)
-    return warm_state(setting, block_seed(fixture.problem, case.num_samples, fixture.place, 0, 1, "warm-up"))
+    """One replicate's state after a run at the fixture's parameters, jittered: no state may bias an estimate."""
+    return _warmed(case.estimator, case.fixture, case.warmed_with or case.num_samples)
+
+
+@cache
+def _warmed(estimator: Estimator, fixture: Fixture, count: int) -> State:
+    setting = Setting(fixture.problem, estimator, count, fixture.params)
+    state = warm_state(setting, block_seed(fixture.problem, count, fixture.place, 0, 1, "warm-up"))
+    return tree_map(_jittered, state)
+
+
+def _jittered(leaf: Tensor) -> Tensor:
+    """Every number up to a tenth larger or smaller, unevenly; counts stay as they are."""
+    return leaf * (1 + uneven(leaf) / (10 * SHIFT)) if leaf.is_floating_point() else leaf
 
 
 def cases(

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 import torch
 
+LAWS = Path(__file__).parent
+LIBRARY = Path(traceback.__file__).parent  # Python's own
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,15 +76,26 @@ def law(check: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
         try:
             finding = check(subject)
         except Exception as fault:  # an estimator or problem may be anybody's code
-            frame = traceback.extract_tb(fault.__traceback__)[-1]
             line = " ".join(str(fault).split())[:300]
-            finding = failed(f"{type(fault).__name__}: {line} ({Path(frame.filename).name}:{frame.lineno})")
+            finding = failed(f"{type(fault).__name__}: {line}{blamed(traceback.extract_tb(fault.__traceback__))}")
         finally:  # whatever the code did to the process, the next law starts afresh
             torch.set_default_dtype(dtype)
             torch.set_grad_enabled(grad)
         return replace(finding, law=check.__name__, subject=_text(subject))
 
     return signed
+
+
+def blamed(stack: traceback.StackSummary) -> str:
+    """` (file:line)` of the innermost frame that is neither a library's nor a law's, or nothing."""
+    frames = [frame for frame in stack if not _foreign(frame.filename)]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def _foreign(file: str) -> bool:
+    path = Path(file)
+    of_ours = path.parent in (LAWS, LAWS.parent)
+    return "site-packages" in path.parts or of_ours or path.is_relative_to(LIBRARY) or file.startswith("<")
 
 
 def _text(subject: object) -> str:

@@ -36,6 +36,11 @@ class Recorded(TorchDispatchMode):
         super().__init__()
         self.draws: list[tuple[OpOverload, Any]] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
+        return False
+
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         if is_draw(func):
@@ -49,6 +54,11 @@ class Replayed(TorchDispatchMode):
     def __init__(self, draws: list[tuple[OpOverload, Any]]) -> None:
         super().__init__()
         self.left = list(draws)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
+        return False
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))

@@ -35,6 +35,8 @@ class StickingTheLanding(SurrogateEstimator):
     Geoffrey Roeder, Yuhuai Wu, David Duvenaud, 2017.
     """
 
+    claims = ("zero_at_the_posterior",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"StickingTheLanding.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):

@@ -1,0 +1,88 @@
+"""`python -m benchmarks.judging`: one estimator is judged in a process of its own, which may be killed or die.
+
+Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `trace`. Written to what was stdout: JSON
+lines, first `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
+What the estimator prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import time
+import traceback
+from typing import IO, Any
+
+from benchmarks import specs
+from benchmarks.errors import BadInput
+from benchmarks.laws.court import COURT, against
+from benchmarks.laws.findings import blamed
+from benchmarks.laws.referee import SHARE, SHORTEST, Ruling, Verdict, judge
+from benchmarks.laws.watchdog import TimedOut, limited
+
+GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
+
+
+def main() -> None:
+    """Judge what stdin asks for."""
+    job: dict[str, Any] = json.load(sys.stdin)
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # an estimator that prints must not spoil what is told
+    # after everything of ours is imported, so that a folder called `benchmarks` there hides nothing
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109  # text, as sys.path has it
+    with open(job["trace"], "w") as trace:  # noqa: PTH123
+        faulthandler.enable(trace)
+        _watch(job, trace)
+        tell(told, **_judged(job, told, trace))
+        faulthandler.cancel_dump_traceback_later()
+    told.flush()
+    os._exit(0)  # whatever threads or exit handlers the estimator left
+
+
+def tell(told: IO[str], **said: object) -> None:
+    """One line of JSON, at once."""
+    told.write(json.dumps(said, allow_nan=False) + "\n")
+    told.flush()
+
+
+def _watch(job: dict[str, Any], trace: IO[str]) -> None:
+    """From now on, a single operation that does not come back ends the process, and its stack is kept."""
+    faulthandler.dump_traceback_later(
+        max(job["budget"] / SHARE, SHORTEST) + min(job["budget"], GRACE), file=trace, exit=True
+    )
+
+
+def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any]:
+    spec, start = job["spec"], time.monotonic()
+    try:
+        with limited(max(job["budget"] / SHARE, SHORTEST)):
+            estimator = specs.estimator(spec)
+            problems = [specs.problem(text) for text in job["against"]]
+    except BadInput as fault:
+        return {"bad": str(fault)}
+    except (Exception, SystemExit, TimedOut) as fault:
+        ruling = Ruling("is_there", "every one", None, "failed", detail=_blame(fault))
+        return {"verdict": Verdict(spec, "unbiased", "wrong", time.monotonic() - start, (ruling,)).json()}
+    tell(told, declared="unbiased" if estimator.unbiased else "biased")
+
+    def heard(ruling: Ruling) -> None:
+        _watch(job, trace)
+        tell(told, ruling=ruling.json())
+
+    trials = against(problems) if problems else COURT
+    return {"verdict": judge(estimator, trials, job["level"], job["budget"], told=heard).json()}
+
+
+def _blame(fault: BaseException) -> str:
+    """What was raised before there was an estimator, and where."""
+    if isinstance(fault, SyntaxError):
+        return f"SyntaxError: {fault.msg} ({os.path.basename(fault.filename or '')}:{fault.lineno})"  # noqa: PTH119
+    if isinstance(fault, TimedOut):
+        return f"importing it did not return{blamed(fault.stack)}"
+    return f"{type(fault).__name__}: {fault}{blamed(traceback.extract_tb(fault.__traceback__))}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What `check` tries an estimator on: one line for each problem at a place, with the numbers of draws worth trying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch.utils._pytree import tree_leaves
+
+from benchmarks.laws.cases import Case, Fixture
+from benchmarks.laws.claims import Raised
+from benchmarks.problems import (
+    BayesianLogisticRegression,
+    BernoulliToy,
+    BernoulliVAE,
+    GaussianToy,
+    GaussianVAE,
+    LinearGaussian,
+    Minibatch,
+)
+from estimators.core import Estimator, Problem
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fixture and the numbers of draws to try there; `contract` tries the laws of form, replicates and seeds too."""
+
+    fixture: Fixture
+    counts: tuple[int, ...] = (1, 2)
+    contract: bool = True
+
+
+def _at(problem: Problem, *counts: int, place: str = "init", contract: bool = True) -> Trial:
+    return Trial(Fixture(problem, place), counts or (1, 2), contract)
+
+
+COURT = (
+    # one coordinate at a time: σ ≠ 1, narrow and wide, far from the optimum, an offset
+    _at(GaussianToy(k=0.5, loc=0.8, scale=0.6), 1, 2, 3),
+    _at(GaussianToy(k=-1.0, loc=0.4, scale=0.15), 1, 2, contract=False),
+    _at(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), 1, 2, contract=False),
+    _at(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), 1, 2, contract=False),
+    _at(Raised(GaussianToy(k=0.5, loc=0.8, scale=0.6), amount=50.0), 1, 2, contract=False),
+    # bits: four draws, logits of both signs, logits of ±4, an offset
+    _at(BernoulliToy(probs=(0.3,)), 1, 2, 4),
+    _at(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), 1, 2, 3),
+    _at(BernoulliToy(probs=(0.982, 0.018), target=0.8), 1, 2, contract=False),
+    _at(Raised(BernoulliToy(probs=(0.3, 0.7)), amount=-50.0), 1, 2, contract=False),
+    # the model's parameters as well as q's, one row and three, q at the posterior and away from it
+    _at(LinearGaussian(latents=1, observed=2, rows=1), 1, 2, 3, place="moved", contract=False),
+    _at(LinearGaussian(latents=2, observed=3, rows=3), 1, 2, place="moved"),
+    _at(LinearGaussian(latents=1, observed=2, rows=3), 2, place="posterior"),
+    _at(BernoulliVAE(latents=2, rows=3), 1, 2, place="moved"),
+    _at(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2), 2, place="moved"),
+    _at(GaussianVAE(latents=2, hidden=3, rows=3), 2, place="moved"),
+    # one z for all rows, of unequal weights
+    _at(BayesianLogisticRegression(), 2, place="moved"),
+    # rows that are drawn, in parts that do not divide them
+    _at(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2), 1, 2, place="moved"),
+    _at(Minibatch(BernoulliVAE(latents=1, rows=3), size=2), 1, 2, place="moved"),
+)
+
+
+def against(problems: Iterable[Problem]) -> tuple[Trial, ...]:
+    """The trials on somebody's own problems: at their start, and off it."""
+    return tuple(_at(problem, 1, 2, 4, place=place) for problem in problems for place in ("init", "moved"))
+
+
+def tried(estimator: Estimator, trial: Trial) -> list[Case]:
+    """The estimator's cases of a trial: every number of draws that it does not refuse.
+
+    Its state is warm, from one run for all of them, and cold once: most states begin with nothing in them.
+    """
+    fixture = trial.fixture
+    counts = [count for count in trial.counts if Case(estimator, fixture, count).refusal is None]
+    if not counts:
+        return []
+    if not tree_leaves(estimator.init(fixture.problem.template, fixture.params)):
+        return [Case(estimator, fixture, count) for count in counts]
+    warm = [Case(estimator, fixture, count, "warm", counts[0]) for count in counts]
+    return [*warm, Case(estimator, fixture, counts[-1], "cold")]

@@ -1,0 +1,276 @@
+"""The exact mean and variance of an estimate: its draws are replaced by the nodes of a grid, one for each replicate.
+
+Every operation that draws is taken at the dispatcher, below autograd, so that gradients through draws live; replicate r
+sees node r of a product grid, whose weight is formed at the draw, from the probabilities that the code itself gave. Two
+grids tell the rule's own error. Nothing of the estimator is known but that it draws from torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.distributions import Distribution
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks.block import seeded
+from benchmarks.laws.cases import HOST, Case
+from benchmarks.laws.independence import is_draw
+from benchmarks.laws.rules import MOST_POINTS, Draw, Unreplaceable, arguments, kind_of, nodes
+from benchmarks.problems import Minibatch
+from estimators.core import Problem
+
+PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of
+FEWEST_POINTS = 3  # of a rule that is worth asking
+MOST_NODES = 2**15
+MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
+CHUNK = 2**20  # numbers at once
+WATCHED = 3  # nodes that are run alone, too
+ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
+
+
+class SharedDraw(Exception):
+    """A draw has no axis of replicates: they all see the same one."""
+
+
+class NotAlone(Exception):
+    """A replicate's gradient depends on the others'."""
+
+
+@dataclass(frozen=True)
+class ExactMoments:
+    """The mean and the variance of one estimate, per coordinate `[P]`, and the quadrature's own error in both."""
+
+    mean: Tensor
+    variance: Tensor
+    mean_error: Tensor
+    variance_error: Tensor
+    nodes: int
+    approximate: bool  # torch's implicit gradient of a gamma draw is itself good to 3e-5 only
+
+    @property
+    def total_variance(self) -> float:
+        """The trace of the covariance."""
+        return float(self.variance.sum())
+
+
+class Probe(TorchDispatchMode):
+    """Lists the operations that draw, with the axis of the replicates and the sites of each."""
+
+    def __init__(self, edges: Tensor | None) -> None:
+        super().__init__()
+        self.draws: list[Draw] = []
+        self.edges = edges
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
+        return False
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if is_draw(func):
+            self.draws.append(self._seen(func, arguments(func, args, kwargs or {}), out))
+        return out
+
+    def _seen(self, func: OpOverload, call: dict[str, Any], out: Tensor) -> Draw:
+        kind = kind_of(func)
+        shape = tuple(out.shape)
+        axes = [axis for axis, size in enumerate(shape) if size and size % PROBE == 0]
+        if not axes:
+            raise SharedDraw(f"a draw of shape {list(shape)} ({func._schema.name}) is shared by {PROBE} replicates")
+        before, inner, after = shape[: axes[0]], shape[axes[0]] // PROBE, shape[axes[0] + 1 :]
+        outcomes = 2 if kind == "bernoulli" else call["self"].shape[-1] if kind == "categorical" else 0
+        draw = Draw(func, before, inner, after, kind, outcomes)
+        return replace(draw, edges=self._panels(draw)) if kind == "uniform" else draw
+
+    def _panels(self, draw: Draw) -> tuple[tuple[float, ...], ...]:
+        """Each site's panels: edges at p and 1 − p, of the site's own p where the draw is shaped as z."""
+        whole = ((0.0, 1.0),) * draw.sites
+        if self.edges is None:
+            return whole
+        shape = (*draw.before, draw.inner, *draw.after)
+        probs = self.edges.reshape(-1)
+        if tuple(self.edges.shape) == draw.after or (draw.inner == 1 and self.edges.numel() == math.prod(draw.after)):
+            probs = probs.reshape(draw.after).expand(shape).reshape(-1)
+        elif len(probs) == 1:
+            probs = probs.expand(draw.sites)
+        else:
+            return whole
+        return tuple((0.0, min(p, 1 - p), max(p, 1 - p), 1.0) for p in probs.tolist())
+
+
+class Gridded(TorchDispatchMode):
+    """Gives every draw the values of the nodes with the given numbers, and multiplies up their weights."""
+
+    def __init__(self, draws: list[Draw], index: Tensor, points: int) -> None:
+        super().__init__()
+        self.left, self.points, self.rest = list(draws), points, index
+        self.replicates = len(index)
+        self.weight = torch.ones(len(index), dtype=torch.float64)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """As above."""
+        return False
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        call = arguments(func, args, kwargs or {})
+        # an operation in place overwrites its argument, which may be what the draw depends on
+        kept = {name: value.clone() if isinstance(value, Tensor) else value for name, value in call.items()}
+        out = func(*args, **(kwargs or {}))
+        if not is_draw(func):
+            return out
+        if not self.left or self.left[0].operation is not func:
+            raise Unreplaceable("which draws are made depends on the draws before")
+        draw = self.left.pop(0)
+        if out.numel() != draw.sites * self.replicates:
+            raise Unreplaceable("how much is drawn depends on the draws before, or on the number of replicates")
+        values, weights = nodes(draw, kept, self._digits(draw), self.points)
+        self.weight *= weights.prod(0)
+        return out.copy_(draw.by_axis(values, self.replicates))
+
+    def _digits(self, draw: Draw) -> Tensor:
+        """The next digits of each node's number, `[sites, R]`."""
+        radix, digits = draw.radix(self.points), []
+        for _ in range(draw.sites):
+            digits.append(self.rest % radix)
+            self.rest = self.rest // radix
+        return torch.stack(digits)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All nodes of one case, for rules of `points`."""
+
+    case: Case
+    draws: list[Draw]
+    selections: Tensor | None  # of rows, `[selections, size]`, all equally likely
+    points: int
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        count = 1 if self.selections is None else len(self.selections)
+        return count * math.prod(draw.radix(self.points) ** draw.sites for draw in self.draws)
+
+    def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
+        params = self.case.params((len(index),))
+        problem, index = _selected(self.case, self.selections, index)
+        with seeded(1, HOST):
+            state = self.case.initial(problem, params)
+            with Gridded(self.draws, index, self.points) as grid:
+                gradient = self.case.estimator.estimate(problem, params, state, self.case.num_samples).gradient
+        if grid.left:
+            raise Unreplaceable("which draws are made depends on the draws before")
+        flat = torch.cat([value.detach().reshape(grid.replicates, -1) for value in gradient.values()], 1)
+        return flat.double(), grid.weight / (1 if self.selections is None else len(self.selections))
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """The mean and the variance over all nodes."""
+        room = max(PROBE, CHUNK // _numbers(self.case))
+        total = first = second = torch.zeros((), dtype=torch.float64)
+        for index in torch.arange(self.size).split(room):
+            gradient, weight = self.gradients(index)
+            gradient = torch.where(weight.unsqueeze(1) > 0, gradient, 0.0)
+            total, first = total + weight.sum(), first + weight @ gradient
+            second = second + weight @ gradient**2
+        if not abs(float(total) - 1) < 1e-9:
+            raise Unreplaceable(f"the weights of all nodes add up to {float(total):.6g} instead of 1")
+        return first, (second - first**2).clamp_min(0.0)
+
+
+def _numbers(case: Case) -> int:
+    problem = case.fixture.problem
+    count = sum(value.numel() for value in case.fixture.params.values())
+    return max(count, case.num_samples * problem.footprint)
+
+
+def _selected(case: Case, selections: Tensor | None, index: Tensor) -> tuple[Problem, Tensor]:
+    """The problem that the nodes see, each on its own selection of rows, and what is left of their numbers."""
+    problem = case.fixture.problem
+    if selections is None or not isinstance(problem, Minibatch):
+        return problem, index
+    return problem.template.select(selections[index % len(selections)]), index // len(selections)
+
+
+def _selections(case: Case) -> Tensor | None:
+    """All ways to select the rows of a minibatch, or None where nothing is selected."""
+    problem = case.fixture.problem
+    if not case.fixture.is_source:
+        return None
+    if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > 64:
+        raise Unreplaceable("the rows can be selected in too many ways")
+    return torch.tensor(list(itertools.combinations(range(problem.template.num_rows), problem.size)))
+
+
+def _edges(case: Case) -> Tensor | None:
+    """The probabilities of q, where z is binary: decisions flip there."""
+    q: Distribution = case.fixture.problem.template.distribution(case.fixture.params)
+    base = getattr(q, "base_dist", q)
+    probs = getattr(base, "probs", None)
+    return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
+
+
+def _probed(case: Case, selections: Tensor | None) -> list[Draw]:
+    params = case.params((PROBE,))
+    problem, _ = _selected(case, selections, torch.zeros(PROBE, dtype=torch.long))
+    with seeded(1, HOST):
+        state = case.initial(problem, params)
+        with Probe(_edges(case)) as probe:
+            case.estimator.estimate(problem, params, state, case.num_samples)
+    return probe.draws
+
+
+def _finest(case: Case, draws: list[Draw], selections: Tensor | None) -> Grid:
+    """The grid with the most points that is still affordable."""
+    most = min(MOST_NODES, MOST_NUMBERS // _numbers(case))
+    sites = sum(draw.sites for draw in draws)
+    continuous = any(not draw.outcomes for draw in draws)
+    for points in range(MOST_POINTS, FEWEST_POINTS - 1, -1) if continuous else (FEWEST_POINTS,):
+        grid = Grid(case, draws, selections, points)
+        if sites * math.log(2) < 60 and grid.size <= most:
+            return grid
+    raise Unreplaceable(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes")
+
+
+@cache
+def exact_moments(case: Case) -> ExactMoments:
+    """The exact mean and variance of one estimate of a case.
+
+    Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not
+    independent, and whatever the estimator raises.
+    """
+    selections = _selections(case)
+    draws = _probed(case, selections)
+    fine = _finest(case, draws, selections)
+    _same_alone(fine)
+    mean, variance = fine.moments()
+    if all(draw.outcomes for draw in draws):
+        zero = torch.zeros_like(mean)
+        return ExactMoments(mean, variance, zero, zero, fine.size, False)
+    coarse = Grid(case, draws, selections, max(2, fine.points * 3 // 4))
+    rough_mean, rough_variance = coarse.moments()
+    errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
+    return ExactMoments(mean, variance, *errors, fine.size, any(draw.kind == "gamma" for draw in draws))
+
+
+def _same_alone(grid: Grid) -> None:
+    """A node alone has the gradient that it has among others, and the same one again."""
+    watched = torch.linspace(0, grid.size - 1, min(WATCHED, grid.size)).long()
+    index = torch.cat([watched, torch.arange(min(grid.size, PROBE))])
+    together, again = grid.gradients(index)[0], grid.gradients(index)[0]
+    if not torch.equal(together.nan_to_num(), again.nan_to_num()):
+        raise Unreplaceable("the same nodes gave other numbers: something draws elsewhere than from torch")
+    for row, node in enumerate(watched):
+        alone = grid.gradients(node.reshape(1))[0][0]
+        off = (alone - together[row]).abs().max()
+        if off > ALIKE * (1 + alone.abs().max()):
+            raise NotAlone(f"a replicate alone has another gradient than among {len(index)} of them, by {off:.3g}")

@@ -1,0 +1,297 @@
+"""Judges one estimator: every law on every trial, deterministic laws first, within a budget of time."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.block import threads
+from benchmarks.laws.cases import Case
+from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
+from benchmarks.laws.contract import (
+    gradient_has_the_form_of_the_parameters,
+    inputs_are_not_touched,
+    nothing_stays_attached,
+    state_keeps_its_form,
+    surroundings_are_not_touched,
+    text_is_identity,
+)
+from benchmarks.laws.court import COURT, Trial, tried
+from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
+from benchmarks.laws.findings import Finding, blamed, declined, failed
+from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
+from benchmarks.laws.independence import replicates_are_independent, seeds_decide
+from benchmarks.laws.montecarlo import variance_falls_with_draws
+from benchmarks.laws.watchdog import TimedOut, limited
+from estimators.core import Estimator
+
+BUDGET = 60.0  # seconds for one estimator
+SHORTEST = 1.0  # seconds that any law may take
+SHARE = 3  # one law on one case takes at most this part of the budget: what takes longer never returns
+FORM = (
+    gradient_has_the_form_of_the_parameters,
+    state_keeps_its_form,
+    inputs_are_not_touched,
+    nothing_stays_attached,
+    surroundings_are_not_touched,
+    seeds_decide,
+    replicates_are_independent,
+)
+CLAIMED = {law.__name__: law for law in (constants_change_nothing, zero_at_the_posterior)}
+OF_THE_MEAN = ("expectation_is_exact", "mean_of_many_is_exact")
+Law = Callable[[Case], Finding]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What one law found on one fixture."""
+
+    law: str
+    fixture: str
+    num_samples: int | None
+    status: str  # "passed" | "failed" | "declined"
+    coordinate: str | None = None
+    size: float | None = None
+    visible: float | None = None  # the smallest fault that the law could have seen
+    detail: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """As plain data; numbers that JSON does not know are null."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All rulings on one estimator, and what follows from them."""
+
+    estimator: str
+    declared: str  # "unbiased" | "biased"
+    verdict: str  # "right" | "wrong" | "undecided"
+    seconds: float
+    laws: tuple[Ruling, ...]
+
+    def json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "laws": [ruling.json() for ruling in self.laws]}
+
+
+def judge(
+    estimator: Estimator,
+    trials: Sequence[Trial] = COURT,
+    level: float = LEVEL,
+    budget: float = BUDGET,
+    seed: int = 0,
+    told: Callable[[Ruling], object] = lambda ruling: None,
+) -> Verdict:
+    """The verdict on an estimator; each ruling is `told` as it falls. One intra-op thread, float64."""
+    start = time.monotonic()
+    rulings: list[Ruling] = []
+    for ruling in rule(estimator, trials, level, budget, seed):
+        rulings.append(ruling)
+        told(ruling)
+    declared = "unbiased" if estimator.unbiased else "biased"
+    return Verdict(_text(estimator), declared, outcome(rulings), time.monotonic() - start, tuple(rulings))
+
+
+def rule(
+    estimator: Estimator,
+    trials: Sequence[Trial] = COURT,
+    level: float = LEVEL,
+    budget: float = BUDGET,
+    seed: int = 0,
+) -> Iterator[Ruling]:
+    """The rulings on an estimator, one by one: who wants no more than the first broken law stops there."""
+    with threads(1):
+        yield from _Sitting(estimator, time.monotonic() + budget, max(budget / SHARE, SHORTEST), level, seed).rulings(
+            trials
+        )
+
+
+def outcome(rulings: Sequence[Ruling]) -> str:
+    """wrong where a law is broken, right where the mean was judged somewhere, else undecided."""
+    if any(ruling.status == "failed" for ruling in rulings):
+        return "wrong"
+    judged = any(ruling.status == "passed" and ruling.law in (*OF_THE_MEAN, "bias_is_found") for ruling in rulings)
+    return "right" if judged else "undecided"
+
+
+@dataclass
+class _Sitting:
+    estimator: Estimator
+    deadline: float
+    limit: float
+    level: float
+    seed: int
+    stopped: bool = False
+
+    def rulings(self, trials: Sequence[Trial]) -> Iterator[Ruling]:
+        """On every trial the laws of form, then exact means and variances; at the end what is left to chance."""
+        found = [(trial, self._cases(trial)) for trial in trials]
+        yield from (ruling for _, cases in found if isinstance(cases, Ruling) for ruling in [cases])
+        tries = [(trial, cases) for trial, cases in found if not isinstance(cases, Ruling) and cases]
+        if not tries:
+            refusals = {str(self._refusal(trial)) for trial in trials}
+            yield Ruling("refuses", "every one", None, "declined", detail="; ".join(sorted(refusals))[:600])
+            return
+        means: list[Ruling] = []
+        yield self.tried(text_is_identity, tries[0][1][-1])
+        for ruling in self._on(tries, means):
+            yield ruling
+            if self.stopped:
+                return
+        if not self.estimator.unbiased:
+            yield self._bias(means)
+
+    def _cases(self, trial: Trial) -> list[Case] | Ruling:
+        """The cases, or what is wrong with the estimator that they cannot even be listed."""
+        try:
+            with limited(self.limit):
+                return tried(self.estimator, trial)
+        except (Exception, SystemExit, TimedOut) as fault:
+            return Ruling("refuses", str(trial.fixture), None, "failed", detail=_blame(fault, self.limit))
+
+    def _refusal(self, trial: Trial) -> str | None:
+        return Case(self.estimator, trial.fixture, max(trial.counts)).refusal
+
+    def _on(self, tries: list[tuple[Trial, list[Case]]], means: list[Ruling]) -> Iterator[Ruling]:
+        for trial, cases in tries:
+            malformed = False
+            for ruling in self._of_form(trial, cases):
+                yield ruling
+                malformed |= ruling.law == FORM[0].__name__ and ruling.status == "failed"
+            if malformed:  # what is no gradient has no mean
+                return
+            yield from self._of_exactness(cases, means)
+        yield from self._of_chance(tries, means)
+
+    def _of_form(self, trial: Trial, cases: list[Case]) -> Iterator[Ruling]:
+        for case in _last(cases) if trial.contract else []:
+            yield from (self.tried(law, case) for law in FORM)
+        for name, law in CLAIMED.items():
+            if name in self.estimator.claims:
+                yield self.tried(law, cases[-1])
+
+    def _of_exactness(self, cases: list[Case], means: list[Ruling]) -> Iterator[Ruling]:
+        yield from (self._of_mean(expectation_is_exact, case, means) for case in cases)
+        yield self.tried(exact_variance_falls, cases[0])
+
+    def _of_chance(self, tries: list[tuple[Trial, list[Case]]], means: list[Ruling]) -> Iterator[Ruling]:
+        """Monte Carlo where the exact mean is not to be had, but an oracle is; the dearest last."""
+        if self.estimator.unbiased and any(ruling.status == "failed" for ruling in means):
+            return  # what is known to be wrong need not be measured
+        judged = {(ruling.fixture, ruling.num_samples) for ruling in means if ruling.status != "declined"}
+        left = [case for _, cases in tries for case in cases if (_place(case), case.num_samples) not in judged]
+        law = mean_by_monte_carlo(self.level, self.seed)
+        for case in sorted(left, key=lambda case: case.num_samples * case.fixture.problem.footprint):
+            if case.fixture.problem.template.no_oracle is None:
+                yield self._of_mean(law, case, means)
+        if not any(case.fixture.is_source for case in left[-1:]):
+            yield from (self.tried(variance_falls_with_draws, case) for case in left[-1:])
+
+    def _of_mean(self, law: Law, case: Case, means: list[Ruling]) -> Ruling:
+        """A law of the mean; a bias that is declared is no fault, and where there is none, nothing is said."""
+        finding = self._finding(law, case)
+        if not self.estimator.unbiased and finding.status != "declined":
+            off = is_bias(finding)
+            said = "declared biased, and is" if off else "declared biased, and is not here"
+            if off or not finding.failed:
+                finding = replace(finding, status="declined", detail=f"{said}: {finding.detail}")
+                means.append(replace(_ruling(law, case, finding), status="failed" if off else "passed"))
+                return _ruling(law, case, finding)
+        ruling = _ruling(law, case, finding)
+        means.append(ruling)
+        return ruling
+
+    def _bias(self, means: list[Ruling]) -> Ruling:
+        """A declared bias has to be found somewhere; the largest is shown."""
+        biased = [ruling for ruling in means if ruling.status == "failed" and ruling.size is not None]
+        if not biased and not any(ruling.status == "passed" for ruling in means):
+            return Ruling("bias_is_found", "every one", None, "declined", detail="the mean could be judged nowhere")
+        if not biased:
+            return Ruling("bias_is_found", "every one", None, "failed", detail="declared biased, and found so nowhere")
+        worst = max(biased, key=lambda ruling: abs(ruling.size or 0.0))
+        detail = f"declared biased, and found so on {len(biased)} of {len(means)}; the largest is shown"
+        return replace(worst, law="bias_is_found", status="passed", detail=detail)
+
+    def tried(self, law: Law, case: Case) -> Ruling:
+        """What a law finds on a case."""
+        return _ruling(law, case, self._finding(law, case))
+
+    def _finding(self, law: Law, case: Case) -> Finding:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            return declined("the budget is spent; a larger --budget tries this too")
+        limit = min(self.limit, max(left, 1.0))
+        try:
+            with limited(limit):
+                finding = law(case)
+        except SystemExit as fault:
+            finding = failed(f"ends the process: {_blame(fault, limit)}")
+        except TimedOut as fault:
+            if left < self.limit:
+                return declined("the budget ended here; a larger --budget tries this too")
+            self.stopped = True
+            finding = failed(_blame(fault, limit))
+        finally:
+            torch.set_num_threads(1)
+        return replace(finding, detail=located(finding.detail, self.estimator)) if finding.failed else finding
+
+
+def _last(cases: list[Case]) -> list[Case]:
+    """Those with the most draws, in every state."""
+    return [case for case in cases if case.num_samples == cases[-1].num_samples]
+
+
+def _ruling(law: Law, case: Case, finding: Finding) -> Ruling:
+    return Ruling(
+        law.__name__,
+        _place(case),
+        case.num_samples,
+        finding.status,
+        finding.coordinate,
+        finding.size,
+        finding.visible,
+        finding.detail,
+    )
+
+
+def _place(case: Case) -> str:
+    return f"{case.fixture}{'' if case.state == 'none' else f', {case.state} state'}"
+
+
+def _blame(fault: BaseException, limit: float) -> str:
+    if isinstance(fault, TimedOut):
+        return f"did not return within {limit:.3g} seconds{blamed(fault.stack)}"
+    return f"{type(fault).__name__}: {fault}{blamed(traceback.extract_tb(fault.__traceback__))}"
+
+
+def located(detail: str, estimator: Estimator) -> str:
+    """The detail with the file and line of the estimator's own code, unless it names a line already."""
+    if re.search(r"\.py:\d+", detail):
+        return detail
+    cls = type(estimator)
+    own = next((each for name in ("surrogate", "estimate") if (each := cls.__dict__.get(name))), cls)
+    try:
+        own = inspect.unwrap(own)
+        return f"{detail} ({Path(inspect.getsourcefile(own) or '').name}:{inspect.getsourcelines(own)[1]})"
+    except (OSError, TypeError):
+        return detail
+
+
+def _text(estimator: Estimator) -> str:
+    try:
+        return str(estimator)
+    except Exception:  # its text may be what is broken
+        return repr(estimator)

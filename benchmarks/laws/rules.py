@@ -1,0 +1,178 @@
+"""How a draw becomes nodes: for every operation that draws, its quadrature rule, its values and their weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import special
+from torch import Tensor
+from torch._ops import OpOverload
+
+MOST_POINTS = 48  # of a Gaussian rule: beyond it the outer weights underflow
+
+
+class Unreplaceable(Exception):
+    """The draws of an estimate cannot be replaced by nodes, and why."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One operation that draws, as a probe saw it: which axis of its output holds the replicates, and how many sites.
+
+    A *site* is one number of one replicate. A distribution over rows and replicates flattened into one axis has
+    `inner` sites behind each replicate there.
+    """
+
+    operation: OpOverload
+    before: tuple[int, ...]  # sizes of the axes before the replicates'
+    inner: int
+    after: tuple[int, ...]
+    kind: str
+    outcomes: int = 0  # of a discrete draw
+    edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where decisions may flip
+
+    @property
+    def sites(self) -> int:
+        """Numbers that one replicate draws."""
+        return math.prod(self.before) * self.inner * math.prod(self.after)
+
+    @property
+    def panels(self) -> int:
+        """Parts of (0, 1) with a rule of their own."""
+        return len(self.edges[0]) - 1 if self.edges else 1
+
+    def radix(self, points: int) -> int:
+        """Nodes of each site, for a rule of `points`."""
+        return self.outcomes or self.panels * points
+
+    def by_site(self, value: Tensor, replicates: int) -> Tensor:
+        """A tensor shaped as the draw's output, `[sites, R]`."""
+        apart = value.reshape(*self.before, replicates, self.inner, *self.after)
+        return apart.movedim(len(self.before), -1).reshape(self.sites, replicates)
+
+    def by_axis(self, value: Tensor, replicates: int) -> Tensor:
+        """The inverse: `[sites, R]` in the shape of the draw's output."""
+        apart = value.reshape(*self.before, self.inner, *self.after, replicates).movedim(-1, len(self.before))
+        return apart.reshape(*self.before, replicates * self.inner, *self.after)
+
+
+KINDS = {  # of the operations that have a rule, by the name in torch's schemas
+    "aten::bernoulli": "bernoulli",
+    "aten::bernoulli_": "bernoulli",
+    "aten::multinomial": "categorical",
+    "aten::normal": "normal",
+    "aten::normal_": "normal",
+    "aten::randn": "normal",
+    "aten::randn_like": "normal",
+    "aten::rand": "uniform",
+    "aten::rand_like": "uniform",
+    "aten::uniform_": "uniform",
+    "aten::exponential_": "exponential",
+    "aten::_standard_gamma": "gamma",
+}
+
+
+def kind_of(operation: OpOverload) -> str:
+    """The rule for an operation; Unreplaceable where there is none."""
+    name = operation._schema.name
+    if name not in KINDS:
+        raise Unreplaceable(f"there is no rule for {name}")
+    return KINDS[name]
+
+
+def arguments(operation: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The call's arguments by the names of the schema, defaults filled in."""
+    schema = operation._schema.arguments
+    given = {argument.name: argument.default_value for argument in schema if argument.has_default_value()}
+    return given | {argument.name: value for argument, value in zip(schema, args, strict=False)} | kwargs
+
+
+def nodes(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    """The values `[sites, R]` of each site's node, and their weights, for digits `[sites, R]` below the radix."""
+    rule = {
+        "bernoulli": _bernoulli,
+        "categorical": _categorical,
+        "normal": _normal,
+        "uniform": _uniform,
+        "exponential": _exponential,
+        "gamma": _gamma,
+    }[draw.kind]
+    return rule(draw, call, digits, points)
+
+
+def _argument(draw: Draw, value: Any, digits: Tensor) -> Tensor:
+    """An argument of the call, which may be a number or broadcast, as `[sites, R]`."""
+    replicates = digits.shape[1]
+    shape = (*draw.before, replicates * draw.inner, *draw.after)
+    return draw.by_site(torch.as_tensor(value, dtype=torch.float64).expand(shape), replicates)
+
+
+def _bernoulli(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    probs = _argument(draw, call["self"] if call.get("p") is None else call["p"], digits)
+    return digits.double(), torch.where(digits == 1, probs, 1 - probs)
+
+
+def _categorical(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    if draw.after != (1,) and not call["replacement"]:
+        raise Unreplaceable("there is no rule for draws without replacement")
+    weight = call["self"].double()
+    probs = (weight / weight.sum(-1, keepdim=True)).reshape(digits.shape[1], draw.inner, draw.outcomes)
+    every = probs.unsqueeze(2).expand(-1, -1, math.prod(draw.after), -1).reshape(len(probs), -1, draw.outcomes)
+    return digits.double(), every.movedim(0, 1).gather(-1, digits.unsqueeze(-1)).squeeze(-1)
+
+
+def _normal(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    node, weight = hermite(points)
+    mean, std = (_argument(draw, call.get(name, usual), digits) for name, usual in (("mean", 0.0), ("std", 1.0)))
+    return mean + std * node[digits], weight[digits]
+
+
+def _unit(draw: Draw, digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    """Nodes of (0, 1), in the panels of each site."""
+    node, weight = panels(draw.edges or ((0.0, 1.0),) * draw.sites, points)
+    return node.gather(1, digits), weight.gather(1, digits)
+
+
+def _uniform(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    node, weight = _unit(draw, digits, points)
+    low, high = call.get("from", 0.0), call.get("to", 1.0)
+    return low + (high - low) * node, weight
+
+
+def _exponential(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    node, weight = _unit(draw, digits, points)
+    return -torch.log1p(-node) / call["lambd"], weight
+
+
+def _gamma(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    node, weight = _unit(draw, digits, points)
+    concentration = _argument(draw, call["self"], digits)
+    return torch.from_numpy(special.gammaincinv(concentration.numpy(), node.numpy())), weight
+
+
+@cache
+def hermite(points: int) -> tuple[Tensor, Tensor]:
+    """Nodes and weights of Gauss–Hermite for a standard normal: exact for polynomials of degree 2 points − 1."""
+    node, weight = np.polynomial.hermite_e.hermegauss(points)
+    return torch.from_numpy(node), torch.from_numpy(weight / weight.sum())
+
+
+@cache
+def panels(edges: tuple[tuple[float, ...], ...], points: int) -> tuple[Tensor, Tensor]:
+    """Nodes and weights on (0, 1), `[sites, panels · points]`: Gauss–Legendre in each panel.
+
+    u = 3t² − 2t³ in each panel draws the nodes to its ends, where logarithms and powers of u and 1 − u have theirs.
+    """
+    node, weight = np.polynomial.legendre.leggauss(points)
+    t = (node + 1) / 2
+    inner, slope = 3 * t**2 - 2 * t**3, 3 * t * (1 - t) * weight  # 6 t (1 − t) dt, with dt half of the weight
+    low = np.asarray(edges)[:, :-1, None]
+    width = np.diff(np.asarray(edges), axis=1)[:, :, None]
+    shape = (len(edges), -1)
+    return torch.from_numpy((low + width * inner).reshape(shape)), torch.from_numpy((width * slope).reshape(shape))

@@ -1,0 +1,40 @@
+"""A time limit for code that may never return."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TimedOut(BaseException):
+    """The time is over. No `Exception`, so that code which catches those does not go on; says where it was."""
+
+    def __init__(self, stack: traceback.StackSummary) -> None:
+        super().__init__("the time is over")
+        self.stack = stack
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TimedOut in the block after `seconds`, from wherever it then is; does nothing outside the main thread.
+
+    A single operation that never comes back to Python cannot be stopped this way.
+    """
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(number: int, frame: FrameType | None) -> None:
+        raise TimedOut(traceback.extract_stack(frame))
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,274 @@
+"""The referee: controls are rejected, the catalogue is not, and whatever a plug-in does there is a verdict.
+
+Exact laws have no chance in them. The Monte Carlo law is tried on right estimators over several seeds, at the level
+.001 over 20 for each cell: 63 cells here, so that a false alarm has probability .003 in all; seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+import estimators
+from benchmarks import check_table
+from benchmarks.cli import main
+from benchmarks.laws import Case, Fixture
+from benchmarks.laws.court import COURT, Trial, tried
+from benchmarks.laws.exactness import expectation_is_exact
+from benchmarks.laws.hotelling import mean_by_monte_carlo
+from benchmarks.laws.referee import Ruling, Verdict, judge, outcome, rule
+from benchmarks.problems import BernoulliToy, GaussianToy, GaussianVAE, LinearGaussian
+from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
+from estimators.core import Estimate, Estimator, Params, Problem, State
+from tests import broken, broken_contract
+
+CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
+GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
+ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
+BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
+
+
+def controls() -> list[Estimator]:
+    """Every wrong estimator of the tests, and not what they are made of."""
+    right = (broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing)
+    special = {
+        broken.Nudged: broken.Nudged(by=0.01),
+        broken_contract.TextLosesField: broken_contract.TextLosesField(0.3),
+    }
+    classes = {
+        cls
+        for module in (broken, broken_contract)
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and cls not in right and issubclass(cls, Estimator)
+    }
+    return [special.get(cls) or cls() for cls in sorted(classes, key=lambda cls: cls.__name__)]
+
+
+@pytest.mark.parametrize("control", controls(), ids=lambda control: type(control).__name__)
+def test_control_is_rejected(control: Estimator) -> None:
+    first = next((ruling for ruling in rule(control) if ruling.status == "failed"), None)
+    assert first is not None
+    assert first.detail
+
+
+@pytest.mark.parametrize("estimator", [StraightThrough()], ids=str)
+def test_right_estimator_is_found_right_within_the_budget(estimator: Estimator) -> None:
+    verdict = judge(estimator)
+    assert [ruling for ruling in verdict.laws if ruling.status == "failed"] == []
+    assert verdict.verdict == "right"
+    assert verdict.seconds < 60
+
+
+def test_bias_that_is_declared_is_found_and_its_size_said() -> None:
+    verdict = judge(StraightThrough(), [Trial(BIT.fixture, (1,))])
+    assert (verdict.declared, verdict.verdict) == ("biased", "right")
+    found = verdict.laws[-1]
+    assert (found.law, found.status, found.coordinate) == ("bias_is_found", "passed", "logits[0]")
+    assert found.size == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1))
+    assert "off by -0.084" in check_table.sentence(verdict.json())
+
+
+@pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
+def test_no_false_alarm_over_seeds(estimator: Estimator) -> None:
+    for fixture in (GAUSSIAN, BITS, ROWS):
+        cases = tried(estimator, Trial(fixture, (2,)))
+        for seed in range(3):
+            for case in cases[:1]:
+                assert not mean_by_monte_carlo(seed=seed)(case).failed
+
+
+def test_chance_sees_what_the_exact_law_cannot() -> None:
+    case = Case(broken.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
+    assert expectation_is_exact(case).status == "declined"
+    finding = mean_by_monte_carlo()(case)
+    assert finding.failed
+    assert finding.coordinate
+    assert abs(finding.size or 0) > (finding.visible or 0) > 0
+
+
+def test_every_trial_is_somebodys() -> None:
+    for trial in COURT:
+        assert any(tried(estimator, trial) for estimator in (ScoreFunction(), StickingTheLanding()))
+
+
+def test_nothing_judged_is_undecided() -> None:
+    no_oracle = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
+    verdict = judge(StickingTheLanding(), [no_oracle])
+    assert verdict.verdict == "undecided"
+    assert "no exact gradient" in check_table.sentence(verdict.json())
+    refused = judge(StickingTheLanding(), [BIT])
+    assert refused.verdict == "undecided"
+    assert "no log q" in refused.laws[0].detail
+
+
+def test_outcome() -> None:
+    assert outcome([]) == "undecided"
+    assert outcome([Ruling("expectation_is_exact", "", 1, "passed")]) == "right"
+    assert outcome([Ruling("seeds_decide", "", 1, "passed")]) == "undecided"
+    assert outcome([Ruling("expectation_is_exact", "", 1, "passed"), Ruling("x", "", 1, "failed")]) == "wrong"
+
+
+def test_json_knows_no_infinity() -> None:
+    ruling = Ruling("x", "", 1, "failed", size=float("inf"), visible=float("nan"))
+    verdict = Verdict("X()", "unbiased", "wrong", 1.0, (ruling,))
+    assert json.loads(json.dumps(verdict.json(), allow_nan=False))["laws"][0]["size"] is None
+
+
+def test_budget_that_is_spent_is_said() -> None:
+    verdict = judge(LeaveOneOut(), [BIT], budget=1e-3)
+    assert verdict.verdict == "undecided"
+    assert any("budget" in ruling.detail for ruling in verdict.laws)
+
+
+# Whatever a plug-in does, there is a verdict that names file and line
+
+
+class Shape(LeaveOneOut):
+    """Gives one number where the parameter has several."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        found = super().estimate(problem, params, state, num_samples)
+        return Estimate({name: value.sum() for name, value in found.gradient.items()}, found.state)
+
+
+class NotANumber(LeaveOneOut):
+    """Divides zero by zero, here and there."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        found = super().estimate(problem, params, state, num_samples)
+        return Estimate({name: value / (value != 0) for name, value in found.gradient.items()}, found.state)
+
+
+class Sleeps(LeaveOneOut):
+    """Never returns."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        time.sleep(1000)
+        raise AssertionError
+
+
+class Exits(LeaveOneOut):
+    """Ends the process."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Shape(), "where the parameter is"),
+        (NotANumber(), "NaN"),
+        (Sleeps(), "did not return within 1 seconds"),
+        (Exits(), "SystemExit"),
+        (broken_contract.ParametersInPlace(), "in place"),
+        (broken_contract.Raises(), "ZeroDivisionError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_fault_is_named_with_file_and_line(wrong: Estimator, said: str) -> None:
+    verdict = judge(wrong, [BIT], budget=3 if isinstance(wrong, Sleeps) else 30)
+    assert verdict.verdict == "wrong"
+    faults = [ruling.detail for ruling in verdict.laws if ruling.status == "failed"]
+    assert any(said in fault for fault in faults), faults
+    assert all(re.search(rf"{Path(inspect.getfile(type(wrong))).name}:\d+", fault) for fault in faults), faults
+
+
+# The command line, and plug-ins in the current folder
+
+PLUGIN = """
+import os, time
+from dataclasses import dataclass
+from estimators import LeaveOneOut
+
+@dataclass(frozen=True)
+class Right(LeaveOneOut):
+    def surrogate(self, problem, params, state, num_samples):
+        print("not for stdout")
+        return super().surrogate(problem, params, state, num_samples)
+
+@dataclass(frozen=True)
+class Stubborn(LeaveOneOut):
+    def surrogate(self, problem, params, state, num_samples):
+        while True:
+            try:
+                time.sleep(1000)
+            except BaseException:
+                pass
+
+@dataclass(frozen=True)
+class Leaves(LeaveOneOut):
+    def surrogate(self, problem, params, state, num_samples):
+        os._exit(7)
+"""
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit status of `gradmark check …` in a folder."""
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as end:
+        main(["check", *arguments])
+    return int(end.value.code or 0)
+
+
+def test_plugins_that_do_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "torn.py").write_text("def broken(:\n")
+    (tmp_path / "benchmarks").mkdir()  # a folder that happens to be called as our package
+    texts = ["mine.Stubborn()", "mine.Leaves()", "torn.X()", "mine.Right()"]
+    status = run(tmp_path, monkeypatch, *texts, "--against", "BernoulliToy()", "--budget", "3", "--json")
+    out, err = capfd.readouterr()
+    assert status == 1
+    assert "not for stdout" in err
+    said = json.loads(out)["estimators"]
+    assert [verdict["verdict"] for verdict in said] == ["wrong", "wrong", "wrong", "right"]
+    last = [verdict["laws"][-1]["detail"] for verdict in said]
+    sleep = PLUGIN.splitlines().index("                time.sleep(1000)") + 1
+    assert last[0] == (f"an operation did not return within 1 seconds and could not be interrupted (mine.py:{sleep})")
+    assert "status 7" in last[1]
+    assert "SyntaxError" in last[2]
+    assert "torn.py:1" in last[2]
+    keys = {"law", "fixture", "num_samples", "status", "coordinate", "size", "visible", "detail"}
+    for verdict in said:
+        assert set(verdict) == {"estimator", "declared", "verdict", "seconds", "laws"}
+        assert all(set(ruling) == keys for ruling in verdict["laws"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("NoSuch()",), "no estimator is called NoSuch"),
+        (("LeaveOneOut",), "a spec is a call"),
+        (("nowhere.at_all.X()",), "cannot import"),
+        (("LeaveOneOut()", "--against", "Nothing()"), "no problem is called Nothing"),
+        (("LeaveOneOut()", "--level", "2"), "--level"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    assert run(tmp_path, monkeypatch, *arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_table_and_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, monkeypatch, "LeaveOneOut()", "--against", "BernoulliToy()") == 0
+    last = capfd.readouterr().out.strip().splitlines()[-1]
+    assert last.startswith("LeaveOneOut() is right: it breaks no law; its expectation is exact in 4 trials")

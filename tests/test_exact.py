@@ -1,0 +1,253 @@
+"""The exact mean and variance of the code itself: against closed forms, against faults, and when it must be silent."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.laws import Case, Fixture
+from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
+from benchmarks.laws.expectation import NotAlone, SharedDraw, exact_moments
+from benchmarks.laws.rules import Unreplaceable, hermite, panels
+from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
+from estimators import (
+    ExactPosterior,
+    LeaveOneOut,
+    MovingAverageBaseline,
+    Reparameterization,
+    ScoreFunction,
+    StickingTheLanding,
+    StraightThrough,
+)
+from estimators.core import Estimator, Params, Problem, State
+from tests import broken
+
+QUADRATIC = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+COSINE = Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
+BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
+BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
+ROW = Fixture(LinearGaussian(latents=1, observed=2, rows=1))
+ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
+MODEL = Fixture(BernoulliVAE(latents=2, rows=3))
+PART = Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2))
+PART_OF_BITS = Fixture(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
+FIXTURES = (QUADRATIC, BITS, ROW, MODEL, PART, PART_OF_BITS)
+METHODS: tuple[Estimator, ...] = (
+    ScoreFunction(),
+    LeaveOneOut(),
+    MovingAverageBaseline(),
+    Reparameterization(),
+    StickingTheLanding(),
+    ExactPosterior(),
+)
+
+
+def flat(params: Params) -> Tensor:
+    return torch.cat([value.reshape(-1) for value in params.values()])
+
+
+def truth(case: Case) -> Tensor:
+    exact = case.exact()
+    assert exact is not None
+    return flat(exact)
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_expectation_of_the_code_is_the_exact_gradient(method: Estimator, fixture: Fixture) -> None:
+    case = Case(method, fixture, 2, "warm" if isinstance(method, MovingAverageBaseline) else "none")
+    if case.refusal is not None:
+        pytest.skip(case.refusal)
+    moments, exact = exact_moments(case), truth(case)
+    assert (moments.mean - exact).abs().max() < 1e-12 * (1 + exact.abs().max()) * (1 + moments.total_variance**0.5)
+    assert expectation_is_exact(case).status == "passed"
+
+
+def test_straight_through_has_its_known_bias_and_variance() -> None:
+    p = 0.3
+    moments = exact_moments(Case(StraightThrough(), BIT, 1))
+    bias = moments.mean - truth(Case(StraightThrough(), BIT, 1))
+    assert bias.item() == pytest.approx(p * (1 - p) * (2 * p - 1), abs=1e-15)
+    assert moments.total_variance == pytest.approx(4 * (p * (1 - p)) ** 3, abs=1e-15)
+    finding = expectation_is_exact(Case(StraightThrough(), BIT, 1))
+    assert is_bias(finding)
+    assert finding.coordinate == "logits[0]"
+
+
+# Exact variances of one draw, from closed forms; for log σ they are those for σ, times σ²
+
+
+def quadratic(method: Estimator) -> tuple[float, float]:
+    a, s = 0.8 - 0.5, 0.6
+    if isinstance(method, Reparameterization):
+        return 4 * s**2, s**2 * (4 * a**2 + 8 * s**2)
+    return a**4 / s**2 + 14 * a**2 + 15 * s**2, s**2 * (2 * a**4 / s**2 + 60 * a**2 + 74 * s**2)
+
+
+def cosine(method: Estimator) -> tuple[float, float]:
+    k, m, s = 2.0, 0.4, 0.7
+    t, c = 2 * k * s, math.cos(2 * k * m) * math.exp(-2 * k**2 * s**2)
+    damped = math.exp(-(k**2) * s**2 / 2)
+    of_loc, of_scale = -k * math.sin(k * m) * damped, -(k**2) * s * math.cos(k * m) * damped
+    if isinstance(method, Reparameterization):
+        found = k**2 / 2 * (1 - c), k**2 / 2 * (1 - (1 - t**2) * c)
+    else:
+        found = (1 + (1 - t**2) * c) / (2 * s**2), (2 + (2 - 4 * t**2 + t**4) * c) / (2 * s**2)
+    return found[0] - of_loc**2, s**2 * (found[1] - of_scale**2)
+
+
+@pytest.mark.parametrize("num_samples", [1, 2])
+@pytest.mark.parametrize("method", [ScoreFunction(), Reparameterization()], ids=str)
+@pytest.mark.parametrize(("fixture", "closed"), [(QUADRATIC, quadratic), (COSINE, cosine)], ids=["quadratic", "cos"])
+def test_variance_is_the_closed_form(method: Estimator, fixture: Fixture, closed: object, num_samples: int) -> None:
+    assert callable(closed)
+    moments = exact_moments(Case(method, fixture, num_samples))
+    assert moments.variance.numpy() == pytest.approx(np.array(closed(method)) / num_samples, rel=1e-10)
+
+
+def test_variance_of_leave_one_out() -> None:
+    a, s, p, d = 0.8 - 0.5, 0.6, 0.3, 1 - 2 * 0.45
+    gaussian = exact_moments(Case(LeaveOneOut(), QUADRATIC, 2)).variance
+    assert gaussian.tolist() == pytest.approx([8 * a**2 + 6 * s**2, s**2 * (24 * a**2 + 32 * s**2)], rel=1e-10)
+    bit = exact_moments(Case(LeaveOneOut(), BIT, 2)).total_variance
+    assert bit == pytest.approx(d**2 * p * (1 - p) * (0.5 - p * (1 - p)), rel=1e-12)
+
+
+def test_variance_of_the_score_function_of_a_bit_with_a_baseline() -> None:
+    p, target = 0.3, 0.45
+    weight = (1 - p) * (1 - target) ** 2 + p * target**2
+    plain = exact_moments(Case(ScoreFunction(), BIT, 1)).total_variance
+    assert plain == pytest.approx(p * (1 - p) * weight**2, rel=1e-12)
+    cold = exact_moments(Case(MovingAverageBaseline(), BIT, 1, "cold")).total_variance
+    assert cold == pytest.approx(plain, rel=1e-12)
+
+
+def test_sticking_the_landing_has_no_variance_in_q_at_the_posterior() -> None:
+    case = Case(StickingTheLanding(), ROWS, 2)
+    names = [name for name, value in ROWS.params.items() for _ in range(value.numel())]
+    of_q = torch.tensor([name.startswith(("encoder", "log_scale")) for name in names])
+    variance = exact_moments(case).variance
+    assert variance[of_q].max() < 1e-10
+    assert variance[~of_q].max() > 1e-3
+
+
+# Faults
+
+
+def test_a_baseline_over_replicates_is_not_the_same_alone() -> None:
+    case = Case(broken.BaselineOverReplicates(), BIT, 2)
+    with pytest.raises(NotAlone, match="a replicate alone"):
+        exact_moments(case)
+    assert expectation_is_exact(case).failed
+
+
+def test_a_noise_shared_by_replicates_is_seen() -> None:
+    case = Case(broken.OneNoiseForReplicates(), QUADRATIC, 2)
+    with pytest.raises(SharedDraw, match="shared by"):
+        exact_moments(case)
+    assert expectation_is_exact(case).failed
+
+
+def test_variance_that_does_not_fall() -> None:
+    assert exact_variance_falls(Case(broken.OneDrawForAll(), BIT, 1)).failed
+    assert exact_variance_falls(Case(ScoreFunction(), BIT, 1)).status == "passed"
+    assert exact_variance_falls(Case(MovingAverageBaseline(), BIT, 1, "warm")).status == "passed"
+    assert exact_variance_falls(Case(LeaveOneOut(), BITS, 2)).status == "passed"
+
+
+def test_a_small_bias_is_found_and_its_size_said() -> None:
+    finding = expectation_is_exact(Case(broken.Nudged(by=1e-6), QUADRATIC, 1))
+    assert finding.failed
+    assert finding.coordinate == "log_scale[0]"
+    assert finding.size == pytest.approx(1e-6, rel=1e-6)
+    assert 0 < (finding.visible or 0) < 1e-6
+
+
+# Silence
+
+
+@dataclass(frozen=True)
+class Stubborn(broken.Weighted):
+    """Right, and draws until the mean of all draws has a sign: how often depends on the draws."""
+
+    def draw(self, problem: Problem, params: Params, num_samples: int) -> Tensor:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        while z.mean() < 1.1:
+            z = z + q.sample((num_samples,)).abs()
+        return z
+
+
+@dataclass(frozen=True)
+class FromNumpy(broken.Pathwise):
+    """Draws where torch does not see it."""
+
+    def noise(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return torch.from_numpy(np.random.default_rng().normal(size=shape)).to(dtype)
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        (Case(Stubborn(), QUADRATIC, 1), "depends on the draws before"),
+        (Case(FromNumpy(), QUADRATIC, 1), "draws elsewhere than from torch"),
+        (Case(ScoreFunction(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 3), "too many draws"),
+        (Case(ScoreFunction(), Fixture(Minibatch(LinearGaussian(rows=40), size=20)), 1), "too many ways"),
+    ],
+    ids=["loop", "numpy", "many draws", "many selections"],
+)
+def test_what_cannot_be_replaced_is_declined(case: Case, reason: str) -> None:
+    with pytest.raises(Unreplaceable, match=reason):
+        exact_moments(case)
+    assert expectation_is_exact(case).status == "declined"
+
+
+def test_variance_law_declines_without_grounds() -> None:
+    assert "does not fall" in exact_variance_falls(Case(ScoreFunction(), PART, 1)).detail
+    assert "num_samples" in exact_variance_falls(Case(LeaveOneOut(), BIT, 1)).detail
+
+
+# Rules
+
+
+def test_rules_integrate_what_they_should() -> None:
+    node, weight = hermite(5)
+    assert [float(weight @ node**power) for power in range(10)] == pytest.approx([1, 0, 1, 0, 3, 0, 15, 0, 105, 0])
+    node, weight = panels(((0.0, 0.3, 0.7, 1.0), (0.0, 0.5, 0.5, 1.0)), 24)
+    assert weight.sum(1).tolist() == pytest.approx([1, 1])
+    assert (weight * (node < 0.3)).sum(1)[0] == pytest.approx(0.3, abs=1e-14)
+    assert -(weight * node.log()).sum(1).numpy() == pytest.approx([1, 1], abs=1e-5)
+
+
+def _uniform_bits(params: Params, num_samples: int) -> tuple[Tensor, Tensor]:
+    p = params["logits"].sigmoid()
+    return p, torch.rand(num_samples, *p.shape, dtype=p.dtype)
+
+
+@dataclass(frozen=True)
+class FromUniforms(broken.Weighted):
+    """Right: a bit is a uniform number below p, so that the integrand jumps there."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        return None if isinstance(problem, BernoulliToy) else "made for BernoulliToy"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        p, u = _uniform_bits(params, num_samples)
+        z = (u < p).to(p.dtype)
+        cost = problem.cost(params, z, problem.distribution(params))
+        return (cost * problem.distribution(params).log_prob(z)).mean(0), state
+
+
+@pytest.mark.parametrize("fixture", [BIT, Fixture(BernoulliToy(probs=(0.3, 0.85)), "init")], ids=str)
+def test_edges_lie_where_decisions_flip(fixture: Fixture) -> None:
+    case = Case(FromUniforms(), fixture, 1)
+    moments = exact_moments(case)
+    assert (moments.mean - truth(case)).abs().max() < 1e-13
+    assert moments.variance.tolist() == pytest.approx(
+        exact_moments(Case(ScoreFunction(), fixture, 1)).variance.tolist()
+    )
