@@ -157,7 +157,7 @@ def test_variance_that_does_not_fall() -> None:
     assert exact_variance_falls(Case(broken.OneDrawForAll(), BIT, 1)).failed
     assert exact_variance_falls(Case(ScoreFunction(), BIT, 1)).status == "passed"
     assert exact_variance_falls(Case(MovingAverageBaseline(), BIT, 1, "warm")).status == "passed"
-    assert exact_variance_falls(Case(LeaveOneOut(), BITS, 2)).status == "passed"
+    assert exact_variance_falls(Case(LeaveOneOut(), BIT, 2)).status == "passed"
 
 
 def test_a_small_bias_is_found_and_its_size_said() -> None:

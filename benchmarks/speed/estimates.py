@@ -93,3 +93,9 @@ class DiscreteVAE(_Problem):
     """Binary latents, on a hundred images."""
 
     problem = 'BernoulliVAE(data="digits", latents=4, rows=100)'
+
+
+class ConjugateModel(_Problem):
+    """A Gamma posterior: neither a location and a scale nor discrete."""
+
+    problem = "GammaPosterior()"

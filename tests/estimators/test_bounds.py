@@ -172,11 +172,11 @@ def test_one_draw_is_the_elbo(bound: Estimator, elbo: Estimator, weighted: bool)
 
 
 def test_signal_to_noise_falls_with_draws() -> None:
-    """Of q's location, as 1/√K for many draws: from 64 to 1024 by about 4."""
+    """Of q's location, as 1/√K for many draws: from 16 to 256 by about 4; the ratio's relative error is a seventh."""
     at = Place(weight=1.3, bias=0.2, noise=0.8, mu=0.5, s=0.6)
     ratios = []
-    for draws in (64, 1024):
-        moments = measured(PROBLEM, IWAE(), draws, 2**11, at.params)
+    for draws in (16, 256):
+        moments = measured(PROBLEM, IWAE(), draws, 2**14, at.params)
         index = NAMES.index("encoder_bias")
         ratios.append(abs(moments.mean[index]) / math.sqrt(moments.second[index] / moments.units))
     assert 2 < ratios[0] / ratios[1] < 8
