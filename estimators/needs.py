@@ -1,4 +1,4 @@
-"""What methods need of a problem beyond its cost: a path that can be differentiated."""
+"""What methods need of a problem beyond its cost: a path that can be differentiated, importance weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.distributions import (
     TransformedDistribution,
 )
 
-from estimators.core import Problem, reparameterizable
+from estimators.core import LatentVariableModel, Problem, reparameterizable
 
 
 @cache
@@ -38,4 +38,14 @@ def no_path(problem: Problem) -> str | None:
             "z is discrete, or has no rsample, so the draw cannot be differentiated; "
             "use a score-function method such as LeaveOneOut()"
         )
+    return None
+
+
+@cache
+def no_weighted_path(problem: Problem) -> str | None:
+    """None where importance weights can be differentiated along the paths of their draws; else why not."""
+    if not isinstance(problem, LatentVariableModel):
+        return "the cost is no ELBO, so there are no importance weights; use Reparameterization()"
+    if no_path(problem) is not None:
+        return "z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
     return None

@@ -21,19 +21,11 @@ from benchmarks.laws.cases import FIXTURES as FIXTURES
 from benchmarks.laws.cases import Case as Case
 from benchmarks.laws.cases import Fixture as Fixture
 from benchmarks.laws.cases import cases as cases
-from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
-from benchmarks.laws.contract import (
-    gradient_has_the_form_of_the_parameters,
-    inputs_are_not_touched,
-    nothing_stays_attached,
-    state_keeps_its_form,
-    surroundings_are_not_touched,
-    text_is_identity,
-)
+from benchmarks.laws.claims import CLAIMS as CLAIMS
+from benchmarks.laws.contract import text_is_identity
 from benchmarks.laws.exactness import exact_variance_falls as exact_variance_falls
 from benchmarks.laws.exactness import expectation_is_exact as expectation_is_exact
 from benchmarks.laws.findings import Finding as Finding
-from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import bias_is_found as bias_is_found
 from benchmarks.laws.montecarlo import mean_is_exact, variance_falls_with_draws
 from benchmarks.laws.problems import (
@@ -43,6 +35,7 @@ from benchmarks.laws.problems import (
     oracle_or_the_reason,
     start_is_the_same_each_time,
 )
+from benchmarks.laws.referee import FORM
 from benchmarks.laws.referee import judge as judge
 from estimators.core import Estimator
 
@@ -50,17 +43,10 @@ Law: TypeAlias = Callable[[Case], Finding]
 
 LAWS: tuple[Law, ...] = (  # those that find most in the least time first
     text_is_identity,
-    gradient_has_the_form_of_the_parameters,
-    state_keeps_its_form,
-    inputs_are_not_touched,
-    nothing_stays_attached,
-    surroundings_are_not_touched,
-    seeds_decide,
-    replicates_are_independent,
+    *FORM,
     mean_is_exact,
     variance_falls_with_draws,
 )
-CLAIMS: tuple[Law, ...] = (constants_change_nothing, zero_at_the_posterior)
 PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
     start_is_the_same_each_time,
     cost_has_the_shape_of_log_prob,

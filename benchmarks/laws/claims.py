@@ -1,7 +1,8 @@
-"""What some methods claim beyond the laws that bind all: invariances and zeros, draw by draw."""
+"""What some methods claim beyond the laws that bind all: invariances, zeros and reductions, draw by draw."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,9 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
+from benchmarks import specs
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, Fixture, coordinate
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from benchmarks.laws.independence import Diverged, Recorded, Replayed
 from estimators.core import Params, Problem
 
 TOLERANCE = 1e-10  # times one plus the largest number of the gradient
@@ -70,6 +73,82 @@ def zero_at_the_posterior(case: Case) -> Finding:
     gradient = case.estimate(case.params((32,))).gradient
     of_q = {name: gradient[name] for name in variational(case)}
     return _difference(case, {name: torch.zeros_like(value) for name, value in of_q.items()}, of_q)
+
+
+@law
+def order_changes_nothing(case: Case) -> Finding:
+    """The same draws in another order give the same gradient: claimed by plain averages and leave-one-out."""
+    if case.num_samples < 2:
+        return declined("one draw has one order")
+    params = case.params((4,))
+    with seeded(1, HOST):
+        problem = case.fixture.problem.draw(4)
+        state = case.initial(problem, params)
+        with Recorded() as recorded:
+            once = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+        turned = [(operation, _turned(drawn, case.num_samples)) for operation, drawn in recorded.draws]
+        try:
+            with Replayed(turned):
+                again = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+        except Diverged as fault:
+            return declined(f"the draws cannot be replayed in another order: {fault}")
+    return _difference(case, once, again)
+
+
+def _turned(drawn: Tensor, num_samples: int) -> Tensor:
+    return drawn.roll(1, 0) if drawn.dim() and drawn.shape[0] == num_samples else drawn
+
+
+def is_the_same_as(
+    name: str, method: str, num_samples: int | None = None, state: str | None = None, of_q: bool = False
+) -> Callable[[Case], Finding]:
+    """The law `name`: from the same seed the estimator's gradient is that of `method`.
+
+    It binds for `num_samples` draws only, or in the `state` only, or only for parameters that q alone depends on.
+    """
+
+    def same(case: Case) -> Finding:
+        count = num_samples or case.num_samples
+        if state is not None and case.state != state:
+            return declined(f"claimed of the {state} state")
+        this = replace(case, num_samples=count)
+        other = replace(this, estimator=specs.catalogue("estimator")[method](), state="none")
+        refusal = this.refusal or other.refusal
+        if refusal is not None:
+            return declined(refusal)
+        params = case.params((32,))
+        expected, found = other.estimate(params).gradient, this.estimate(params).gradient
+        if of_q:
+            model = modelled(case)
+            expected = {key: value for key, value in expected.items() if key not in model}
+        return _difference(case, expected, found) if expected else declined("no parameter is q's alone")
+
+    same.__name__ = name
+    return law(same)
+
+
+CLAIMS = (
+    constants_change_nothing,
+    zero_at_the_posterior,
+    order_changes_nothing,
+    is_the_same_as("one_draw_is_reparameterization", "Reparameterization", num_samples=1),
+    is_the_same_as("one_draw_is_sticking_the_landing", "StickingTheLanding", num_samples=1),
+    is_the_same_as("cold_is_score_function", "ScoreFunction", state="cold"),
+    is_the_same_as("of_q_is_leave_one_out", "LeaveOneOut", of_q=True),
+)
+
+
+def modelled(case: Case) -> list[str]:
+    """The names of the parameters that the cost depends on beside q."""
+    leaves = {name: value.requires_grad_() for name, value in case.params((1,)).items()}
+    with seeded(1, HOST):
+        problem = case.fixture.problem.draw(1)
+        q = problem.distribution(case.params((1,)))
+        cost = problem.cost(leaves, q.sample(), q)
+    if not cost.requires_grad:
+        return []
+    found = torch.autograd.grad(cost.sum(), list(leaves.values()), allow_unused=True)
+    return [name for name, value in zip(leaves, found, strict=True) if value is not None]
 
 
 def variational(case: Case) -> list[str]:

@@ -13,10 +13,14 @@ from benchmarks.problems import (
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
+    CategoricalToy,
+    DirichletPosterior,
+    GammaPosterior,
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    StepToy,
 )
 from estimators.core import Estimator, Problem
 
@@ -46,6 +50,15 @@ COURT = (
     _at(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), 1, 2, 3),
     _at(BernoulliToy(probs=(0.982, 0.018), target=0.8), 1, 2, contract=False),
     _at(Raised(BernoulliToy(probs=(0.3, 0.7)), amount=-50.0), 1, 2, contract=False),
+    # categories, one and two of them; a cost with steps
+    _at(CategoricalToy(), 1, 2, 3, place="moved"),
+    _at(CategoricalToy(probs=(0.15, 0.6, 0.25), latents=2), 2, place="moved", contract=False),
+    _at(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), 1, 2),
+    # draws that are made by rejection, at the posterior and away from it
+    _at(GammaPosterior(), 1, 2, place="moved"),
+    _at(GammaPosterior(counts=(2, 5), concentration=0.7), 2, place="posterior", contract=False),
+    _at(DirichletPosterior(), 1, 2, place="moved"),
+    _at(DirichletPosterior(counts=(3, 1)), 2, place="posterior", contract=False),
     # the model's parameters as well as q's, one row and three, q at the posterior and away from it
     _at(LinearGaussian(latents=1, observed=2, rows=1), 1, 2, 3, place="moved", contract=False),
     _at(LinearGaussian(latents=2, observed=3, rows=3), 1, 2, place="moved"),

@@ -22,13 +22,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.independence import is_draw
-from benchmarks.laws.rules import MOST_POINTS, Draw, Unreplaceable, arguments, kind_of, nodes
+from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
 from benchmarks.problems import Minibatch
 from estimators.core import Problem
 
 PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of
 FEWEST_POINTS = 3  # of a rule that is worth asking
+FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
 MOST_NODES = 2**15
+MOST_SELECTIONS = 64  # of the rows of a minibatch
 MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
@@ -86,8 +88,7 @@ class Probe(TorchDispatchMode):
         if not axes:
             raise SharedDraw(f"a draw of shape {list(shape)} ({func._schema.name}) is shared by {PROBE} replicates")
         before, inner, after = shape[: axes[0]], shape[axes[0]] // PROBE, shape[axes[0] + 1 :]
-        outcomes = 2 if kind == "bernoulli" else call["self"].shape[-1] if kind == "categorical" else 0
-        draw = Draw(func, before, inner, after, kind, outcomes)
+        draw = Draw(func, before, inner, after, kind, outcomes_of(kind, call))
         return replace(draw, edges=self._panels(draw)) if kind == "uniform" else draw
 
     def _panels(self, draw: Draw) -> tuple[tuple[float, ...], ...]:
@@ -130,7 +131,7 @@ class Gridded(TorchDispatchMode):
         if not self.left or self.left[0].operation is not func:
             raise Unreplaceable("which draws are made depends on the draws before")
         draw = self.left.pop(0)
-        if out.numel() != draw.sites * self.replicates:
+        if out.numel() != draw.numbers * self.replicates:
             raise Unreplaceable("how much is drawn depends on the draws before, or on the number of replicates")
         values, weights = nodes(draw, kept, self._digits(draw), self.points)
         self.weight *= weights.prod(0)
@@ -147,23 +148,22 @@ class Gridded(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Grid:
-    """All nodes of one case, for rules of `points`."""
+    """All nodes of one case, on one selection of rows, for rules of `points`."""
 
     case: Case
     draws: list[Draw]
-    selections: Tensor | None  # of rows, `[selections, size]`, all equally likely
+    rows: Tensor | None  # the minibatch's selection, `[size]`
     points: int
 
     @property
     def size(self) -> int:
         """How many nodes there are."""
-        count = 1 if self.selections is None else len(self.selections)
-        return count * math.prod(draw.radix(self.points) ** draw.sites for draw in self.draws)
+        return math.prod(draw.radix(self.points) ** draw.sites for draw in self.draws)
 
     def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
         params = self.case.params((len(index),))
-        problem, index = _selected(self.case, self.selections, index)
+        problem = _selected(self.case, self.rows, len(index))
         with seeded(1, HOST):
             state = self.case.initial(problem, params)
             with Gridded(self.draws, index, self.points) as grid:
@@ -171,10 +171,10 @@ class Grid:
         if grid.left:
             raise Unreplaceable("which draws are made depends on the draws before")
         flat = torch.cat([value.detach().reshape(grid.replicates, -1) for value in gradient.values()], 1)
-        return flat.double(), grid.weight / (1 if self.selections is None else len(self.selections))
+        return flat.double(), grid.weight
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """The mean and the variance over all nodes."""
+        """The first two moments over all nodes."""
         room = max(PROBE, CHUNK // _numbers(self.case))
         total = first = second = torch.zeros((), dtype=torch.float64)
         for index in torch.arange(self.size).split(room):
@@ -184,7 +184,7 @@ class Grid:
             second = second + weight @ gradient**2
         if not abs(float(total) - 1) < 1e-9:
             raise Unreplaceable(f"the weights of all nodes add up to {float(total):.6g} instead of 1")
-        return first, (second - first**2).clamp_min(0.0)
+        return first, second
 
 
 def _numbers(case: Case) -> int:
@@ -193,49 +193,52 @@ def _numbers(case: Case) -> int:
     return max(count, case.num_samples * problem.footprint)
 
 
-def _selected(case: Case, selections: Tensor | None, index: Tensor) -> tuple[Problem, Tensor]:
-    """The problem that the nodes see, each on its own selection of rows, and what is left of their numbers."""
+def _selected(case: Case, rows: Tensor | None, replicates: int) -> Problem:
+    """The problem that the nodes see: all on the same rows, where rows are selected."""
     problem = case.fixture.problem
-    if selections is None or not isinstance(problem, Minibatch):
-        return problem, index
-    return problem.template.select(selections[index % len(selections)]), index // len(selections)
+    if rows is None or not isinstance(problem, Minibatch):
+        return problem
+    return problem.template.select(rows.expand(replicates, -1))
 
 
-def _selections(case: Case) -> Tensor | None:
-    """All ways to select the rows of a minibatch, or None where nothing is selected."""
+def _selections(case: Case) -> list[Tensor | None]:
+    """All ways to select the rows of a minibatch, equally likely; the one way where nothing is selected."""
     problem = case.fixture.problem
     if not case.fixture.is_source:
-        return None
-    if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > 64:
+        return [None]
+    if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > MOST_SELECTIONS:
         raise Unreplaceable("the rows can be selected in too many ways")
-    return torch.tensor(list(itertools.combinations(range(problem.template.num_rows), problem.size)))
+    return [torch.tensor(rows) for rows in itertools.combinations(range(problem.template.num_rows), problem.size)]
 
 
-def _edges(case: Case) -> Tensor | None:
+def _edges(case: Case, problem: Problem) -> Tensor | None:
     """The probabilities of q, where z is binary: decisions flip there."""
-    q: Distribution = case.fixture.problem.template.distribution(case.fixture.params)
+    q: Distribution = problem.template.distribution(case.fixture.params)
     base = getattr(q, "base_dist", q)
     probs = getattr(base, "probs", None)
     return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
 
 
-def _probed(case: Case, selections: Tensor | None) -> list[Draw]:
+def _probed(case: Case, rows: Tensor | None) -> list[Draw]:
     params = case.params((PROBE,))
-    problem, _ = _selected(case, selections, torch.zeros(PROBE, dtype=torch.long))
+    problem = _selected(case, rows, PROBE)
+    alone = problem if rows is None else _selected(case, rows, 1)
     with seeded(1, HOST):
         state = case.initial(problem, params)
-        with Probe(_edges(case)) as probe:
+        with Probe(_edges(case, alone)) as probe:
             case.estimator.estimate(problem, params, state, case.num_samples)
     return probe.draws
 
 
-def _finest(case: Case, draws: list[Draw], selections: Tensor | None) -> Grid:
-    """The grid with the most points that is still affordable."""
-    most = min(MOST_NODES, MOST_NUMBERS // _numbers(case))
+def _finest(case: Case, rows: Tensor | None, ways: int) -> Grid:
+    """The grid with the most points that is still affordable, of `ways` selections that have one each."""
+    draws = _probed(case, rows)
+    most = min(MOST_NODES, MOST_NUMBERS // _numbers(case)) // ways
     sites = sum(draw.sites for draw in draws)
+    fewest = FEWEST_IN_PANELS if any(draw.panels > 1 for draw in draws) else FEWEST_POINTS
     continuous = any(not draw.outcomes for draw in draws)
-    for points in range(MOST_POINTS, FEWEST_POINTS - 1, -1) if continuous else (FEWEST_POINTS,):
-        grid = Grid(case, draws, selections, points)
+    for points in range(MOST_POINTS, fewest - 1, -1) if continuous else (fewest,):
+        grid = Grid(case, draws, rows, points)
         if sites * math.log(2) < 60 and grid.size <= most:
             return grid
     raise Unreplaceable(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes")
@@ -249,17 +252,25 @@ def exact_moments(case: Case) -> ExactMoments:
     independent, and whatever the estimator raises.
     """
     selections = _selections(case)
-    draws = _probed(case, selections)
-    fine = _finest(case, draws, selections)
-    _same_alone(fine)
-    mean, variance = fine.moments()
+    fine = [_finest(case, rows, len(selections)) for rows in selections]
+    for grid in fine:
+        _same_alone(grid)
+    mean, variance = _over_selections(fine)
+    nodes, draws = sum(grid.size for grid in fine), [draw for grid in fine for draw in grid.draws]
     if all(draw.outcomes for draw in draws):
         zero = torch.zeros_like(mean)
-        return ExactMoments(mean, variance, zero, zero, fine.size, False)
-    coarse = Grid(case, draws, selections, max(2, fine.points * 3 // 4))
-    rough_mean, rough_variance = coarse.moments()
+        return ExactMoments(mean, variance, zero, zero, nodes, False)
+    rough_mean, rough_variance = _over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
     errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
-    return ExactMoments(mean, variance, *errors, fine.size, any(draw.kind == "gamma" for draw in draws))
+    return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
+
+
+def _over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
+    """The mean and the variance over all selections and their nodes."""
+    moments = [grid.moments() for grid in grids]
+    first = torch.stack([mean for mean, _ in moments]).mean(0)
+    second = torch.stack([square for _, square in moments]).mean(0)
+    return first, (second - first**2).clamp_min(0.0)
 
 
 def _same_alone(grid: Grid) -> None:

@@ -25,8 +25,8 @@ class Unreplaceable(Exception):
 class Draw:
     """One operation that draws, as a probe saw it: which axis of its output holds the replicates, and how many sites.
 
-    A *site* is one number of one replicate. A distribution over rows and replicates flattened into one axis has
-    `inner` sites behind each replicate there.
+    A *site* is a free number of one replicate: each that is drawn is one, but the last of a Dirichlet's. A distribution
+    over rows and replicates flattened into one axis has `inner` of its numbers behind each replicate there.
     """
 
     operation: OpOverload
@@ -38,9 +38,14 @@ class Draw:
     edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where decisions may flip
 
     @property
-    def sites(self) -> int:
+    def numbers(self) -> int:
         """Numbers that one replicate draws."""
         return math.prod(self.before) * self.inner * math.prod(self.after)
+
+    @property
+    def sites(self) -> int:
+        """Those of them that are free."""
+        return self.numbers - self.numbers // self.after[-1] if self.kind == "dirichlet" else self.numbers
 
     @property
     def panels(self) -> int:
@@ -52,12 +57,12 @@ class Draw:
         return self.outcomes or self.panels * points
 
     def by_site(self, value: Tensor, replicates: int) -> Tensor:
-        """A tensor shaped as the draw's output, `[sites, R]`."""
+        """A tensor shaped as the draw's output, `[numbers, R]`."""
         apart = value.reshape(*self.before, replicates, self.inner, *self.after)
-        return apart.movedim(len(self.before), -1).reshape(self.sites, replicates)
+        return apart.movedim(len(self.before), -1).reshape(self.numbers, replicates)
 
     def by_axis(self, value: Tensor, replicates: int) -> Tensor:
-        """The inverse: `[sites, R]` in the shape of the draw's output."""
+        """The inverse: `[numbers, R]` in the shape of the draw's output."""
         apart = value.reshape(*self.before, self.inner, *self.after, replicates).movedim(-1, len(self.before))
         return apart.reshape(*self.before, replicates * self.inner, *self.after)
 
@@ -75,7 +80,13 @@ KINDS = {  # of the operations that have a rule, by the name in torch's schemas
     "aten::uniform_": "uniform",
     "aten::exponential_": "exponential",
     "aten::_standard_gamma": "gamma",
+    "aten::_sample_dirichlet": "dirichlet",
+    "aten::log_normal_": "lognormal",
+    "aten::randint": "integer",
+    "aten::randint_like": "integer",
+    "aten::random_": "integer",
 }
+IMPLICIT = ("gamma", "dirichlet")  # whose derivative torch approximates
 
 
 def kind_of(operation: OpOverload) -> str:
@@ -86,6 +97,14 @@ def kind_of(operation: OpOverload) -> str:
     return KINDS[name]
 
 
+def outcomes_of(kind: str, call: dict[str, Any]) -> int:
+    """How many values a discrete draw can have; 0 for a continuous one."""
+    if kind == "integer":
+        low, high = _range(call)
+        return high - low
+    return {"bernoulli": lambda: 2, "categorical": lambda: call["self"].shape[-1]}.get(kind, lambda: 0)()
+
+
 def arguments(operation: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The call's arguments by the names of the schema, defaults filled in."""
     schema = operation._schema.arguments
@@ -94,7 +113,7 @@ def arguments(operation: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]
 
 
 def nodes(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
-    """The values `[sites, R]` of each site's node, and their weights, for digits `[sites, R]` below the radix."""
+    """The values `[numbers, R]`, and the weights of each site's node, for digits `[sites, R]` below the radix."""
     rule = {
         "bernoulli": _bernoulli,
         "categorical": _categorical,
@@ -102,6 +121,9 @@ def nodes(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tupl
         "uniform": _uniform,
         "exponential": _exponential,
         "gamma": _gamma,
+        "dirichlet": _dirichlet,
+        "lognormal": _lognormal,
+        "integer": _integer,
     }[draw.kind]
     return rule(draw, call, digits, points)
 
@@ -154,6 +176,35 @@ def _gamma(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tup
     node, weight = _unit(draw, digits, points)
     concentration = _argument(draw, call["self"], digits)
     return torch.from_numpy(special.gammaincinv(concentration.numpy(), node.numpy())), weight
+
+
+def _dirichlet(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    """Broken off a stick, part by part: each part of what is left is a Beta."""
+    node, weight = _unit(draw, digits, points)
+    replicates = digits.shape[1]
+    concentration = _argument(draw, call["self"], digits).reshape(-1, draw.after[-1], replicates)
+    others = concentration.flip(1).cumsum(1).flip(1)[:, 1:]
+    broken = special.betaincinv(concentration[:, :-1].numpy(), others.numpy(), node.reshape(others.shape).numpy())
+    part = torch.from_numpy(broken)
+    left = torch.cat([torch.ones_like(part[:, :1]), (1 - part).cumprod(1)], 1)
+    return torch.cat([part * left[:, :-1], left[:, -1:]], 1).reshape(-1, replicates), weight
+
+
+def _lognormal(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    node, weight = hermite(points)
+    return (call.get("mean", 1.0) + call.get("std", 2.0) * node[digits]).exp(), weight[digits]
+
+
+def _range(call: dict[str, Any]) -> tuple[int, int]:
+    """The integers from `low` up to, not including, `high`, whatever the operation calls them."""
+    low, high = call.get("low", call.get("from", 0)), call.get("high", call.get("to"))
+    if high is None:
+        raise Unreplaceable("there is no rule for integers without a bound")
+    return int(low), int(high)
+
+
+def _integer(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    return digits.double() + _range(call)[0], torch.full(digits.shape, 1 / draw.outcomes, dtype=torch.float64)
 
 
 @cache

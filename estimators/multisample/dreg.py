@@ -16,8 +16,8 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    reparameterizable,
 )
+from estimators.needs import no_weighted_path
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,11 @@ class DReG(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+    claims = ("zero_at_the_posterior", "order_changes_nothing", "one_draw_is_sticking_the_landing")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"DReG.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost is no ELBO, so there are no importance weights; use Reparameterization()"
-        if not reparameterizable(problem):
-            return f"{call}: z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
-        return None
+        reason = no_weighted_path(problem)
+        return None if reason is None else f"DReG.estimate(problem={problem}): {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         row = cast(LatentVariableModel, problem).latent_weight

@@ -15,8 +15,8 @@ from estimators.core import (
     Problem,
     State,
     SurrogateEstimator,
-    reparameterizable,
 )
+from estimators.needs import no_weighted_path
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,11 @@ class IWAE(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+    claims = ("order_changes_nothing", "one_draw_is_reparameterization")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"IWAE.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost is no ELBO, so there are no importance weights; use Reparameterization()"
-        if not reparameterizable(problem):
-            return f"{call}: z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
-        return None
+        reason = no_weighted_path(problem)
+        return None if reason is None else f"IWAE.estimate(problem={problem}): {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

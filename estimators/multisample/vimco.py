@@ -41,6 +41,7 @@ class VIMCO(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
+    claims = ("order_changes_nothing",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):

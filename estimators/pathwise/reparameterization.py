@@ -28,6 +28,8 @@ class Reparameterization(SurrogateEstimator):
     Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
     """
 
+    claims = ("order_changes_nothing",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)
         if reason is None and implicit(problem):

@@ -33,6 +33,8 @@ class MovingAverageBaseline(SurrogateEstimator):
 
     decay: float = 0.9
 
+    claims = ("cold_is_score_function",)
+
     def validate(self) -> None:
         if not 0.0 <= self.decay < 1.0:
             raise ValueError(f"MovingAverageBaseline(decay={self.decay}): decay must be in [0, 1); try 0.9")

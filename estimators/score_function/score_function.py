@@ -27,6 +27,8 @@ class ScoreFunction(SurrogateEstimator):
     Ronald J. Williams, 1992.
     """
 
+    claims = ("order_changes_nothing",)
+
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
         z = q.sample((num_samples,))
