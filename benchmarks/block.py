@@ -36,6 +36,14 @@ class Setting:
     state: State = None  # one replicate's warm state, or None: each replicate starts from the estimator's init
     exact: Tensor | None = None  # [P], the exact gradient of the estimator's target
 
+    def initial(self, problem: Problem, params: Params) -> State:
+        """The state before an estimate for parameters `[R, …]`."""
+        return (
+            lifted(self.state, len(next(iter(params.values()))))
+            if self.state is not None
+            else self.estimator.init(problem, params)
+        )
+
 
 def block_size(problem: Problem, num_samples: int, params: Params) -> int:
     """Replicates in a block: set by problem and num_samples only, so that every estimator sees the same draws."""
@@ -46,6 +54,11 @@ def block_size(problem: Problem, num_samples: int, params: Params) -> int:
 def _numbers(problem: Problem, num_samples: int, params: Params) -> int:
     """How many numbers the largest tensor holds for one replicate."""
     return max(sum(value.numel() for value in params.values()), num_samples * problem.footprint)
+
+
+def numbers(setting: Setting) -> int:
+    """How many numbers the largest tensor of one estimate holds, about."""
+    return _numbers(setting.problem, setting.num_samples, setting.params)
 
 
 def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:
@@ -117,7 +130,7 @@ def keep_freed_memory() -> None:
 def measure_block(setting: Setting, size: int, seed: int) -> Moments:
     """`size` independent estimates from one seed, folded."""
     keep_freed_memory()
-    small = size * _numbers(setting.problem, setting.num_samples, setting.params) < THREADED
+    small = size * numbers(setting) < THREADED
     with threads(1 if small else torch.get_num_threads()):
         return _measure(setting, size, seed)
 
@@ -126,7 +139,7 @@ def _measure(setting: Setting, size: int, seed: int) -> Moments:
     params = lifted(setting.params, size)
     with seeded(seed, device_of(params)):
         problem = setting.problem.draw(size)
-        state = setting.estimator.init(problem, params) if setting.state is None else lifted(setting.state, size)
+        state = setting.initial(problem, params)
         gradient = setting.estimator.estimate(problem, params, state, setting.num_samples).gradient
     paired = problem is not setting.problem and size > 1
     return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)

@@ -128,6 +128,7 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("objective", f"{summary['objective']['value']:.8g} ± {summary['objective']['stderr']:.2g}"),
         ("total variance", _reading(summary["total_variance"])),
+        ("exactly", _exactly(summary["total_variance"])),
         ("bias", verdict),
         ("signal to noise", _reading(summary["snr"])),
         ("cosine", _reading(summary["cosine"])),
@@ -145,6 +146,10 @@ def _reading(reading: dict[str, Any]) -> str:
         return "not known"
     text = _number(reading["value"])
     return text if reading["ci"] is None else f"{text}  [{_number(reading['ci'][0])}, {_number(reading['ci'][1])}]"
+
+
+def _exactly(reading: dict[str, Any]) -> str:
+    return f"not known: {reading['not_exact']}" if reading["exact"] is None else _number(reading["exact"])
 
 
 def _number(value: float | None) -> str:

@@ -60,7 +60,7 @@ def _measured(record: Record) -> dict[str, Any]:
     return {
         "replicates": moments.replicates,
         "parameters": _parameters(moments, exact, record.facts["shapes"]),
-        "total_variance": total.json(),
+        "total_variance": total.json() | _exactly(record.facts.get("exact_variance")),
         "variance_by_parameter": {
             name: (ZERO if deterministic else positive(moments.traces[:, 1 + column])).json()
             for column, name in enumerate(record.facts["shapes"])
@@ -76,6 +76,13 @@ def _measured(record: Record) -> dict[str, Any]:
         "cost": _cost(record.timing, seconds),
         "work_normalised_variance": product(total, seconds).json(),
     }
+
+
+def _exactly(found: dict[str, Any] | None) -> dict[str, Any]:
+    """The exact total variance and the error of its quadrature; None each, and the reason, where it is not known."""
+    if found is None:
+        return {"exact": None, "exact_error": None, "not_exact": "measured by a version that did not ask"}
+    return {"exact": found["value"], "exact_error": found["error"], "not_exact": found["reason"]}
 
 
 def variance(moments: Moments) -> Array:

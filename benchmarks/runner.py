@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from benchmarks import convergence, places, specs, timing
 from benchmarks.block import Setting, block_seed, block_size, lifted, measure_block, warm_state
 from benchmarks.errors import BadInput
+from benchmarks.laws.expectation import exact_total_variance
 from benchmarks.moments import Array, Moments
 from benchmarks.places import Place, Refusal
 from benchmarks.readings import positive
@@ -127,15 +128,15 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     }
     size = block_size(problem, cell.num_samples, params)
     exact = _exact(problem, estimator, params, cell.num_samples)
-    store.know(cell, _facts(cell, problem, estimator, params, place, size), exact)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
     setting = Setting(problem, estimator, cell.num_samples, params, None, truth)
     seeded_by = cell.at if not cell.at.endswith(places.SUFFIXES) else place.digest
     ready = Ready(cell, setting, size, seeded_by)
-    if cell.state != "warm":
-        return ready
-    state = warm_state(setting, ready.seed("warm-up"))
-    return Ready(cell, Setting(problem, estimator, cell.num_samples, params, state, truth), size, seeded_by)
+    if cell.state == "warm":
+        ready = replace(ready, setting=replace(setting, state=warm_state(setting, ready.seed("warm-up"))))
+    facts = _facts(cell, problem, estimator, params, place, size)
+    store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting)}, exact)
+    return ready
 
 
 def _place(problem: Problem, cell: Cell, store: Store) -> Place | Refusal:

@@ -116,6 +116,12 @@ class Case:
         return self.estimator.refuses(self.fixture.problem.template, self.num_samples)
 
     @property
+    def setting(self) -> Setting:
+        """What is to be measured, for all that measures."""
+        state = warmed(self) if self.state == "warm" else None
+        return Setting(self.fixture.problem, self.estimator, self.num_samples, self.fixture.params, state)
+
+    @property
     def deterministic(self) -> bool:
         """Whether every replicate is the same: an estimator without noise, on rows that are not drawn."""
         return self.estimator.deterministic and not self.fixture.is_source

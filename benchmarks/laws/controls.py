@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks import specs
-from benchmarks.block import block_seed, block_size, lifted, seeded
-from benchmarks.laws.cases import HOST, Case, warmed
+from benchmarks.block import block_seed, block_size, seeded
+from benchmarks.laws.cases import HOST, Case
 from benchmarks.moments import Array
 
 METHODS = ("ScoreFunction", "Reparameterization", "VIMCO", "IWAE")  # right wherever there is an oracle
@@ -22,7 +22,7 @@ def gradients(case: Case, size: int, seed: int) -> Array:
     params = case.params((size,))
     with seeded(seed, HOST):
         problem = case.fixture.problem.draw(size, 1)
-        state = lifted(warmed(case), size) if case.state == "warm" else case.estimator.init(problem, params)
+        state = case.setting.initial(problem, params)
         gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
     return torch.cat([value.detach().reshape(size, -1) for value in gradient.values()], 1).double().numpy()
 

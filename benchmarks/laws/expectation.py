@@ -18,8 +18,9 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.distributions import Distribution
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
-from benchmarks.block import seeded
+from benchmarks.block import Setting, lifted, numbers, seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.independence import is_draw
 from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
@@ -34,6 +35,8 @@ MOST_SELECTIONS = 64  # of the rows of a minibatch
 MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
+CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be where it is called exact
+ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
 ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
 
 
@@ -148,9 +151,9 @@ class Gridded(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Grid:
-    """All nodes of one case, on one selection of rows, for rules of `points`."""
+    """All nodes of one setting, on one selection of rows, for rules of `points`."""
 
-    case: Case
+    setting: Setting
     draws: list[Draw]
     rows: Tensor | None  # the minibatch's selection, `[size]`
     points: int
@@ -162,12 +165,12 @@ class Grid:
 
     def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
-        params = self.case.params((len(index),))
-        problem = _selected(self.case, self.rows, len(index))
+        given, params = self.setting, lifted(self.setting.params, len(index))
+        problem = _selected(given, self.rows, len(index))
         with seeded(1, HOST):
-            state = self.case.initial(problem, params)
+            state = given.initial(problem, params)
             with Gridded(self.draws, index, self.points) as grid:
-                gradient = self.case.estimator.estimate(problem, params, state, self.case.num_samples).gradient
+                gradient = given.estimator.estimate(problem, params, state, given.num_samples).gradient
         if grid.left:
             raise Unreplaceable("which draws are made depends on the draws before")
         flat = torch.cat([value.detach().reshape(grid.replicates, -1) for value in gradient.values()], 1)
@@ -175,7 +178,7 @@ class Grid:
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """The first two moments over all nodes."""
-        room = max(PROBE, CHUNK // _numbers(self.case))
+        room = max(PROBE, CHUNK // numbers(self.setting))
         total = first = second = torch.zeros((), dtype=torch.float64)
         for index in torch.arange(self.size).split(room):
             gradient, weight = self.gradients(index)
@@ -187,58 +190,54 @@ class Grid:
         return first, second
 
 
-def _numbers(case: Case) -> int:
-    problem = case.fixture.problem
-    count = sum(value.numel() for value in case.fixture.params.values())
-    return max(count, case.num_samples * problem.footprint)
-
-
-def _selected(case: Case, rows: Tensor | None, replicates: int) -> Problem:
+def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem:
     """The problem that the nodes see: all on the same rows, where rows are selected."""
-    problem = case.fixture.problem
+    problem = setting.problem
     if rows is None or not isinstance(problem, Minibatch):
         return problem
     return problem.template.select(rows.expand(replicates, -1))
 
 
-def _selections(case: Case) -> list[Tensor | None]:
+def _selections(setting: Setting) -> list[Tensor | None]:
     """All ways to select the rows of a minibatch, equally likely; the one way where nothing is selected."""
-    problem = case.fixture.problem
-    if not case.fixture.is_source:
+    problem = setting.problem
+    if problem.template is problem:
         return [None]
     if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > MOST_SELECTIONS:
         raise Unreplaceable("the rows can be selected in too many ways")
     return [torch.tensor(rows) for rows in itertools.combinations(range(problem.template.num_rows), problem.size)]
 
 
-def _edges(case: Case, problem: Problem) -> Tensor | None:
+def _edges(setting: Setting, problem: Problem) -> Tensor | None:
     """The probabilities of q, where z is binary: decisions flip there."""
-    q: Distribution = problem.template.distribution(case.fixture.params)
+    q: Distribution = problem.template.distribution(setting.params)
     base = getattr(q, "base_dist", q)
     probs = getattr(base, "probs", None)
     return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
 
 
-def _probed(case: Case, rows: Tensor | None) -> list[Draw]:
-    params = case.params((PROBE,))
-    problem = _selected(case, rows, PROBE)
-    alone = problem if rows is None else _selected(case, rows, 1)
+def _probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
+    if PROBE * numbers(setting) > MOST_NUMBERS:
+        raise Unreplaceable(f"too large: {PROBE} estimates at once need more than {MOST_NUMBERS} numbers")
+    params = lifted(setting.params, PROBE)
+    problem = _selected(setting, rows, PROBE)
+    alone = problem if rows is None else _selected(setting, rows, 1)
     with seeded(1, HOST):
-        state = case.initial(problem, params)
-        with Probe(_edges(case, alone)) as probe:
-            case.estimator.estimate(problem, params, state, case.num_samples)
+        state = setting.initial(problem, params)
+        with Probe(_edges(setting, alone)) as probe:
+            setting.estimator.estimate(problem, params, state, setting.num_samples)
     return probe.draws
 
 
-def _finest(case: Case, rows: Tensor | None, ways: int) -> Grid:
+def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
     """The grid with the most points that is still affordable, of `ways` selections that have one each."""
-    draws = _probed(case, rows)
-    most = min(MOST_NODES, MOST_NUMBERS // _numbers(case)) // ways
+    draws = _probed(setting, rows)
+    most = min(MOST_NODES, MOST_NUMBERS // numbers(setting)) // ways
     sites = sum(draw.sites for draw in draws)
     fewest = FEWEST_IN_PANELS if any(draw.panels > 1 for draw in draws) else FEWEST_POINTS
     continuous = any(not draw.outcomes for draw in draws)
     for points in range(MOST_POINTS, fewest - 1, -1) if continuous else (fewest,):
-        grid = Grid(case, draws, rows, points)
+        grid = Grid(setting, draws, rows, points)
         if sites * math.log(2) < 60 and grid.size <= most:
             return grid
     raise Unreplaceable(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes")
@@ -246,13 +245,18 @@ def _finest(case: Case, rows: Tensor | None, ways: int) -> Grid:
 
 @cache
 def exact_moments(case: Case) -> ExactMoments:
-    """The exact mean and variance of one estimate of a case.
+    """The exact mean and variance of one estimate of a case; raises as `exact_moments_of`."""
+    return exact_moments_of(case.setting)
+
+
+def exact_moments_of(setting: Setting) -> ExactMoments:
+    """The exact mean and variance of one estimate, for parameters in float64 on the CPU.
 
     Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not
     independent, and whatever the estimator raises.
     """
-    selections = _selections(case)
-    fine = [_finest(case, rows, len(selections)) for rows in selections]
+    selections = _selections(setting)
+    fine = [_finest(setting, rows, len(selections)) for rows in selections]
     for grid in fine:
         _same_alone(grid)
     mean, variance = _over_selections(fine)
@@ -263,6 +267,28 @@ def exact_moments(case: Case) -> ExactMoments:
     rough_mean, rough_variance = _over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
     errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
     return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
+
+
+def exact_total_variance(setting: Setting) -> dict[str, Any]:
+    """The exact total variance of one estimate as plain data, with the quadrature's error; or the reason why not.
+
+    It is that of the method at these parameters as float64 on the CPU, whatever the setting's dtype and device are.
+    """
+
+    def double(value: Tensor) -> Tensor:
+        return value.to(HOST, torch.float64) if value.is_floating_point() else value.to(HOST)
+
+    state = None if setting.state is None else tree_map(double, setting.state)
+    at_home = replace(setting, params=tree_map(double, setting.params), state=state)
+    try:
+        moments = exact_moments_of(at_home)
+    except (Unreplaceable, SharedDraw, NotAlone) as reason:
+        return {"value": None, "error": None, "nodes": None, "reason": str(reason)}
+    value, error = moments.total_variance, float(moments.variance_error.sum())
+    if not error <= CONVERGED * value + ZERO * float(1 + (moments.mean**2).sum()):
+        reason = f"the quadrature has not converged: {moments.nodes} nodes leave {error:.2g} of {value:.3g}"
+        return {"value": None, "error": None, "nodes": moments.nodes, "reason": reason}
+    return {"value": value, "error": error, "nodes": moments.nodes, "reason": None}
 
 
 def _over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:

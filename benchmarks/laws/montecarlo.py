@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.block import Setting, block_seed, block_size, measure_block
-from benchmarks.laws.cases import Case, coordinate, warmed
+from benchmarks.block import block_seed, block_size, measure_block
+from benchmarks.laws.cases import Case, coordinate
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.moments import Array, Moments, merged
 from benchmarks.readings import ratio
@@ -27,8 +27,7 @@ ROUNDING = 64 * 2.0**-52  # of the largest number involved
 def replicated(case: Case, replicates: int, num_samples: int | None = None, seed: int = 0) -> Moments:
     """The moments of whole blocks of replicates, at least as many as asked; the state is the case's in any event."""
     problem, count = case.fixture.problem, num_samples or case.num_samples
-    state = warmed(case) if case.state == "warm" else None
-    setting = Setting(problem, case.estimator, count, case.fixture.params, state)
+    setting = replace(case.setting, num_samples=count)  # the state is the case's in any event
     size = block_size(problem, count, setting.params)
     indices = range(-(-replicates // size))
     seeds = [block_seed(problem, count, case.fixture.place, seed, size, index) for index in indices]
