@@ -9,7 +9,7 @@ from pypdf import PdfReader
 EXPECTED = (
     "GaussianToy(k=-3.0)", "BernoulliToy()", "LinearGaussian()", "BayesianLogisticRegression()", "ScoreFunction()",
     "LeaveOneOut()", "StickingTheLanding()", "StraightThrough()", "ExactGradient()", "biased", "unbiased",
-    "refused", "torch", "gradmark run quick", "Williams", "Kingma",
+    "refused", "Exact: by a grid", "torch", "gradmark run quick", "Williams", "Kingma",
 )  # fmt: skip
 
 

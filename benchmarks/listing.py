@@ -27,18 +27,21 @@ def _estimators() -> list[dict[str, Any]]:
         parts = cls.__module__.split(".")
         family = parts[1] if parts[0] == "estimators" else "plug-in"
         bias = "unbiased" if cls.unbiased else "biased"
-        what = _sentence(cls)
-        found.append(
-            {
-                "family": family,
-                "name": name,
-                "bias": bias,
-                "target": cls.target.name,
-                "what": what,
-                "reference": cls.reference,
-            }
-        )
+        entry = {"family": family, "name": name, "bias": bias, "target": cls.target.name, "what": _sentence(cls)}
+        found.append({**entry, **_traits(cls), "reference": cls.reference})
     return found
+
+
+def _traits(cls: Any) -> dict[str, Any]:
+    """What a method fits, needs, costs and keeps; None each for a plug-in that cannot be asked without arguments."""
+    from benchmarks import traits  # torch and all problems: for this table only
+
+    try:
+        known = traits.traits(cls())
+    except Exception as fault:  # a plug-in may be anybody's code
+        unknown = dict.fromkeys(("distributions", "needs", "draws", "evaluations", "state"))
+        return {**unknown, "unknown": " ".join(f"{type(fault).__name__}: {fault}".split())[:200]}
+    return {**dataclasses.asdict(known), "per_draw": known.per_draw}
 
 
 def _problems() -> list[dict[str, Any]]:
@@ -95,7 +98,12 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
 def _said(kind: str, entry: dict[str, Any]) -> list[str]:
     """The lines of one entry in a catalogue's table."""
     if kind == "estimators":
-        return [entry["what"], f"{entry['family']}; {entry['bias']} for the {entry['target']}", entry["reference"]]
+        lines = [entry["what"], f"{entry['family']}; {entry['bias']} for the {entry['target']}"]
+        if entry["distributions"] is None:
+            return [*lines, f"could not be asked: {entry['unknown']}", entry["reference"]]
+        fits = f"z: {', '.join(entry['distributions'])}; needs {', '.join(entry['needs'])}; draws: {entry['draws']}"
+        state = f"state: {', '.join(entry['state']) or 'none'}"
+        return [*lines, fits, f"evaluations: {entry['per_draw']}; {state}", entry["reference"]]
     if kind == "problems":
         return [entry["signature"], entry["what"]]
     if kind == "studies":

@@ -15,6 +15,8 @@ from reports.style import Look, breakable
 
 MOST_COLUMNS = 6  # parameters in a table of their variances
 RATIO_DIGITS = 4
+EXACT_DIGITS = 6
+EXACTLY = " Exact: by a grid in place of the draws, where these are few."
 SHORT = {
     "biased, as it declares": "biased",
     "gradients that are not finite": "not finite",
@@ -57,14 +59,17 @@ class Subject:
 def variance(subject: Subject) -> Block:
     """Total variance, its ratio to the best, and the tail that may spoil it."""
     level = subject.entries[0].summary["total_variance"]["level"]
+    exact = any(entry.summary["total_variance"].get("exact") is not None for entry in subject.entries)
     table = subject.table(
         "variance",
         "Variance",
         f"Total variance is the trace of one estimate's covariance, with its {level:.0%} interval; relative, its "
         "paired ratio to the smallest that may be ranked. Tail, k-hat: below 0.5 light, below 1 heavy, beyond that the "
-        "variance may not exist.",
+        "variance may not exist." + (EXACTLY if exact else ""),
     )
     table.reading_column("total variance")
+    if exact:
+        table.column("exact", "right")
     table.reading_column("relative")
     table.column("tail, k-hat")
     table.column("replicates", "right")
@@ -72,8 +77,8 @@ def variance(subject: Subject) -> Block:
     for entry, (ranking, _), name in subject.fill(table):
         found = entry.summary
         table.row(
-            name, *readings(found["total_variance"]), *_relative(entry, ranking), _tail(found["tail"]),
-            grouped(found["replicates"]), _not_finite(found),
+            name, *readings(found["total_variance"]), *([_exactly(found["total_variance"])] if exact else []),
+            *_relative(entry, ranking), _tail(found["tail"]), grouped(found["replicates"]), _not_finite(found),
         )  # fmt: skip
     return table.block()
 
@@ -202,6 +207,10 @@ def _ratio(place: Place) -> list[Text]:
         return [["1"], [emph("tie")]] if place.tied else [["∞"], [""]]
     value, interval = reading(place.ratio.value, *(place.ratio.ci or (None, None)), most=RATIO_DIGITS)
     return [[value], [muted(interval), *([emph(" tie")] if place.tied else [])]]
+
+
+def _exactly(total: dict[str, Any]) -> Text:
+    return [NONE if total.get("exact") is None else plain(total["exact"], EXACT_DIGITS)]
 
 
 def _tail(tail: dict[str, Any]) -> Text:

@@ -32,6 +32,7 @@ def _row(summary: dict[str, Any]) -> dict[str, Any]:
     row |= {"objective_exact": objective.get("exact")}
     for name in READINGS:
         row |= spread(name, summary[name])
+    row |= {"total_variance_exact": (summary["total_variance"] or {}).get("exact")}
     for name, reading in (summary["noise"] or {}).items():
         row |= spread(f"noise_{name}", reading)
     row |= {f"bias_{name}": value for name, value in (summary["bias"] or {}).items()}

@@ -71,6 +71,12 @@ def test_it_has_every_measure(pdf):
         assert part in said, part
 
 
+def test_it_says_exact_where_the_variance_is_known(pdf):
+    said = text_of(pdf)
+    assert "8.00000" in said
+    assert "by a grid in place of the draws" in said
+
+
 def test_the_first_page_answers(pdf):
     first = " ".join(PdfReader(pdf).pages[0].extract_text().split())
     assert "Baseline(), warm wins 1" in first

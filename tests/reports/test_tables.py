@@ -26,6 +26,13 @@ def test_measurements_are_the_summaries(results):
         assert row["seconds"] == entry.summary["cost"]["seconds"]["value"]
 
 
+def test_an_exact_variance_is_known_or_empty(results):
+    frame = tables.measurements(results.entries)
+    known = frame["total_variance_exact"].dropna()
+    assert known.tolist() == [8.0]
+    assert frame.loc[known.index, "state"].tolist() == ["cold"]
+
+
 def test_variance_by_parameter_adds_up(results):
     rows = tables.by_parameter(results.measured).to_dict("records")
     for entry in results.measured:
