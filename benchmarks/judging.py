@@ -17,10 +17,12 @@ from typing import IO, Any
 
 from benchmarks import specs
 from benchmarks.errors import BadInput
+from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
 from benchmarks.laws.findings import blamed
 from benchmarks.laws.referee import SHARE, SHORTEST, Ruling, Verdict, judge
 from benchmarks.laws.watchdog import TimedOut, limited
+from estimators.core import Problem
 
 GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
 
@@ -59,7 +61,7 @@ def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any
     try:
         with limited(max(job["budget"] / SHARE, SHORTEST)):
             estimator = specs.estimator(spec)
-            problems = [specs.problem(text) for text in job["against"]]
+            problems = [_sound(specs.problem(text)) for text in job["against"]]
     except BadInput as fault:
         return {"bad": str(fault)}
     except (Exception, SystemExit, TimedOut) as fault:
@@ -73,6 +75,16 @@ def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any
 
     trials = against(problems) if problems else COURT
     return {"verdict": judge(estimator, trials, job["level"], job["budget"], told=heard).json()}
+
+
+def _sound(problem: Problem) -> Problem:
+    """The problem, if it keeps the laws of problems: on one that does not, no estimator can be judged."""
+    for place in ("init", "moved"):
+        for law in PROBLEM_LAWS:
+            finding = law(Fixture(problem, place))
+            if finding.failed:
+                raise BadInput(f"--against {problem}: the problem itself is wrong; {finding}")
+    return problem
 
 
 def _blame(fault: BaseException) -> str:

@@ -9,7 +9,6 @@ from benchmarks.traits import NEEDS, traits
 from estimators import ARM, IWAE, RELAX, ExactGradient, ExactPosterior, LeaveOneOut, Reparameterization, ScoreFunction
 from estimators.core import Estimator
 
-
 EVERY = {"Normal", "Bernoulli", "OneHotCategorical", "Gamma", "Dirichlet"}
 
 
