@@ -42,6 +42,7 @@ from benchmarks.laws.problems import (
     oracle_has_its_own_gradient,
     oracle_or_the_reason,
     start_is_the_same_each_time,
+    terms_are_the_cost,
 )
 from benchmarks.laws.referee import judge as judge
 from estimators.core import Estimator
@@ -64,6 +65,7 @@ CLAIMS: tuple[Law, ...] = (constants_change_nothing, zero_at_the_posterior)
 PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
     start_is_the_same_each_time,
     cost_has_the_shape_of_log_prob,
+    terms_are_the_cost,
     every_parameter_matters,
     oracle_or_the_reason,
     oracle_has_its_own_gradient,
