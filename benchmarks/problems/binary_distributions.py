@@ -16,7 +16,21 @@ def states_of_bits(number: int, like: Tensor) -> Tensor:
     return (each >> torch.arange(number, device=like.device) & 1).to(like)
 
 
-class StagedBits(Distribution):
+class Bits(Distribution):
+    """What torch asks of every distribution, for vectors of bits: nothing to validate, and where z lives."""
+
+    @property
+    def arg_constraints(self) -> dict[str, constraints.Constraint]:
+        """None."""
+        return {}
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Vectors of zeros and ones."""
+        return constraints.independent(constraints.boolean, 1)
+
+
+class StagedBits(Bits):
     """Bits drawn in stages: those of one stage are independent, with logits that the stages before decide.
 
         q(z) = Π_i Bernoulli(z_i; σ(logits(z)_i))
@@ -25,8 +39,6 @@ class StagedBits(Distribution):
     coordinates, in the same shape, each a function of coordinates of earlier stages alone. `batch` is `(*R, *B)`.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  # as torch has it
-    support = constraints.independent(constraints.boolean, 1)
     has_enumerate_support = True
 
     def __init__(
@@ -68,11 +80,8 @@ def _divergence(q: StagedBits, p: StagedBits) -> Tensor:
     return (log_q.exp() * (log_q - p.log_prob(states))).sum(0)
 
 
-class EnumeratedBits(Distribution):
+class EnumeratedBits(Bits):
     """d bits whose 2^d states have a probability each: `logits` `[*R, *B, 2^d]`, in the order of `states_of_bits`."""
-
-    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012  # as torch has it
-    support = constraints.independent(constraints.boolean, 1)
 
     def __init__(self, logits: Tensor) -> None:
         self._state = Categorical(logits=logits, validate_args=False)

@@ -31,10 +31,10 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, terms `[K, *R, *B, T]`, weights `[K, *R, *B, d]`, gradient as the parameters.
 
-    Reference: Black Box Variational Inference, Rajesh Ranganath, Sean Gerrish, David M. Blei, 2014 (section 3.1).
+    Reference: Black Box Variational Inference, Rajesh Ranganath, Sean Gerrish, David M. Blei, 2014.
 
-    The paper takes q of independent coordinates; stages are those of Gradient Estimation Using Stochastic Computation
-    Graphs, John Schulman, Nicolas Heess, Theophane Weber, Pieter Abbeel, 2015.
+    The paper's section 3.1, for q of independent coordinates; stages are as in Gradient Estimation Using Stochastic
+    Computation Graphs, John Schulman, Nicolas Heess, Theophane Weber, Pieter Abbeel, 2015.
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:

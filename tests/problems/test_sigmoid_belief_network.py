@@ -31,7 +31,7 @@ DRAWS = 2**15
 def loop(problem: SigmoidBeliefNetwork, params: Params, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All states, their log q(z|x) and their log p(x, z), for one row of digits."""
     w, found = {name: value.numpy() for name, value in params.items()}, []
-    x = load_digits(return_X_y=True)[0][row] / 16
+    x = np.asarray(load_digits(return_X_y=True)[0])[row] / 16
 
     def chances(name: str, inputs: np.ndarray) -> np.ndarray:
         return expit(w[f"{name}_weight"] @ inputs + w[f"{name}_bias"])
