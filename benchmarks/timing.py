@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import register_multi_grad_hook
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -60,19 +61,29 @@ def count_evaluations(setting: Setting) -> Evaluations:
 
 def _counted(problem: Problem, counts: Evaluations) -> Problem:
     """A latent-variable model's cost is counted by its likelihood, which every form of the cost evaluates once."""
-    name = "log_likelihood" if isinstance(problem, LatentVariableModel) else "cost"
-    original = getattr(problem, name)
+    names = ("log_likelihood",) if isinstance(problem, LatentVariableModel) else ("cost", "terms")
+    view = copy.copy(problem)
+    for name in names:
+        object.__setattr__(view, name, _counting(getattr(problem, name), counts))
+    return view
 
-    def counting(params: Any, z: Tensor, *rest: Any) -> Tensor:
+
+def _counting(original: Callable[..., Any], counts: Evaluations) -> Callable[..., Any]:
+    """The same function, which tells how often it was called, and how often something of what it found came back."""
+
+    def counting(params: Any, z: Tensor, *rest: Any) -> Any:
         found = original(params, z, *rest)
         counts.forward += z.shape[0]
-        if found.requires_grad:
-            found.register_hook(lambda _: setattr(counts, "backward", counts.backward + z.shape[0]))
+        attached = [value for value in tree_leaves(found) if isinstance(value, Tensor) and value.requires_grad]
+        if attached:
+            register_multi_grad_hook(attached, lambda _: _backward(counts, z.shape[0]), mode="any")
         return found
 
-    view = copy.copy(problem)
-    object.__setattr__(view, name, counting)
-    return view
+    return counting
+
+
+def _backward(counts: Evaluations, draws: int) -> None:
+    counts.backward += draws
 
 
 def peak_memory(setting: Setting) -> int:

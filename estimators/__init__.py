@@ -7,6 +7,9 @@ from estimators.score_function.score_function import ScoreFunction as ScoreFunct
 from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
 from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
 from estimators.score_function.var_grad import VarGrad as VarGrad
+from estimators.score_function.rao_blackwell_score_function import (
+    RaoBlackwellScoreFunction as RaoBlackwellScoreFunction,
+)
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from estimators.pathwise.reparameterization import Reparameterization as Reparameterization

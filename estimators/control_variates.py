@@ -51,8 +51,8 @@ class RelaxedControlVariate(Estimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if relaxation(problem.distribution(problem.init())) is None:
             return (
-                f"{type(self).__name__}.estimate(problem={problem}): z is made neither of bits nor of one-hot "
-                "categories; use Reparameterization(), or LeaveOneOut()"
+                f"{type(self).__name__}.estimate(problem={problem}): z is made neither of independent bits nor of "
+                "one-hot categories; use Reparameterization(), or LeaveOneOut()"
             )
         return None
 

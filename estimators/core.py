@@ -11,7 +11,7 @@ import copy
 import math
 import typing
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -25,6 +25,13 @@ from estimators.spec import Spec
 type_alias = typing.TypeAlias
 Params: typing.TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
 State: typing.TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
+
+
+class Term(NamedTuple):
+    """One term of a cost, `[*S, *R, *B]`, and the coordinates of z that it is a function of: all others are idle."""
+
+    value: Tensor
+    coordinates: tuple[int, ...]
 
 
 class Problem(Spec):
@@ -48,6 +55,13 @@ class Problem(Spec):
 
         q is handed in, so that a method may pass a q of detached parameters.
         """
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Sequence[Term]:
+        """The terms that add up to the cost, each with the coordinates it reads; a hook, empty where it does not split.
+
+        A log density given other coordinates reads those too: log q(z_2 | z_1) names z_1 and z_2.
+        """
+        return ()
 
     def exact(self, params: Params) -> Tensor | None:
         """The oracle: the expected cost `[*R, *B]`, differentiable in params; None where `no_oracle` says why."""

@@ -1,12 +1,17 @@
-"""What methods need of a problem beyond its cost: a path that can be differentiated, importance weights."""
+"""What methods need of a problem beyond its cost: a path, a mean, importance weights, a cost and a q split by site."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Protocol, runtime_checkable
 
+import torch
+from torch import Tensor
 from torch.distributions import (
     Beta,
     Dirichlet,
+    Distribution,
     FisherSnedecor,
     Gamma,
     Independent,
@@ -49,3 +54,62 @@ def no_weighted_path(problem: Problem) -> str | None:
     if no_path(problem) is not None:
         return "z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
     return None
+
+
+@cache
+def has_mean(problem: Problem) -> bool:
+    """Whether q knows its mean: not where its coordinates are drawn one given another."""
+    try:
+        return problem.distribution(problem.init()).mean is not None
+    except NotImplementedError:
+        return False
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A q whose coordinates are drawn in stages: those of one stage are independent given the stages before."""
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The stage of each coordinate of z."""
+        ...
+
+    def log_prob_by_site(self, z: Tensor) -> Tensor:
+        """log q of each coordinate given the stages before its own: z `[*S, *R, *B, d]` to `[*S, *R, *B, d]`."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneStage:
+    """A q of independent coordinates: one stage, and the density of each by itself."""
+
+    q: Independent
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Zero for each coordinate."""
+        return (0,) * self.q.event_shape[0]
+
+    def log_prob_by_site(self, z: Tensor) -> Tensor:
+        """log q of each coordinate: z `[*S, *R, *B, *event]` to `[*S, *R, *B, d]`."""
+        return self.q.base_dist.log_prob(z)
+
+
+def staged(q: Distribution) -> Staged | None:
+    """q in stages: as it says itself, or in one where its coordinates are independent; None where neither is known."""
+    if isinstance(q, Staged):
+        return q
+    return OneStage(q) if isinstance(q, Independent) and q.reinterpreted_batch_ndims == 1 else None
+
+
+@cache
+def no_terms(problem: Problem) -> str | None:
+    """None where the cost comes in terms and q in stages; else which of them is wanting, with the remedy."""
+    params = problem.init()
+    q = problem.distribution(params)
+    if staged(q) is None:
+        return "q is neither independent in its coordinates nor says in which stages they are drawn; use LeaveOneOut()"
+    like = next(iter(params.values()))
+    with torch.no_grad():
+        found = problem.terms(params, like.new_zeros(q.batch_shape + q.event_shape), q)
+    return None if found else "its cost does not split into terms of some coordinates of z each; use LeaveOneOut()"

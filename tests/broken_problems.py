@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from benchmarks.problems import BernoulliToy
-from estimators.core import Params
+from estimators.core import Params, Term
 
 
 class SummedCost(BernoulliToy):
@@ -47,3 +47,31 @@ class SharedStart(BernoulliToy):
 
 
 _START = {"logits": torch.zeros(1, dtype=torch.float64)}
+
+
+class TermForgotten(BernoulliToy):
+    """The cost has one term more than `terms` lists."""
+
+    def cost(self, params: Params, z: Tensor, q: Distribution) -> Tensor:
+        return super().cost(params, z, q) + z[..., 0]
+
+
+class TermNamesTooFew(BernoulliToy):
+    """The last term reads the first coordinate, and does not say so."""
+
+    probs: tuple[float, ...] = (0.3, 0.6)
+
+    def terms(self, params: Params, z: Tensor, q: Distribution) -> list[Term]:
+        *others, last = super().terms(params, z, q)
+        return [*others[1:], Term(others[0].value + last.value, last.coordinates)]
+
+
+class TermDetached(BernoulliToy):
+    """The cost depends on a parameter, which its terms hold constant."""
+
+    def cost(self, params: Params, z: Tensor, q: Distribution) -> Tensor:
+        return super().cost(params, z, q) + params["logits"].sum(-1)
+
+    def terms(self, params: Params, z: Tensor, q: Distribution) -> list[Term]:
+        first, *others = super().terms(params, z, q)
+        return [Term(first.value + params["logits"].sum(-1).detach(), first.coordinates), *others]

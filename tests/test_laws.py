@@ -235,6 +235,9 @@ def test_bias_that_is_declared_and_not_there() -> None:
 PROBLEM_CONTROLS = {
     broken_problems.SharedStart: laws.start_is_the_same_each_time,
     broken_problems.SummedCost: laws.cost_has_the_shape_of_log_prob,
+    broken_problems.TermForgotten: laws.terms_are_the_cost,
+    broken_problems.TermNamesTooFew: laws.terms_are_the_cost,
+    broken_problems.TermDetached: laws.terms_are_the_cost,
     broken_problems.IdleParameter: laws.every_parameter_matters,
     broken_problems.SilentlyWithoutOracle: laws.oracle_or_the_reason,
     broken_problems.OracleDetached: laws.oracle_has_its_own_gradient,

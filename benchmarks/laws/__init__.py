@@ -34,6 +34,7 @@ from benchmarks.laws.problems import (
     oracle_has_its_own_gradient,
     oracle_or_the_reason,
     start_is_the_same_each_time,
+    terms_are_the_cost,
 )
 from benchmarks.laws.referee import FORM
 from benchmarks.laws.referee import judge as judge
@@ -50,6 +51,7 @@ LAWS: tuple[Law, ...] = (  # those that find most in the least time first
 PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
     start_is_the_same_each_time,
     cost_has_the_shape_of_log_prob,
+    terms_are_the_cost,
     every_parameter_matters,
     oracle_or_the_reason,
     oracle_has_its_own_gradient,

@@ -23,6 +23,7 @@ from benchmarks.problems import (
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    SigmoidBeliefNetwork,
     StepToy,
 )
 from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
@@ -93,6 +94,7 @@ FIXTURES = (
     Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
     Fixture(BernoulliVAE(latents=2, rows=3)),
     Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),
+    Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=2)),
     Fixture(Minibatch(LinearGaussian(latents=1, observed=3, rows=5), size=3)),
     Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
     Fixture(Minibatch(BayesianLogisticRegression(), size=7)),

@@ -20,6 +20,7 @@ from benchmarks.problems import (
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    SigmoidBeliefNetwork,
     StepToy,
 )
 from estimators.core import Estimator, Problem
@@ -65,6 +66,7 @@ COURT = (
     _at(LinearGaussian(latents=1, observed=2, rows=3), 2, place="posterior"),
     _at(BernoulliVAE(latents=2, rows=3), 1, 2, place="moved"),
     _at(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2), 2, place="moved"),
+    _at(SigmoidBeliefNetwork(lower=2, upper=2, rows=1), 1, 2, place="moved"),
     _at(GaussianVAE(latents=2, hidden=3, rows=3), 2, place="moved"),
     # one z for all rows, of unequal weights
     _at(BayesianLogisticRegression(), 2, place="moved"),

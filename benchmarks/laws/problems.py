@@ -10,6 +10,8 @@ from benchmarks.laws.cases import HOST, Fixture, coordinate
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from estimators.core import Params, Problem, gradient_of_sum
 
+ROUNDING = 1e-12  # times one plus the number: what the order of a sum may change
+CHANGED = 64  # draws among which every coordinate is to change
 DIFFERENCE = 1e-4  # step of the central differences that the oracle's gradient is held against
 
 
@@ -38,6 +40,34 @@ def cost_has_the_shape_of_log_prob(fixture: Fixture) -> Finding:
             if cost.shape != q.log_prob(z).shape:
                 return failed(f"cost is {list(cost.shape)}, log q(z) is {list(q.log_prob(z).shape)}")
     return passed()
+
+
+@law
+def terms_are_the_cost(fixture: Fixture) -> Finding:
+    """The terms add up to the cost, gradient included, and each is a function of the coordinates of z that it names."""
+    problem, params, z = _drawn(fixture, (2,), (CHANGED,))
+    q = problem.distribution(params)
+    terms, cost = problem.terms(params, z, q), problem.cost(params, z, problem.distribution(params))
+    if not terms:
+        return declined("the cost does not split")
+    total = torch.stack([term.value.expand_as(cost) for term in terms]).sum(0)
+    if not _close(total, cost):
+        return failed("the terms do not add up to the cost", size=float((total - cost).detach().abs().max()))
+    found, expected = gradient_of_sum(total, params), gradient_of_sum(cost, params)
+    for name, value in expected.items():
+        if not torch.allclose(found[name], value, 1e-9, 1e-9):
+            return failed("the gradients of the terms do not add up to the cost's", name)
+    other, axis = z.roll(1, 0), -len(q.event_shape)
+    for number, term in enumerate(terms):
+        named = torch.tensor(term.coordinates, dtype=torch.long)
+        moved = other.index_copy(axis, named, z.index_select(axis, named))
+        if not _close(problem.terms(params, moved, q)[number].value, term.value):
+            return failed(f"term {number} names the coordinates {term.coordinates}, and reads others too")
+    return passed(ROUNDING)
+
+
+def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    return bool(((found - expected).abs() <= ROUNDING * (1 + expected.abs())).all())
 
 
 @law

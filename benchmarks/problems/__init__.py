@@ -19,6 +19,7 @@ from benchmarks.problems.dirichlet_posterior import DirichletPosterior as Dirich
 # Auto-encoders of images
 from benchmarks.problems.gaussian_vae import GaussianVAE as GaussianVAE
 from benchmarks.problems.bernoulli_vae import BernoulliVAE as BernoulliVAE
+from benchmarks.problems.sigmoid_belief_network import SigmoidBeliefNetwork as SigmoidBeliefNetwork
 
 # Sources of problems: each replicate sees its own rows
 from benchmarks.problems.minibatch import Minibatch as Minibatch

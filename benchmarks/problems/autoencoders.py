@@ -16,12 +16,17 @@ from estimators.core import Params, linear
 
 def check_sizes(call: str, name: str, latents: int, hidden: int, rows: int | None) -> None:
     """BadInput for an unknown data set, ValueError for one that is no images or a size out of range."""
-    images = [each for each, known in data.DATA_SETS.items() if known.images]
-    if not data.find(name).images:
-        raise ValueError(f"{call}(data={name!r}): no pixels in [0, 1]; use one of {', '.join(images)}")
+    check_rows(call, name, rows)
     for field, value in (("latents", latents), ("hidden", hidden)):
         if value < 1:
             raise ValueError(f"{call}({field}={value}): a layer has at least one unit; pass 1 or more")
+
+
+def check_rows(call: str, name: str, rows: int | None) -> None:
+    """BadInput for an unknown data set, ValueError for one that is no images, or has not as many rows."""
+    images = [each for each, known in data.DATA_SETS.items() if known.images]
+    if not data.find(name).images:
+        raise ValueError(f"{call}(data={name!r}): no pixels in [0, 1]; use one of {', '.join(images)}")
     most = data.find(name).rows
     if rows is not None and not 1 <= rows <= most:
         raise ValueError(f"{call}(rows={rows}): {name} has {most} rows; pass 1 to {most}, or None for all")

@@ -13,7 +13,8 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from torch.nn.functional import logsigmoid
 
 from benchmarks import data
-from estimators.core import LatentVariableModel, Params, linear
+from benchmarks.problems.terms import by_coordinate
+from estimators.core import LatentVariableModel, Params, Term, linear
 
 NODES = 97  # of the quadrature
 REACH = 32.0  # where what is left of softplus has fallen to exp(−32)
@@ -74,6 +75,9 @@ class BayesianLogisticRegression(LatentVariableModel):
             return logsigmoid(z @ signed.mT).sum(-1)
         no_bias = signed.new_zeros(signed.shape[:-1])  # every replicate has rows of its own: they act as its weights
         return logsigmoid(linear(z.unsqueeze(-2), signed, no_bias)).sum((-2, -1))
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
+        return by_coordinate(self, params, z, q)
 
     def exact(self, params: Params) -> Tensor:
         wide = {name: value.double() for name, value in params.items()}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent
 
-from estimators.core import Params, Problem
+from estimators.core import Params, Problem, Term
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class BernoulliToy(Problem):
 
     def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
         return ((z - self.target) ** 2).sum(-1)
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
+        return [Term(value, (i,)) for i, value in enumerate(((z - self.target) ** 2).unbind(-1))]
 
     def exact(self, params: Params) -> Tensor:
         prob = params["logits"].sigmoid()

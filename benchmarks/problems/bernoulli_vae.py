@@ -13,7 +13,8 @@ from torch.nn.functional import logsigmoid
 from benchmarks import data
 from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
-from estimators.core import LatentVariableModel, Params
+from benchmarks.problems.terms import by_coordinate
+from estimators.core import LatentVariableModel, Params, Term
 
 MOST_LATENTS = 12  # that are enumerated
 MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
@@ -93,6 +94,9 @@ class BernoulliVAE(LatentVariableModel):
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         return pixels_log_likelihood(self._logits(params, "decoder", z), self.observations(params))
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
+        return by_coordinate(self, params, z, q)
 
     def exact(self, params: Params) -> Tensor | None:
         if self.no_oracle is not None:

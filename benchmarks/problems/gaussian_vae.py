@@ -11,7 +11,8 @@ from torch.distributions import Distribution, Independent, Normal
 
 from benchmarks import data
 from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
-from estimators.core import LatentVariableModel, Params
+from benchmarks.problems.terms import by_coordinate
+from estimators.core import LatentVariableModel, Params, Term
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,9 @@ class GaussianVAE(LatentVariableModel):
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         logits = layer(params, "decoder_logits", layer(params, "decoder_hidden", z).tanh())
         return pixels_log_likelihood(logits, self.observations(params))
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
+        return by_coordinate(self, params, z, q)
 
     @property
     def no_oracle(self) -> str:

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
-from estimators.core import LatentVariableModel, Params, linear
+from benchmarks.problems.terms import by_coordinate
+from estimators.core import LatentVariableModel, Params, Term, linear
 
 GRID = 1025  # points of z for the bounds of several draws: log w may change by e^20 within a standard deviation
 
@@ -108,6 +109,9 @@ class LinearGaussian(LatentVariableModel):
         mean = linear(z, params["weight"], params["bias"])
         noise = params["log_noise"].exp().unsqueeze(-1)
         return Normal(mean, noise, validate_args=False).log_prob(self.observations(params)).sum(-1)
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
+        return by_coordinate(self, params, z, q)
 
     def exact(self, params: Params) -> Tensor:
         q = self.distribution(params)

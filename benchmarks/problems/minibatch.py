@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.core import LatentVariableModel, Params, Problem
+from estimators.core import LatentVariableModel, Params, Problem, Term
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Minibatch(Problem):
 
     def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
         return self.problem.cost(params, z, q)
+
+    def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Sequence[Term]:
+        return self.problem.terms(params, z, q)
 
     def exact(self, params: Params) -> Tensor | None:
         return self.problem.exact(params)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator, detached, reparameterizable
+from estimators.needs import has_mean
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class StraightThrough(SurrogateEstimator):
                 f"{call}: z is continuous, and differentiating as if a draw were "
                 "its mean would lose the scale; use Reparameterization()"
             )
+        if not has_mean(problem):
+            return f"{call}: the mean of q is not known, as its coordinates are drawn in stages; use LeaveOneOut()"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

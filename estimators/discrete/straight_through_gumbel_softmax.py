@@ -41,8 +41,8 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if relaxation(problem.distribution(problem.init())) is None:
             return (
-                f"StraightThroughGumbelSoftmax.estimate(problem={problem}): z is made neither of bits nor of one-hot "
-                "categories; use Reparameterization(), or LeaveOneOut()"
+                f"StraightThroughGumbelSoftmax.estimate(problem={problem}): z is made neither of independent bits nor "
+                "of one-hot categories; use Reparameterization(), or LeaveOneOut()"
             )
         return None
 

@@ -137,7 +137,7 @@ def test_learning_lowers_the_variance(cls: type[REBAR] | type[RELAX]) -> None:
 
 @both
 def test_refusals(cls: type[REBAR] | type[RELAX]) -> None:
-    assert "neither of bits nor of one-hot categories" in (cls().refuses(GaussianToy(), 1) or "")
+    assert "neither of independent bits nor of one-hot categories" in (cls().refuses(GaussianToy(), 1) or "")
     problem = GaussianToy()
     state = cls().init(problem, problem.init())
     with pytest.raises(ValueError, match="no relaxation"):

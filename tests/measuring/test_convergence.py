@@ -14,7 +14,7 @@ from benchmarks.block import Setting, lifted
 from benchmarks.solvers import Adam
 from benchmarks.store import Store
 from benchmarks.study import Training
-from estimators import ExactGradient, LeaveOneOut, Reparameterization, ScoreFunction
+from estimators import ExactGradient, LeaveOneOut, RaoBlackwellScoreFunction, Reparameterization, ScoreFunction
 
 LINEAR = "LinearGaussian(rows=16)"
 
@@ -98,6 +98,9 @@ def test_refused_and_measured_runs_are_stored_with_their_seconds(tmp_path: Path)
         (LINEAR, ScoreFunction(), 3, 3),  # the model's own parameters need the backward pass
         ("BayesianLogisticRegression()", LeaveOneOut(), 3, 0),
         ("Minibatch(LinearGaussian(), size=4)", Reparameterization(), 3, 3),
+        ("BernoulliToy(probs=(0.3, 0.6))", RaoBlackwellScoreFunction(), 3, 0),  # the cost in terms is the cost once
+        (LINEAR, RaoBlackwellScoreFunction(), 3, 3),
+        ("SigmoidBeliefNetwork(rows=4)", RaoBlackwellScoreFunction(), 3, 3),
     ],
 )
 def test_evaluations_are_counted(problem: str, estimator: ScoreFunction, forward: int, backward: int) -> None:

@@ -19,6 +19,7 @@ from benchmarks.problems import (
     GaussianToy,
     GaussianVAE,
     LinearGaussian,
+    SigmoidBeliefNetwork,
     StepToy,
 )
 from estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
@@ -39,6 +40,7 @@ PROBLEMS = [
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
+    SigmoidBeliefNetwork(rows=6, lower=2, upper=3),
 ]
 WITH_ORACLE = [problem for problem in PROBLEMS if problem.no_oracle is None]
 MODELS = [problem for problem in PROBLEMS if isinstance(problem, LatentVariableModel)]

@@ -1,0 +1,64 @@
+"""The Rao-Blackwellised score function: each site's score is weighed only by the terms downstream of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.core import Params, Problem, State, SurrogateEstimator, Term, detached
+from estimators.needs import no_terms, staged
+
+
+@dataclass(frozen=True)
+class RaoBlackwellScoreFunction(SurrogateEstimator):
+    """Weigh the score of each coordinate of z by those terms of the cost that its draw can change.
+
+    With z_1 … z_K ~ q, the score s_i = ∇ log q(z_i | earlier stages) of each site i and cost = Σ_t f_t:
+
+        g = 1/K Σ_k [ Σ_i s_i(z_k) Σ_{t downstream of i} f_t(z_k) + ∂cost(z_k)/∂params ]
+
+    A term is downstream of site i where it reads z_i, or a coordinate of a later stage, whose distribution may depend
+    on z_i. Unbiased: every other f_t reads only coordinates that are independent of z_i given the stages before, and
+    given those s_i has mean zero, so that E[s_i f_t] = 0.
+
+    The variance need not fall, whatever the name promises: what is left out has no mean against s_i, but may cancel
+    some noise of what stays, as the log q_j of one's own layer do against log p. At the start of a sigmoid belief
+    network the upper layer's variance falls to a four-hundredth (3 + 2 bits), and the lower layer's rises: by a
+    twentieth there, twofold with 32 + 16 bits. Where q is the posterior the cost is a constant, and its parts are not.
+
+    Shapes: draws `[K, *R, *B, d]`, terms `[K, *R, *B, T]`, weights `[K, *R, *B, d]`, gradient as the parameters.
+
+    Reference: Black Box Variational Inference, Rajesh Ranganath, Sean Gerrish, David M. Blei, 2014.
+
+    The paper's section 3.1, for q of independent coordinates; stages are as in Gradient Estimation Using Stochastic
+    Computation Graphs, John Schulman, Nicolas Heess, Theophane Weber, Pieter Abbeel, 2015.
+    """
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        reason = no_terms(problem)
+        return None if reason is None else f"RaoBlackwellScoreFunction.estimate(problem={problem}): {reason}"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        sites = staged(q)
+        if sites is None:
+            raise ValueError(f"RaoBlackwellScoreFunction.estimate(problem={problem}): {no_terms(problem)}")
+        z = q.sample((num_samples,))
+        terms = problem.terms(params, z, problem.distribution(detached(params)))
+        values = torch.stack([term.value for term in terms], -1)
+        weights = values.detach() @ downstream(terms, sites.stages).to(values)
+        return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
+
+
+def downstream(terms: Sequence[Term], stages: tuple[int, ...]) -> Tensor:
+    """Whether each term can be changed by the draw of each site: `[T, d]`."""
+    last = [max((stages[i] for i in term.coordinates), default=-1) for term in terms]
+    return torch.tensor(
+        [
+            [i in term.coordinates or stage < latest for i, stage in enumerate(stages)]
+            for term, latest in zip(terms, last, strict=True)
+        ]
+    )
