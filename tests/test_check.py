@@ -11,24 +11,20 @@ import json
 import re
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 import estimators
 from benchmarks import check_table
 from benchmarks.cli import main
 from benchmarks.laws import Case, Fixture
-from benchmarks.laws.controls import Control, best_control, gradients
 from benchmarks.laws.court import COURT, Trial, tried
 from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.laws.hotelling import look, mean_by_monte_carlo
+from benchmarks.laws.hotelling import mean_by_monte_carlo
 from benchmarks.laws.referee import Ruling, Verdict, judge, outcome, rule
-from benchmarks.problems import BayesianLogisticRegression, BernoulliToy, GaussianToy, GaussianVAE, LinearGaussian
+from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from estimators.core import Estimate, Estimator, Params, Problem, State
 from tests import broken, broken_contract
@@ -107,43 +103,6 @@ def test_nothing_judged_is_undecided() -> None:
     refused = judge(StickingTheLanding(), [BIT])
     assert refused.verdict == "undecided"
     assert "no log q" in refused.laws[0].detail
-
-
-NO_ORACLE = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
-
-
-def test_without_an_oracle_a_method_of_known_mean_is_the_judge() -> None:
-    verdict = judge(StickingTheLanding(), [NO_ORACLE])
-    assert verdict.verdict == "right"
-    last = next(ruling for ruling in verdict.laws if ruling.law == "mean_of_many_is_exact")
-    assert "less Reparameterization() on the same draws" in last.detail
-    wrong = judge(broken.Nudged(by=0.01), [NO_ORACLE])
-    found = next(ruling for ruling in wrong.laws if ruling.law == "mean_of_many_is_exact")
-    assert wrong.verdict == "wrong"
-    assert abs(found.size or 0.0) > 2 * (found.visible or 0.0) > 0
-
-
-def test_a_control_sees_smaller_biases_than_chance_alone() -> None:
-    """On the same fixture, with a quarter of the replicates: the mean's standard error falls, and no right one fails."""
-    case = Case(LeaveOneOut(), Fixture(BayesianLogisticRegression()), 2)
-    exact = case.exact()
-    assert exact is not None
-    truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
-    control = best_control(case, truth)
-    assert control is not None
-    alone, controlled = look(case, truth, 2**11, 5), look(case, truth, 2**11, 5, control)
-    assert controlled.stderr < alone.stderr / 2
-    assert controlled.p_value > 1e-4
-
-
-def test_a_biased_control_would_be_seen() -> None:
-    """The control's mean is taken from the oracle: one that is off by its slope times 0.1 is off by that."""
-    case = Case(ScoreFunction(), Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"), 1)
-    other = replace(case, estimator=broken.Nudged(by=0.1))
-    gradient, truth = gradients(case, 2**12, 3), np.zeros(2)
-    control = Control(other, np.ones(2), gradients(case, 2**12, 3).mean(0))
-    shifted = gradient - control.deviations(2**12, 3)
-    assert np.abs(shifted.mean(0) - gradient.mean(0) - truth).max() > 0.05
 
 
 def test_outcome() -> None:

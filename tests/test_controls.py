@@ -1,0 +1,68 @@
+"""The law of the mean with a control: a method of known mean, on the same draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from benchmarks.laws import Case, Fixture
+from benchmarks.laws.controls import Control, best_control, gradients
+from benchmarks.laws.court import Trial
+from benchmarks.laws.hotelling import look
+from benchmarks.laws.referee import Ruling, Verdict, judge
+from benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
+from estimators import ScoreFunction, StickingTheLanding
+from estimators.core import Estimate, Params, Problem, State
+
+NO_ORACLE = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
+REGRESSION = Case(StickingTheLanding(), Fixture(BayesianLogisticRegression()), 2)
+
+
+class Shrunk(StickingTheLanding):
+    """A hundredth is missing from every gradient."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        found = super().estimate(problem, params, state, num_samples)
+        return Estimate({name: 0.99 * value for name, value in found.gradient.items()}, found.state)
+
+
+def of_the_mean(verdict: Verdict) -> Ruling:
+    return next(ruling for ruling in verdict.laws if ruling.law == "mean_of_many_is_exact")
+
+
+def test_without_an_oracle_a_method_of_known_mean_is_the_judge() -> None:
+    verdict = judge(StickingTheLanding(), [NO_ORACLE])
+    assert verdict.verdict == "right"
+    assert "less Reparameterization() on the same draws" in of_the_mean(verdict).detail
+    wrong = judge(Shrunk(), [NO_ORACLE])
+    found = of_the_mean(wrong)
+    assert wrong.verdict == "wrong"
+    assert (found.status, found.coordinate is not None) == ("failed", True)
+
+
+def test_a_control_sees_smaller_biases_than_chance_alone() -> None:
+    """A hundredth of the gradient, at 2048 replicates: seen with the control (p < 1e-9), and not without (p > 0.01)."""
+    exact = REGRESSION.exact()
+    assert exact is not None
+    truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
+    control = best_control(REGRESSION, truth)
+    assert control is not None
+    right = look(REGRESSION, truth, 2**11, 5, control)
+    assert right.stderr < look(REGRESSION, truth, 2**11, 5).stderr / 50
+    assert right.p_value > 1e-4  # one false alarm in 10 000, at a fixed seed
+    wrong = replace(REGRESSION, estimator=Shrunk())
+    assert look(wrong, truth, 2**11, 5, control).p_value < 1e-9
+    assert look(wrong, truth, 2**11, 5).p_value > 0.01
+
+
+def test_deviations_of_a_control_have_mean_zero() -> None:
+    """Within five standard errors, at 2^14 replicates, and not if the mean is off by a tenth."""
+    case = Case(ScoreFunction(), Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"), 1)
+    exact = case.exact()
+    assert exact is not None
+    truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
+    spread = 5 * gradients(case, 2**14, 3).std(0) / 2**7
+    assert (np.abs(Control(case, np.ones(2), truth).deviations(2**14, 4).mean(0)) < spread).all()
+    assert not (np.abs(Control(case, np.ones(2), truth + 0.3).deviations(2**14, 4).mean(0)) < spread).all()
