@@ -17,6 +17,13 @@ from estimators.pathwise.reparameterization_analytic_kl import (
     ReparameterizationAnalyticKL as ReparameterizationAnalyticKL,
 )
 from estimators.pathwise.sticking_the_landing import StickingTheLanding as StickingTheLanding
+from estimators.pathwise.antithetic import Antithetic as Antithetic
+
+# Measure-valued: needs a Gaussian q, and evaluations for each of its coordinates; the cost may have steps
+from estimators.measure_valued.measure_valued import MeasureValued as MeasureValued
+from estimators.measure_valued.measure_valued_independent import (
+    MeasureValuedIndependent as MeasureValuedIndependent,
+)
 
 # Discrete
 from estimators.discrete.straight_through import StraightThrough as StraightThrough

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.block import block_seed, block_size, lifted, seeded
-from benchmarks.laws.cases import HOST, Case, coordinate, warmed
+from benchmarks.laws.cases import HOST, MOST_AT_ONCE, Case, coordinate, warmed
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.moments import Array
 
 REPLICATES = 2**16  # of the first look
 FEWEST = 2**13  # heavy tails need as many
+FEWEST_OF_THE_DEAR = 2**10  # where one estimate makes DEAR evaluations of the cost for each of its draws
+DEAR = 16
 AGAIN = 4  # times as many in the look that decides
 SUSPICIOUS = 0.02  # p of the first look, below which there is a second
 LEVEL = 0.001  # by default, over the cells of one estimator
@@ -76,6 +78,7 @@ def look(case: Case, truth: Array, replicates: int, seed: int) -> Look:
     """At least so many independent estimates, against the exact gradient `[P]`."""
     sums = Sums(truth)
     size = block_size(case.fixture.problem, case.num_samples, case.fixture.params)
+    size = min(size, max(MOST_AT_ONCE // case.numbers(), 1))
     for index in range(-(-replicates // size)):
         sums.add(_block(case, size, block_seed(case.fixture.problem, case.num_samples, "check", seed, size, index)))
     return _judged(sums)
@@ -135,8 +138,10 @@ def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0) -> Callable[[Case],
         if exact is None:
             return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
         truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
-        room = MOST_NUMBERS // max(len(truth), case.num_samples * case.fixture.problem.footprint)
-        return _decided(case, truth, min(max(room, FEWEST), REPLICATES), level / CELLS, seed)
+        draws = max(len(truth), case.num_samples * case.fixture.problem.footprint)
+        fewest = FEWEST if case.numbers() < DEAR * draws else FEWEST_OF_THE_DEAR
+        room = MOST_NUMBERS // max(draws, case.numbers())
+        return _decided(case, truth, min(max(room, fewest), REPLICATES), level / CELLS, seed)
 
     return mean_of_many_is_exact
 
