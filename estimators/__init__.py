@@ -5,6 +5,7 @@ from estimators.core import Estimator
 # Score function: needs the density only
 from estimators.score_function.score_function import ScoreFunction as ScoreFunction
 from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
+from estimators.score_function.nvil import NVIL as NVIL
 from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
 from estimators.score_function.var_grad import VarGrad as VarGrad
 

@@ -147,7 +147,7 @@ def steps_coupled(edges: tuple[float, ...], loc: float, scale: float) -> tuple[A
     x = [(edge - loc) / scale for edge in edges]
     mean = sum(-stats.norm.pdf(each) / scale for each in x)
     mean_scale = sum(each * stats.norm.pdf(each) / scale for each in x)
-    pairs = [sorted((abs(a), abs(b))) + [a * b > 0] for a, b in itertools.product(x, x)]
+    pairs = [(min(abs(a), abs(b)), max(abs(a), abs(b)), a * b > 0) for a, b in itertools.product(x, x)]
     square = sum(math.exp(-(far**2) / 2) for _, far, _ in pairs) / (2 * math.pi * scale**2)
     square_scale = sum(near * stats.norm.pdf(far) for near, far, same in pairs if same) / scale**2
     return in_logs((-mean, square - mean**2), (mean_scale, square_scale - mean_scale**2), scale)
