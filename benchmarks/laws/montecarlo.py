@@ -21,8 +21,8 @@ LEVEL = 1e-6  # chance that one case is failed wrongly, over all of its coordina
 REPLICATES = 16384  # of a test of bias
 FEWER = 4096  # of a test of the variance's fall, and of a test of bias whose blocks are small
 FEW, MANY = 2, 8  # draws between which the variance has to fall
-FEWEST = 256  # where MOST_NUMBERS allows no more
-MOST_NUMBERS = 2**26  # of all evaluations of the cost, over all replicates: for those who make hundreds in an estimate
+FEWEST = 128  # where MOST_NUMBERS allows no more
+MOST_NUMBERS = 2**25  # of all evaluations of the cost, over all replicates: for those who make hundreds in an estimate
 ROUNDING = 64 * 2.0**-52  # of the largest number involved
 
 

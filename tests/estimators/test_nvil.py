@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -48,6 +49,7 @@ def enumerated(of_rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
+@cache
 def learned(rate: float = 0.1, decay: float = 0.9) -> Any:
     return warm_state(Setting(PROBLEM, NVIL(rate, decay), 1, PARAMS), 3)
 
