@@ -5,6 +5,7 @@ from estimators.core import Estimator
 # Score function: needs the density only
 from estimators.score_function.score_function import ScoreFunction as ScoreFunction
 from estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
+from estimators.score_function.nvil import NVIL as NVIL
 from estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
 from estimators.score_function.var_grad import VarGrad as VarGrad
 from estimators.score_function.rao_blackwell_score_function import (
@@ -20,6 +21,13 @@ from estimators.pathwise.reparameterization_analytic_kl import (
     ReparameterizationAnalyticKL as ReparameterizationAnalyticKL,
 )
 from estimators.pathwise.sticking_the_landing import StickingTheLanding as StickingTheLanding
+from estimators.pathwise.antithetic import Antithetic as Antithetic
+
+# Measure-valued: needs a Gaussian q, and evaluations for each of its coordinates; the cost may have steps
+from estimators.measure_valued.measure_valued import MeasureValued as MeasureValued
+from estimators.measure_valued.measure_valued_independent import (
+    MeasureValuedIndependent as MeasureValuedIndependent,
+)
 
 # Discrete
 from estimators.discrete.straight_through import StraightThrough as StraightThrough

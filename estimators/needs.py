@@ -1,4 +1,4 @@
-"""What methods need of a problem beyond its cost: a path, a mean, importance weights, a cost and a q split by site."""
+"""What methods need of a problem beyond its cost: a path, a mean, Gaussians, importance weights, a split by site."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch.distributions import (
     FisherSnedecor,
     Gamma,
     Independent,
+    Normal,
     StudentT,
     TransformedDistribution,
 )
@@ -113,3 +114,17 @@ def no_terms(problem: Problem) -> str | None:
     with torch.no_grad():
         found = problem.terms(params, like.new_zeros(q.batch_shape + q.event_shape), q)
     return None if found else "its cost does not split into terms of some coordinates of z each; use LeaveOneOut()"
+
+
+def gaussian_factors(q: Distribution) -> tuple[Tensor, Tensor] | None:
+    """The location and scale `[*R, *B, d]` of q's independent Gaussian coordinates; None where q is anything else."""
+    factor = q.base_dist if isinstance(q, Independent) else None
+    return (factor.loc, factor.scale) if isinstance(factor, Normal) and len(q.event_shape) == 1 else None
+
+
+@cache
+def no_gaussian_factors(problem: Problem) -> str | None:
+    """None where q is a product of Gaussians; else why not, with the remedy."""
+    if gaussian_factors(problem.distribution(problem.init())) is None:
+        return "z is no vector of independent Gaussians; use a score-function method such as LeaveOneOut()"
+    return None

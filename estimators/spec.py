@@ -36,6 +36,10 @@ class Spec(ABC):
 
     def __str__(self) -> str:
         cls = type(self)
+        if not dataclasses.is_dataclass(cls):
+            raise TypeError(
+                f"{cls.__name__} is no dataclass: put @dataclass(frozen=True) above it, as a spec is its fields"
+            )
         builtin = cls.__module__.split(".")[0] in ("estimators", "benchmarks")
         fields = [f for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
         arguments = ", ".join(f"{f.name}={_literal(getattr(self, f.name))}" for f in fields)

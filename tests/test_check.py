@@ -27,7 +27,7 @@ from benchmarks.laws.referee import Ruling, Verdict, judge, outcome, rule
 from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from estimators.core import Estimate, Estimator, Params, Problem, State
-from tests import broken, broken_contract
+from tests import broken, broken_contract, broken_measure, broken_state
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
@@ -38,14 +38,17 @@ BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
 
 def controls() -> list[Estimator]:
     """Every wrong estimator of the tests, and not what they are made of."""
-    right = (broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing)
+    right = (
+        *(broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing),
+        *(broken_measure.Differences, broken_measure.Mirrored, broken_state.Learned),
+    )
     special = {
         broken.Nudged: broken.Nudged(by=0.01),
         broken_contract.TextLosesField: broken_contract.TextLosesField(0.3),
     }
     classes = {
         cls
-        for module in (broken, broken_contract)
+        for module in (broken, broken_contract, broken_measure, broken_state)
         for _, cls in inspect.getmembers(module, inspect.isclass)
         if cls.__module__ == module.__name__ and cls not in right and issubclass(cls, Estimator)
     }

@@ -64,9 +64,15 @@ def allowed(file: str, name: str) -> bool:
     if file in first:
         base_of = {"estimators/core.py": "estimators.spec", "estimators/needs.py": "estimators.core"}
         return base in ("torch", "jaxtyping") or name == base_of.get(file)
-    shared = ("estimators.core", "estimators.couplings", "estimators.needs", "estimators.control_variates")
-    if file == "estimators/control_variates.py":
-        return name in shared[:3] or base == "torch"
+    shared = (
+        "estimators.core",
+        "estimators.couplings",
+        "estimators.needs",
+        "estimators.control_variates",
+        "estimators.weak_derivatives",
+    )
+    if file in ("estimators/control_variates.py", "estimators/weak_derivatives.py"):
+        return name in shared[:3] or base in ("torch", "jaxtyping")
     if file.startswith("estimators/"):
         return name in shared or base in ("torch", "jaxtyping")
     if file == "benchmarks/problems/__init__.py":

@@ -33,12 +33,18 @@ def bits(problem: Problem) -> bool:
     return isinstance(q, Independent) and isinstance(q.base_dist, Bernoulli)
 
 
+def by_replicate(weight: Tensor, value: Tensor) -> Tensor:
+    """One number for each replicate, in as many axes as `value`."""
+    return weight.reshape((*weight.shape, *[1] * (value.dim() - weight.dim())))
+
+
 def scored(problem: Problem, params: Params, z: Tensor, baseline: Tensor | float = 0.0) -> Tensor:
     """The score function's loss for given draws, `[K, *R, *B]`."""
     cost = problem.cost(params, z, problem.distribution(detached(params)))
     return (cost.detach() - baseline) * problem.distribution(params).log_prob(z) + cost
 
 
+@dataclass(frozen=True)
 class OfNormals(SurrogateEstimator):
     """What draws a normal z in some way of its own."""
 
@@ -56,6 +62,7 @@ class OfNormals(SurrogateEstimator):
         return problem.cost(params, q.mean + q.stddev * noise, q).mean(0), state
 
 
+@dataclass(frozen=True)
 class InverseDistribution(OfNormals):
     """Φ⁻¹ of a uniform number."""
 
@@ -63,6 +70,7 @@ class InverseDistribution(OfNormals):
         return torch.special.ndtri(torch.rand(shape, dtype=like.dtype).clamp(1e-300, 1 - 1e-16))
 
 
+@dataclass(frozen=True)
 class BoxMuller(OfNormals):
     """The root of an exponential number, and an angle."""
 
@@ -71,6 +79,7 @@ class BoxMuller(OfNormals):
         return radius * (2 * math.pi * torch.rand(shape, dtype=like.dtype)).cos()
 
 
+@dataclass(frozen=True)
 class SumOfTwo(OfNormals):
     """Two normal numbers, added with weights whose squares add up to one."""
 
@@ -79,6 +88,7 @@ class SumOfTwo(OfNormals):
         return 0.6 * two[0] - 0.8 * two[1]
 
 
+@dataclass(frozen=True)
 class RandomSign(OfNormals):
     """The size of a normal number, with a sign that is drawn apart."""
 
@@ -87,6 +97,7 @@ class RandomSign(OfNormals):
         return sign * torch.randn(shape, dtype=like.dtype).abs()
 
 
+@dataclass(frozen=True)
 class ImportanceSampled(SurrogateEstimator):
     """z from a wider normal, weighted: the score function off its distribution."""
 
@@ -101,6 +112,7 @@ class ImportanceSampled(SurrogateEstimator):
         return (weight * scored(problem, params, z)).mean(0), state
 
 
+@dataclass(frozen=True)
 class RandomBaseline(SurrogateEstimator):
     """Its baseline is a normal number that has nothing to do with anything."""
 
@@ -110,6 +122,7 @@ class RandomBaseline(SurrogateEstimator):
         return scored(problem, params, z, torch.randn(shape, dtype=z.dtype)).mean(0), state
 
 
+@dataclass(frozen=True)
 class OtherHalf(SurrogateEstimator):
     """The mean cost of each half of the draws is the other half's baseline."""
 
@@ -124,6 +137,7 @@ class OtherHalf(SurrogateEstimator):
         return scored(problem, params, z, baseline).mean(0), state
 
 
+@dataclass(frozen=True)
 class MedianOfOthers(SurrogateEstimator):
     """Each draw's baseline is a median of the other draws' costs."""
 
@@ -137,6 +151,7 @@ class MedianOfOthers(SurrogateEstimator):
         return scored(problem, params, z, torch.stack(others)).mean(0), state
 
 
+@dataclass(frozen=True)
 class RescaledMean(SurrogateEstimator):
     """The mean of all draws as a baseline, its own included, and K/(K − 1) to make up for it."""
 
@@ -151,6 +166,7 @@ class RescaledMean(SurrogateEstimator):
         return (weight * q.log_prob(z) + cost).mean(0), state
 
 
+@dataclass(frozen=True)
 class ConstantControl(SurrogateEstimator):
     """A third of the score is taken off, whatever the cost."""
 
@@ -165,16 +181,18 @@ class Delayed(SurrogateEstimator):
 
     def init(self, problem: Problem, params: Params) -> State:
         like = next(iter(params.values()))
-        return {"last": like.new_zeros(replicate_axes(problem, params)), "before": like.new_zeros(replicate_axes(problem, params))}  # fmt: skip
+        none = like.new_zeros(replicate_axes(problem, params))
+        return {"last": none, "before": none.clone()}
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).sample((num_samples,))
         cost = problem.cost(params, z, problem.distribution(params)).detach().mean(0)
-        before = state["before"].reshape((*state["before"].shape, *[1] * (cost.dim() - state["before"].dim())))
+        before = by_replicate(state["before"], cost)
         mean = cost.reshape((*state["before"].shape, -1)).mean(-1)
         return scored(problem, params, z, before).mean(0), {"last": mean, "before": state["last"]}
 
 
+@dataclass(frozen=True)
 class GumbelArgmax(SurrogateEstimator):
     """Categories drawn as the largest of perturbed logits."""
 
@@ -189,6 +207,7 @@ class GumbelArgmax(SurrogateEstimator):
         return scored(problem, params, z).mean(0), state
 
 
+@dataclass(frozen=True)
 class IndexDrawn(SurrogateEstimator):
     """Categories drawn as indices, through another distribution than the problem's."""
 
@@ -201,6 +220,7 @@ class IndexDrawn(SurrogateEstimator):
         return scored(problem, params, z).mean(0), state
 
 
+@dataclass(frozen=True)
 class RotatedBits(SurrogateEstimator):
     """The draws of each bit are made from one uniform number, turned by a K-th of the circle from draw to draw."""
 
@@ -214,6 +234,7 @@ class RotatedBits(SurrogateEstimator):
         return scored(problem, params, z).mean(0), state
 
 
+@dataclass(frozen=True)
 class OneSiteAtATime(SurrogateEstimator):
     """The score of one bit only, chosen at random for each draw, times their number."""
 
@@ -228,6 +249,7 @@ class OneSiteAtATime(SurrogateEstimator):
         return (cost.detach() * score + cost).mean(0), state
 
 
+@dataclass(frozen=True)
 class Both(Estimator):
     """A third of the score function and two thirds of the path."""
 
@@ -240,22 +262,21 @@ class Both(Estimator):
         return Estimate({name: score[name] / 3 + 2 * path[name] / 3 for name in params}, state)
 
 
+@dataclass(frozen=True)
 class TossedCoin(Estimator):
     """The score function or the path, whatever a coin says, with a coin for each replicate."""
 
     refuses = Both.refuses
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
-        found = [
-            each.estimate(problem, params, (), num_samples).gradient for each in (ScoreFunction(), Reparameterization())
-        ]
-        replicates = replicate_axes(problem, params)
-        like = next(iter(params.values()))
-        coin = torch.bernoulli(torch.full(replicates, 0.5, dtype=like.dtype))
-        sides = {name: coin.reshape((*replicates, *[1] * (value.dim() - coin.dim()))) for name, value in params.items()}
-        return Estimate({name: sides[name] * found[0][name] + (1 - sides[name]) * found[1][name] for name in params}, state)  # fmt: skip
+        score = ScoreFunction().estimate(problem, params, (), num_samples).gradient
+        path = Reparameterization().estimate(problem, params, (), num_samples).gradient
+        coin = torch.bernoulli(torch.full(replicate_axes(problem, params), 0.5, dtype=torch.float64))
+        heads = {name: by_replicate(coin, value) > 0 for name, value in params.items()}
+        return Estimate({name: torch.where(heads[name], score[name], path[name]) for name in params}, state)
 
 
+@dataclass(frozen=True)
 class Roulette(Estimator):
     """Three times leave-one-out's gradient, and mostly nothing at all."""
 
@@ -264,13 +285,13 @@ class Roulette(Estimator):
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         gradient = LeaveOneOut().estimate(problem, params, (), num_samples).gradient
-        replicates, like = replicate_axes(problem, params), next(iter(params.values()))
-        weights = [
-            torch.bernoulli(torch.full((num_samples, *replicates), 1 / 3, dtype=like.dtype)).mean(0) for _ in (0,)
-        ]
-        return Estimate({name: 3 * weights[0].reshape((*replicates, *[1] * (value.dim() - len(replicates)))) * value for name, value in gradient.items()}, state)  # fmt: skip
+        spins = torch.full((num_samples, *replicate_axes(problem, params)), 1 / 3, dtype=torch.float64)
+        weight = 3 * torch.bernoulli(spins).mean(0)
+        weighted = {name: (by_replicate(weight, value) * value).to(value.dtype) for name, value in gradient.items()}
+        return Estimate(weighted, state)
 
 
+@dataclass(frozen=True)
 class NoisyTruth(Estimator):
     """The exact gradient, and a normal number in each coordinate that no draw of z has to do with."""
 
@@ -279,12 +300,12 @@ class NoisyTruth(Estimator):
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         gradient = ExactGradient().estimate(problem, params, (), num_samples).gradient
-        noise = {
-            name: torch.randn((num_samples, *value.shape), dtype=value.dtype).mean(0) for name, value in params.items()
-        }
-        return Estimate({name: gradient[name] + noise[name] for name in params}, state)
+        for name, value in params.items():
+            gradient[name] = gradient[name] + torch.randn((num_samples, *value.shape), dtype=value.dtype).mean(0)
+        return Estimate(gradient, state)
 
 
+@dataclass(frozen=True)
 class RandomWeight(SurrogateEstimator):
     """Each draw's loss is weighted by a log-normal number of mean one."""
 

@@ -26,9 +26,11 @@ from benchmarks.problems import (
     SigmoidBeliefNetwork,
     StepToy,
 )
+from benchmarks.timing import count_evaluations
 from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
 HOST = torch.device("cpu")
+MOST_AT_ONCE = 2**24  # numbers that the evaluations of the cost may take in one estimate of a law
 SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square
 
 
@@ -129,8 +131,15 @@ class Case:
         return self.estimator.deterministic and not self.fixture.is_source
 
     def replicates(self, wanted: int) -> int:
-        """How many replicates to look at: a few are enough where nothing is drawn, and oracles are dear."""
-        return min(wanted, 5) if self.estimator.deterministic else wanted
+        """How many replicates to look at: a few are enough where nothing is drawn, and oracles are dear.
+
+        A few have to be enough, too, for an estimator that evaluates the cost hundreds of times.
+        """
+        return min(wanted, 5 if self.estimator.deterministic else max(5, MOST_AT_ONCE // self.numbers()))
+
+    def numbers(self, num_samples: int | None = None) -> int:
+        """How many numbers the draws and their costs take, in all evaluations that one replicate makes."""
+        return _numbers(self.estimator, self.fixture, num_samples or self.num_samples)
 
     def params(self, replicates: Sequence[int], dtype: torch.dtype = torch.float64) -> Params:
         """The fixture's parameters as equal replicates, in tensors of their own."""
@@ -143,7 +152,8 @@ class Case:
             return self.estimator.init(problem, params)
         first = next(iter(self.fixture.params))
         replicates = params[first].shape[: params[first].dim() - self.fixture.params[first].dim()]
-        return lifted(warmed(self), replicates[0])
+        state = lifted(warmed(self), replicates[0])
+        return tree_map(lambda leaf: leaf.to(params[first].dtype) if leaf.is_floating_point() else leaf, state)
 
     def estimate(self, params: Params, seed: int = 1) -> Estimate:
         """One estimate for every replicate of `params`, from the seed."""
@@ -166,6 +176,13 @@ def _replicates(case: Case, params: Params) -> int:
     name, value = next(iter(case.fixture.params.items()))
     given = params[name].shape
     return given[: len(given) - value.dim()].numel()
+
+
+@cache
+def _numbers(estimator: Estimator, fixture: Fixture, num_samples: int) -> int:
+    q = fixture.problem.distribution(fixture.params)
+    draw = max(fixture.problem.footprint, q.batch_shape.numel() * q.event_shape.numel())
+    return max(count_evaluations(Setting(fixture.problem, estimator, num_samples, fixture.params)).forward, 1) * draw
 
 
 def warmed(case: Case) -> State:

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from benchmarks import specs
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, Fixture, coordinate
+from benchmarks.laws.exactness import exact_variance_halves
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.independence import Diverged, Recorded, Replayed
 from estimators.core import Params, Problem
@@ -131,6 +132,7 @@ CLAIMS = (
     constants_change_nothing,
     zero_at_the_posterior,
     order_changes_nothing,
+    exact_variance_halves,
     is_the_same_as("one_draw_is_reparameterization", "Reparameterization", num_samples=1),
     is_the_same_as("one_draw_is_sticking_the_landing", "StickingTheLanding", num_samples=1),
     is_the_same_as("cold_is_score_function", "ScoreFunction", state="cold"),

@@ -36,6 +36,7 @@ MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
 CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be where it is called exact
+OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
 ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
 ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
 
@@ -244,6 +245,25 @@ def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
 
 
 @cache
+def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
+    """The quadrature's errors in mean and variance as several rules tell them: for when two have told too little.
+
+    Where a decision flips inside of a panel, two rules may be wrong by the same amount; several are not.
+    """
+    return _spread(case.setting)
+
+
+def _spread(setting: Setting) -> tuple[Tensor, Tensor]:
+    selections = _selections(setting)
+    fine = [_finest(setting, rows, len(selections)) for rows in selections]
+    rules = [
+        _over_selections([replace(grid, points=max(2, grid.points - fewer)) for grid in fine]) for fewer in OTHER_RULES
+    ]
+    means, variances = (torch.stack(part) for part in zip(*rules, strict=True))
+    return means.amax(0) - means.amin(0), variances.amax(0) - variances.amin(0)
+
+
+@cache
 def exact_moments(case: Case) -> ExactMoments:
     """The exact mean and variance of one estimate of a case; raises as `exact_moments_of`."""
     return exact_moments_of(case.setting)
@@ -284,7 +304,10 @@ def exact_total_variance(setting: Setting) -> dict[str, Any]:
         moments = exact_moments_of(at_home)
     except (Unreplaceable, SharedDraw, NotAlone) as reason:
         return {"value": None, "error": None, "nodes": None, "reason": str(reason)}
-    value, error = moments.total_variance, float(moments.variance_error.sum())
+    error = float(moments.variance_error.sum())
+    if error:
+        error = max(error, float(_spread(at_home)[1].sum()))
+    value = moments.total_variance
     if not error <= CONVERGED * value + ZERO * float(1 + (moments.mean**2).sum()):
         reason = f"the quadrature has not converged: {moments.nodes} nodes leave {error:.2g} of {value:.3g}"
         return {"value": None, "error": None, "nodes": moments.nodes, "reason": reason}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,19 +13,22 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.block import block_seed, block_size
-from benchmarks.laws.cases import Case, coordinate
+from benchmarks.laws.cases import MOST_AT_ONCE, Case, coordinate
 from benchmarks.laws.controls import Control, best_control, gradients
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.moments import Array
 
 REPLICATES = 2**16  # of the first look
 FEWEST = 2**13  # heavy tails need as many
+FEWEST_OF_THE_DEAR = 2**10  # where one estimate makes DEAR evaluations of the cost for each of its draws
+DEAR = 16
 AGAIN = 4  # times as many in the look that decides
 PLAIN = 1e-9  # p of the first look, below which a second one of the same size decides
 CONTROLLED = 2**14  # of the first look, less a control
 SUSPICIOUS = 0.02  # p of the first look, below which there is a second
 LEVEL = 0.001  # by default, over the cells of one estimator
 CELLS = 20  # that the level is divided by
+FEW, MANY = 8, 64  # estimates at once, whose seconds tell what many will take
 POWER = 1.2816  # standard normal quantile of 0.9
 JOINT = 128  # coordinates up to which Hotelling's T² is formed
 MOST_NUMBERS = 2**26  # of the first look, over all replicates
@@ -79,6 +83,7 @@ def look(case: Case, truth: Array, replicates: int, seed: int, control: Control 
     """At least so many independent estimates, less their control, against the exact gradient `[P]`."""
     sums = Sums(truth)
     size = block_size(case.fixture.problem, case.num_samples, case.fixture.params)
+    size = min(size, max(MOST_AT_ONCE // case.numbers(), 1))
     for index in range(-(-replicates // size)):
         drawn = block_seed(case.fixture.problem, case.num_samples, "check", seed, size, index)
         gradient = gradients(case, size, drawn)
@@ -121,8 +126,21 @@ def _joint(sums: Sums, mean: Array, noisy: NDArray[np.bool_]) -> float:
     return float(stats.f.sf(square * (count - rank) / (rank * (count - 1)), rank, count - rank))
 
 
-def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0) -> Callable[[Case], Finding]:
-    """The law that the mean of many estimates is the exact gradient, for a level over an estimator's cells."""
+def _expected_seconds(case: Case, replicates: int) -> float:
+    """Of so many estimates, from what a few more of them take at once."""
+    spent = []
+    for size in (FEW, FEW, MANY):
+        start = time.perf_counter()
+        gradients(case, size, 0)
+        spent.append(time.perf_counter() - start)
+    return replicates * max(spent[2] - spent[1], 0.0) / (MANY - FEW)
+
+
+def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0, seconds: float = math.inf) -> Callable[[Case], Finding]:
+    """The law that the mean of many estimates is the exact gradient, for a level over an estimator's cells.
+
+    It declines where so many estimates would take longer than `seconds`.
+    """
 
     @law
     def mean_of_many_is_exact(case: Case) -> Finding:
@@ -131,15 +149,19 @@ def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0) -> Callable[[Case],
         Without an oracle it is the mean of a method that is right wherever there is one, on the same draws.
         """
         count = sum(value.numel() for value in case.fixture.params.values())
-        room = MOST_NUMBERS // max(count, case.num_samples * case.fixture.problem.footprint)
+        draws = max(count, case.num_samples * case.fixture.problem.footprint)
+        room = MOST_NUMBERS // max(draws, case.numbers())
         exact = case.exact()
         truth = None if exact is None else torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
-        if truth is not None and room >= REPLICATES:
-            return _decided(case, truth, REPLICATES, level / CELLS, seed, None)
-        control = best_control(case, truth)
+        control = best_control(case, truth) if truth is None or room < REPLICATES else None
         if truth is None and control is None:
             return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
-        replicates = max(room, FEWEST) if control is None else CONTROLLED
+        fewest = FEWEST if case.numbers() < DEAR * draws else FEWEST_OF_THE_DEAR
+        replicates = min(max(room, fewest), REPLICATES if control is None else CONTROLLED)
+        if (expected := _expected_seconds(case, replicates)) > seconds:
+            return declined(
+                f"{replicates} estimates would take about {expected:.0f} s; a larger --budget tries this too"
+            )
         return _decided(case, np.zeros(count) if truth is None else truth, replicates, level / CELLS, seed, control)
 
     return mean_of_many_is_exact

@@ -195,7 +195,7 @@ class _Sitting:
         left = [case for _, cases in tries for case in cases if (_place(case), case.num_samples) not in judged]
         warm = {(case.fixture, case.num_samples) for case in left if case.state == "warm"}
         left = [case for case in left if case.state != "cold" or (case.fixture, case.num_samples) not in warm]
-        law = mean_by_monte_carlo(self.level, self.seed)
+        law = mean_by_monte_carlo(self.level, self.seed, self.limit / 2)
         for case in sorted(left, key=lambda case: case.num_samples * case.fixture.problem.footprint):
             yield self._of_mean(law, case, means)
         if not any(case.fixture.is_source for case in left[-1:]):

@@ -30,6 +30,8 @@ class ARM(SurrogateEstimator):
     Model parameters, which the paper leaves to a draw of their own, take their gradient from the same evaluations.
     """
 
+    claims = ("exact_variance_halves",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if bit_logits(problem.distribution(problem.init())) is None:
             return f"ARM.estimate(problem={problem}): z is no vector of independent bits; use LeaveOneOut()"

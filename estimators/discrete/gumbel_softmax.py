@@ -32,6 +32,7 @@ class GumbelSoftmax(SurrogateEstimator):
     """
 
     unbiased = False
+    claims = ("exact_variance_halves",)
     temperature: float = 0.5
 
     def validate(self) -> None:

@@ -34,6 +34,8 @@ class REBAR(RelaxedControlVariate):
     draws alone.
     """
 
+    claims = ("exact_variance_halves",)
+
     def coefficients(self, problem: Problem, params: Params) -> Params:
         log_temperature = start(problem, params, math.log(self.temperature))
         return {"eta": start(problem, params, 1.0), "log_temperature": log_temperature}

@@ -31,6 +31,8 @@ class ImplicitReparameterization(SurrogateEstimator):
     and by about 3e-5 in the mean for a Gamma, 2e-4 for a Beta.
     """
 
+    claims = ("exact_variance_halves",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)
         if reason is None and not implicit(problem):

@@ -29,6 +29,8 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
     The paper's second estimator, its equation 7.
     """
 
+    claims = ("exact_variance_halves",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"ReparameterizationAnalyticKL.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):

@@ -37,6 +37,8 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
     Computation Graphs, John Schulman, Nicolas Heess, Theophane Weber, Pieter Abbeel, 2015.
     """
 
+    claims = ("exact_variance_halves",)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_terms(problem)
         return None if reason is None else f"RaoBlackwellScoreFunction.estimate(problem={problem}): {reason}"

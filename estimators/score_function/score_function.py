@@ -27,7 +27,7 @@ class ScoreFunction(SurrogateEstimator):
     Ronald J. Williams, 1992.
     """
 
-    claims = ("order_changes_nothing",)
+    claims = ("order_changes_nothing", "exact_variance_halves")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

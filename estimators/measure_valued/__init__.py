@@ -1,0 +1,1 @@
+"""Methods that write the gradient of a density as a difference of two densities."""

@@ -1,0 +1,128 @@
+"""Negative controls: wrong weak derivatives, and wrong mirror images, one bug each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from estimators.needs import gaussian_factors, no_gaussian_factors, no_path
+
+
+@dataclass(frozen=True)
+class Differences(SurrogateEstimator):
+    """Right differences of two densities, with hooks for what may go wrong; slow beyond a few coordinates."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        few = problem.distribution(problem.init()).event_shape.numel() < 5
+        return no_gaussian_factors(problem) if few else "has too many coordinates"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        factors, q = gaussian_factors(problem.distribution(params)), problem.distribution(detached(params))
+        assert factors is not None
+        loc, scale = factors
+        e = torch.randn(num_samples, *loc.shape, dtype=loc.dtype)
+        r = (2 * torch.empty_like(e).exponential_()).sqrt()
+        z = (loc + scale * e).detach()
+        loss = problem.cost(params, z, q)
+        held = loss.detach()
+        for j in range(loc.shape[-1]):
+            ends = (r, -r, self.maxwell(e, r))
+            cost = [problem.cost(detached(params), self.put(z, j, (loc + scale * end).detach()), q) for end in ends]
+            of_loc = (cost[0] - cost[1]) / (self.constant * scale[..., j].detach())
+            of_scale = (cost[2] - self.normal(held)) / scale[..., j].detach()
+            loss = loss + of_loc * loc[..., j] + of_scale * scale[..., j]
+        return loss.mean(0), state
+
+    constant = math.sqrt(2 * math.pi)  # the integral of each part of the location's derivative, inverted, over σ
+
+    def maxwell(self, e: Tensor, r: Tensor) -> Tensor:
+        """The far end of the scale's derivative."""
+        return e.sign() * (e**2 + r**2).sqrt()
+
+    def normal(self, cost: Tensor) -> Tensor:
+        """The cost at the near end of the scale's derivative."""
+        return cost
+
+    def put(self, z: Tensor, j: int, end: Tensor) -> Tensor:
+        """z with coordinate j at its end."""
+        return torch.where(torch.arange(z.shape[-1]) == j, end, z)
+
+
+class RayleighForMaxwell(Differences):
+    """The scale's far end has the length of a normal in two dimensions: half the gradient of σ for a quadratic."""
+
+    def maxwell(self, e: Tensor, r: Tensor) -> Tensor:
+        return e.sign() * r
+
+
+class OneSidedMaxwell(Differences):
+    """The scale's far end has lost its sign: no bias where the cost is even about μ, and one elsewhere."""
+
+    def maxwell(self, e: Tensor, r: Tensor) -> Tensor:
+        return (e**2 + r**2).sqrt()
+
+
+class NearEndForgotten(Differences):
+    """The normal's part of the scale's derivative is left out: what is left is an expected cost over σ."""
+
+    def normal(self, cost: Tensor) -> Tensor:
+        return torch.zeros_like(cost)
+
+
+class WrongConstant(Differences):
+    """The location's constant is √(π/2), the mean of a Rayleigh(1), in place of √(2π): twice the gradient."""
+
+    constant = math.sqrt(math.pi / 2)
+
+
+class AllCoordinatesMoved(Differences):
+    """All coordinates go to their ends at once: right for one of them, and with several none has the others' noise."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        several = problem.distribution(problem.init()).event_shape.numel() > 1
+        return super().refuses(problem, num_samples) if several else "is right for one coordinate"
+
+    def put(self, z: Tensor, j: int, end: Tensor) -> Tensor:
+        return end
+
+
+@dataclass(frozen=True)
+class Mirrored(SurrogateEstimator):
+    """Right antithetic pairs, with a hook for what may go wrong."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        return no_path(problem) or no_gaussian_factors(problem) or (num_samples % 2 and "needs pairs") or None
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.rsample((num_samples // 2,))
+        return problem.cost(params, torch.cat([z, self.image(z, q.mean)]), q).mean(0), state
+
+    def image(self, z: Tensor, mean: Tensor) -> Tensor:
+        """z̃."""
+        return 2 * mean - z
+
+
+class MirroredInZero(Mirrored):
+    """The mirror is at 0 instead of μ: the second half comes from another distribution."""
+
+    def image(self, z: Tensor, mean: Tensor) -> Tensor:
+        return -z
+
+
+class MirrorHeld(Mirrored):
+    """μ is held constant in the mirror: the images' path leads the wrong way, and the gradient of μ is lost."""
+
+    def image(self, z: Tensor, mean: Tensor) -> Tensor:
+        return 2 * mean.detach() - z
+
+
+class ImageHeld(Mirrored):
+    """The image is held constant: half the gradient."""
+
+    def image(self, z: Tensor, mean: Tensor) -> Tensor:
+        return (2 * mean - z).detach()
