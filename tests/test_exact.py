@@ -12,7 +12,8 @@ from torch import Tensor
 
 from benchmarks.laws import Case, Fixture
 from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
-from benchmarks.laws.expectation import NotAlone, SharedDraw, exact_moments
+from benchmarks.laws.expectation import NotAlone, exact_moments
+from benchmarks.laws.replacing import SharedDraw
 from benchmarks.laws.rules import Unreplaceable, hermite, panels
 from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
 from estimators import (

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.laws.cases import Case, coordinate
-from benchmarks.laws.expectation import ExactMoments, NotAlone, SharedDraw, exact_moments, wider_errors
+from benchmarks.laws.expectation import ExactMoments, NotAlone, exact_moments, wider_errors
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from benchmarks.laws.replacing import SharedDraw
 from benchmarks.laws.rules import Unreplaceable
 from estimators.core import Params
 
@@ -55,8 +56,8 @@ def _compared(case: Case, moments: ExactMoments, truth: Tensor) -> Finding:
     said = f"the exact expectation, over {moments.nodes} outcomes of the draws{note}"
     if bias[worst].abs() <= reach[worst]:
         return passed(float(reach.max()), said)
-    if moments.mean_error.any() and (doubted := SAFETY * wider_errors(case)[0])[worst] > bias[worst].abs():
-        return declined(f"the quadrature has not converged: other rules are off by {float(doubted.max()):.2g}")
+    if moments.mean_error.any() and (doubted := SAFETY * wider_errors(case)[0].max()) > bias[worst].abs():
+        return declined(f"the quadrature has not converged: other rules are off by {float(doubted):.2g}")
     return failed(f"{said}, is off", coordinate(case.fixture.params, worst), float(bias[worst]), float(reach[worst]))
 
 
@@ -97,9 +98,9 @@ def _fall(case: Case, least: float) -> Finding:
     if excess[worst] <= reach[worst]:
         return passed(float(reach.max()), f"exact total variance {once.total_variance:.6g}, {twice.total_variance:.6g}")
     if once.variance_error.any() or twice.variance_error.any():
-        doubted = SAFETY * (wider_errors(case)[1] / least + wider_errors(more)[1])
-        if doubted[worst] > excess[worst]:
-            return declined(f"the variance's quadrature has not converged: {float(doubted.max()):.2g}")
+        doubted = SAFETY * float((wider_errors(case)[1] / least + wider_errors(more)[1]).max())
+        if doubted > excess[worst]:
+            return declined(f"the variance's quadrature has not converged: {doubted:.2g}")
     detail = (
         f"from {case.num_samples} to {more.num_samples} draws the exact variance goes from "
         f"{float(once.variance[worst]):.4g} to {float(twice.variance[worst]):.4g}, and not to {HALF[least]} of it"

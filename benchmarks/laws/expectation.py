@@ -15,19 +15,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
 from torch.distributions import Distribution
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from benchmarks.block import Setting, lifted, numbers, seeded
 from benchmarks.laws.cases import HOST, Case
-from benchmarks.laws.independence import is_draw
-from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
+from benchmarks.laws.replacing import PROBE, Gridded, Probe, SharedDraw
+from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable
 from benchmarks.problems import Minibatch
 from estimators.core import Problem
 
-PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of
 FEWEST_POINTS = 3  # of a rule that is worth asking
 FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
 MOST_NODES = 2**15
@@ -39,10 +36,6 @@ CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be wher
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
 ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
 ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
-
-
-class SharedDraw(Exception):
-    """A draw has no axis of replicates: they all see the same one."""
 
 
 class NotAlone(Exception):
@@ -64,90 +57,6 @@ class ExactMoments:
     def total_variance(self) -> float:
         """The trace of the covariance."""
         return float(self.variance.sum())
-
-
-class Probe(TorchDispatchMode):
-    """Lists the operations that draw, with the axis of the replicates and the sites of each."""
-
-    def __init__(self, edges: Tensor | None) -> None:
-        super().__init__()
-        self.draws: list[Draw] = []
-        self.edges = edges
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
-        return False
-
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if is_draw(func):
-            self.draws.append(self._seen(func, arguments(func, args, kwargs or {}), out))
-        return out
-
-    def _seen(self, func: OpOverload, call: dict[str, Any], out: Tensor) -> Draw:
-        kind = kind_of(func)
-        shape = tuple(out.shape)
-        axes = [axis for axis, size in enumerate(shape) if size and size % PROBE == 0]
-        if not axes:
-            raise SharedDraw(f"a draw of shape {list(shape)} ({func._schema.name}) is shared by {PROBE} replicates")
-        before, inner, after = shape[: axes[0]], shape[axes[0]] // PROBE, shape[axes[0] + 1 :]
-        draw = Draw(func, before, inner, after, kind, outcomes_of(kind, call))
-        return replace(draw, edges=self._panels(draw)) if kind == "uniform" else draw
-
-    def _panels(self, draw: Draw) -> tuple[tuple[float, ...], ...]:
-        """Each site's panels: edges at p and 1 − p, of the site's own p where the draw is shaped as z."""
-        whole = ((0.0, 1.0),) * draw.sites
-        if self.edges is None:
-            return whole
-        shape = (*draw.before, draw.inner, *draw.after)
-        probs = self.edges.reshape(-1)
-        if tuple(self.edges.shape) == draw.after or (draw.inner == 1 and self.edges.numel() == math.prod(draw.after)):
-            probs = probs.reshape(draw.after).expand(shape).reshape(-1)
-        elif len(probs) == 1:
-            probs = probs.expand(draw.sites)
-        else:
-            return whole
-        return tuple((0.0, min(p, 1 - p), max(p, 1 - p), 1.0) for p in probs.tolist())
-
-
-class Gridded(TorchDispatchMode):
-    """Gives every draw the values of the nodes with the given numbers, and multiplies up their weights."""
-
-    def __init__(self, draws: list[Draw], index: Tensor, points: int) -> None:
-        super().__init__()
-        self.left, self.points, self.rest = list(draws), points, index
-        self.replicates = len(index)
-        self.weight = torch.ones(len(index), dtype=torch.float64)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """As above."""
-        return False
-
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        call = arguments(func, args, kwargs or {})
-        # an operation in place overwrites its argument, which may be what the draw depends on
-        kept = {name: value.clone() if isinstance(value, Tensor) else value for name, value in call.items()}
-        out = func(*args, **(kwargs or {}))
-        if not is_draw(func):
-            return out
-        if not self.left or self.left[0].operation is not func:
-            raise Unreplaceable("which draws are made depends on the draws before")
-        draw = self.left.pop(0)
-        if out.numel() != draw.numbers * self.replicates:
-            raise Unreplaceable("how much is drawn depends on the draws before, or on the number of replicates")
-        values, weights = nodes(draw, kept, self._digits(draw), self.points)
-        self.weight *= weights.prod(0)
-        return out.copy_(draw.by_axis(values, self.replicates))
-
-    def _digits(self, draw: Draw) -> Tensor:
-        """The next digits of each node's number, `[sites, R]`."""
-        radix, digits = draw.radix(self.points), []
-        for _ in range(draw.sites):
-            digits.append(self.rest % radix)
-            self.rest = self.rest // radix
-        return torch.stack(digits)
 
 
 @dataclass(frozen=True)
@@ -248,7 +157,8 @@ def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
 def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
     """The quadrature's errors in mean and variance as several rules tell them: for when two have told too little.
 
-    Where a decision flips inside of a panel, two rules may be wrong by the same amount; several are not.
+    Where a decision flips inside of a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
+    are not.
     """
     return _spread(case.setting)
 
@@ -256,9 +166,11 @@ def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
 def _spread(setting: Setting) -> tuple[Tensor, Tensor]:
     selections = _selections(setting)
     fine = [_finest(setting, rows, len(selections)) for rows in selections]
-    rules = [
-        _over_selections([replace(grid, points=max(2, grid.points - fewer)) for grid in fine]) for fewer in OTHER_RULES
-    ]
+    others = [[replace(grid, points=max(2, grid.points - fewer)) for grid in fine] for fewer in OTHER_RULES]
+    others.append(
+        [replace(grid, draws=[d.split() for d in grid.draws], points=max(2, grid.points // 2)) for grid in fine]
+    )
+    rules = [_over_selections(grids) for grids in others]
     means, variances = (torch.stack(part) for part in zip(*rules, strict=True))
     return means.amax(0) - means.amin(0), variances.amax(0) - variances.amin(0)
 

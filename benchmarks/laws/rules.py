@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -55,6 +56,13 @@ class Draw:
     def radix(self, points: int) -> int:
         """Nodes of each site, for a rule of `points`."""
         return self.outcomes or self.panels * points
+
+    def split(self) -> Draw:
+        """The same with each panel in two unequal parts."""
+        golden = (3 - math.sqrt(5)) / 2
+        pairs = [list(itertools.pairwise(site)) for site in self.edges]
+        cut = [[part for a, b in site for part in (a, a + golden * (b - a))] + [site[-1][1]] for site in pairs]
+        return replace(self, edges=tuple(map(tuple, cut)))
 
     def by_site(self, value: Tensor, replicates: int) -> Tensor:
         """A tensor shaped as the draw's output, `[numbers, R]`."""

@@ -1,0 +1,60 @@
+"""`python -m benchmarks.laws.alarms [SPEC …] [--seeds 20]`: how often the laws of chance reject what is right.
+
+Every estimator given, or every unbiased one of the catalogue, is tried on all of `check`'s trials: the laws in which
+there is no chance once, those of the mean by Monte Carlo with as many seeds as asked. Printed are the cells of each,
+how many were rejected, and how many the level allows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import click
+
+from benchmarks import specs
+from benchmarks.block import threads
+from benchmarks.laws.cases import Case
+from benchmarks.laws.court import COURT, tried
+from benchmarks.laws.findings import Finding
+from benchmarks.laws.hotelling import CELLS, LEVEL, mean_by_monte_carlo
+from benchmarks.laws.referee import judge
+from estimators.core import Estimator
+
+
+def alarms(estimator: Estimator, seeds: int) -> Iterator[tuple[Case, int, Finding]]:
+    """What the law of the mean by Monte Carlo finds on every case that it does not decline, seed by seed."""
+    cases = [case for trial in COURT for case in tried(estimator, trial)]
+    for case in cases:
+        for seed in range(1, seeds + 1):
+            finding = mean_by_monte_carlo(seed=seed)(case)
+            if finding.status == "declined":
+                break
+            yield case, seed, finding
+
+
+@click.command()
+@click.argument("texts", metavar="[SPEC …]", nargs=-1)
+@click.option("--seeds", default=20, show_default=True, type=click.IntRange(1), help="of every cell")
+def main(texts: tuple[str, ...], seeds: int) -> None:
+    """How often the laws of chance reject estimators that are right."""
+    found = [specs.estimator(text) for text in texts]
+    found = found or [cls() for cls in specs.catalogue("estimator").values() if cls.unbiased]
+    total = Counter[str]()
+    with threads(1):
+        for estimator in found:
+            verdict = judge(estimator, budget=600.0)
+            counts = Counter[str]()
+            for case, seed, finding in alarms(estimator, seeds):
+                counts[finding.status] += 1
+                if finding.failed:
+                    click.echo(f"  rejected with seed {seed}: {case}: {finding.detail}")
+            total += counts
+            cells = counts.total()
+            click.echo(f"{estimator}: check says {verdict.verdict}; {counts['failed']} of {cells} cells rejected")
+    allowed = LEVEL / CELLS * total.total()
+    click.echo(f"{total['failed']} of {total.total()} cells rejected; {allowed:.2g} are to be expected at the level")
+
+
+if __name__ == "__main__":
+    main()
