@@ -167,6 +167,11 @@ class Case:
         exact = self.estimator.target.exact(self.fixture.problem.template, leaves, self.num_samples)
         return None if exact is None else gradient_of_sum(exact, leaves)
 
+    @property
+    def place(self) -> str:
+        """The fixture and the kind of state, as rulings name them."""
+        return f"{self.fixture}{'' if self.state == 'none' else f', {self.state} state'}"
+
     def __str__(self) -> str:
         state = "" if self.state == "none" else f", {self.state}"
         return f"{self.estimator} on {self.fixture}, num_samples={self.num_samples}{state}"

@@ -192,7 +192,7 @@ class _Sitting:
         if self.estimator.unbiased and any(ruling.status == "failed" for ruling in means):
             return  # what is known to be wrong need not be measured
         judged = {(ruling.fixture, ruling.num_samples) for ruling in means if ruling.status != "declined"}
-        left = [case for _, cases in tries for case in cases if (_place(case), case.num_samples) not in judged]
+        left = [case for _, cases in tries for case in cases if (case.place, case.num_samples) not in judged]
         warm = {(case.fixture, case.num_samples) for case in left if case.state == "warm"}
         left = [case for case in left if case.state != "cold" or (case.fixture, case.num_samples) not in warm]
         law = mean_by_monte_carlo(self.level, self.seed, self.limit / 2)
@@ -258,7 +258,7 @@ def _last(cases: list[Case]) -> list[Case]:
 def _ruling(law: Law, case: Case, finding: Finding) -> Ruling:
     return Ruling(
         law.__name__,
-        _place(case),
+        case.place,
         case.num_samples,
         finding.status,
         finding.coordinate,
@@ -266,10 +266,6 @@ def _ruling(law: Law, case: Case, finding: Finding) -> Ruling:
         finding.visible,
         finding.detail,
     )
-
-
-def _place(case: Case) -> str:
-    return f"{case.fixture}{'' if case.state == 'none' else f', {case.state} state'}"
 
 
 def _blame(fault: BaseException, limit: float) -> str:
