@@ -111,6 +111,15 @@ class LatentVariableModel(Problem):
         """The exact log p(x), `[*R, *B]`, where there is one."""
         return None
 
+    @property
+    def num_states(self) -> int | None:
+        """How many values a row's z has, all of which `log_joint_of` goes through; None where they are not finite."""
+        return None
+
+    def log_joint_of(self, params: Params, first: int, last: int) -> Float[Tensor, "*batch states"]:
+        """log p(x, z) of the states number `first` to `last` − 1, `[*R, rows, states]`, without weights of rows."""
+        raise NotImplementedError(f"{self}.log_joint_of: z has no finite number of states; ask num_states first")
+
     def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
         """The exact importance-weighted bound E[log 1/K Σ_k p(x, z_k)/q(z_k|x)] of K draws, `[*R, *B]`, if known."""
         return None
