@@ -48,7 +48,7 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     state = solver.init(problem, params)
     for step in range(training.steps + 1):
         if step in stops:
-            rows.append(evaluate(problem, params))
+            rows.append(evaluate(problem, params, solver.tight))
             tick(step / training.steps)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
@@ -73,10 +73,18 @@ def one_step(training: Training) -> Callable[[], object]:
     return lambda: solver.step(problem, params, state)
 
 
-def evaluate(problem: Problem, params: Params) -> Evaluation:
-    """The objective at these parameters, and the parts that log p(x) splits into where they are known."""
+def evaluate(problem: Problem, params: Params, tight: bool = False) -> Evaluation:
+    """The objective at these parameters, and the parts that log p(x) splits into where they are known.
+
+    `tight` is for a solver whose q is p(z|x), where the bound is log p(x) and nothing is left of the gap.
+    """
     problem, axes = problem.template, len(next(iter(params.values())))
     with torch.no_grad():
+        if tight and isinstance(problem, LatentVariableModel):
+            known = problem.log_evidence(params)
+            assert known is not None, "EM has a posterior"
+            evidence = known.reshape(axes, -1).sum(1)
+            return Evaluation(-evidence, None, torch.zeros_like(evidence), evidence, torch.zeros_like(evidence))
         exact = problem.exact(params)
         if exact is None:
             objective, stderr = sampled_cost(problem, params)
