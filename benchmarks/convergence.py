@@ -61,8 +61,14 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     cited = {"reference": getattr(getattr(solver, "estimator", None), "reference", None)}
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
-    curves |= {"evidence": evidence, "divergence": divergence}
+    curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
     return {**curves, "evaluation": kind, **cited}
+
+
+def _rows_of_a_step(problem: Problem) -> int | None:
+    """How many rows of data a step sees; None for a problem without data."""
+    size = getattr(problem, "size", None) if problem.template is not problem else None
+    return size or (problem.template.num_rows if isinstance(problem.template, LatentVariableModel) else None)
 
 
 def one_step(training: Training) -> Callable[[], object]:

@@ -165,12 +165,10 @@ class LatentVariableModel(Problem):
         prior = self.prior(params).log_prob(z) * self.latent_weight
         return prior + self.log_likelihood(params, z) * self.likelihood_weight
 
-    def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
+    def cost(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         return q.log_prob(z) * self.latent_weight - self.log_joint(params, z)
 
-    def cost_analytic_kl(
-        self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution
-    ) -> Float[Tensor, "*batch"]:
+    def cost_analytic_kl(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         """The cost with log q(z) − log p(z) replaced by its mean, KL(q ‖ p(z)) in closed form."""
         divergence = kl_divergence(q, self.prior(params)) * self.latent_weight
         return divergence - self.log_likelihood(params, z) * self.likelihood_weight
