@@ -60,8 +60,8 @@ def _caption(curves: list[Curve]) -> Text:
     how = "exact" if data["evaluation"] == "oracle" else f"from {data['evaluation']}"
     problem = breakable(whole(run.problem)[0])
     text = (
-        f"Training on {problem}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines are medians over "
-        f"{run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."
+        f"Training on {problem}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines are medians "
+        f"over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."
     )
     if drawing.framed(curves)[1] < max(float(np.nanmax(drawing.values(curve, "objective"))) for curve in curves):
         text += " Its axis leaves out where the runs come from."

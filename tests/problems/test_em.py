@@ -15,7 +15,7 @@ from sklearn.mixture import GaussianMixture as Witness
 from benchmarks import convergence, specs
 from benchmarks.block import lifted
 from benchmarks.decomposition import decompose
-from benchmarks.problems import CategoricalMixture, GaussianMixture, LinearGaussian
+from benchmarks.problems import CategoricalMixture, GaussianMixture, HiddenMarkovModel, LinearGaussian
 from benchmarks.solvers import EM
 from benchmarks.study import Training
 from estimators import ExactMarginalLikelihood
@@ -29,7 +29,10 @@ PROBLEMS: list[LatentVariableModel] = [
     GaussianMixture(components=2, observed=4, rows=50, seed=3),
     CategoricalMixture(),
     CategoricalMixture(components=2, views=3, categories=3, rows=40, seed=1),
+    HiddenMarkovModel(),
+    HiddenMarkovModel(states=3, steps=4, rows=30, seed=2),
 ]
+TABLES = [problem for problem in PROBLEMS if problem.num_states is not None]
 
 
 def moved(problem: LatentVariableModel, replicates: int, spread: float = 0.1) -> Params:
@@ -69,7 +72,7 @@ def test_replicates_are_a_loop(problem: LatentVariableModel) -> None:
             torch.testing.assert_close(found[name][replicate], value, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS[2:], ids=str)
+@pytest.mark.parametrize("problem", TABLES, ids=str)
 def test_the_step_is_where_the_expected_log_joint_is_stationary(problem: LatentVariableModel) -> None:
     """The expectation is a sum over the posterior before the step; the gradient is taken after it."""
     before = moved(problem, 1)
@@ -95,7 +98,7 @@ def test_where_em_ends_the_gradient_of_log_p_is_zero(problem: LatentVariableMode
     assert sizes[1] < 1e-2 * sizes[0]
 
 
-@pytest.mark.parametrize("problem", PROBLEMS[2:], ids=str)
+@pytest.mark.parametrize("problem", TABLES, ids=str)
 def test_at_the_posterior_the_bound_is_log_p(problem: LatentVariableModel) -> None:
     params = moved(problem, 2)
     split = decompose(problem, params, problem.posterior(params))

@@ -20,6 +20,7 @@ from benchmarks.problems import (
     GaussianMixture,
     GaussianToy,
     GaussianVAE,
+    HiddenMarkovModel,
     LinearGaussian,
     StepToy,
 )
@@ -40,6 +41,7 @@ PROBLEMS = [
     DirichletPosterior(),
     GaussianMixture(rows=6),
     CategoricalMixture(components=2, views=3, categories=3, rows=6),
+    HiddenMarkovModel(steps=4, rows=6),
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
