@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Independent, OneHotCategorical, kl_divergence
+from torch.distributions import Distribution, kl_divergence
 from torch.nn.functional import one_hot, pad
 
 from benchmarks.problems.markov_chain import MarkovChain
 from benchmarks.problems.mixtures import EMPTY, check_sizes
+from benchmarks.problems.one_hot import one_hot_vectors
 from estimators.core import LatentVariableModel, Params, linear
 
 
@@ -22,8 +23,9 @@ class HiddenMarkovModel(LatentVariableModel):
     """z_1 ~ π, z_{t+1} | z_t ~ A, symbols x_t | z_t ~ B; q(z_t|x) = softmax of an affine map of x_{t−1}, x_t, x_{t+1}.
 
     Parameters `initial_logits` `[states]`, `transition_logits` `[states, states]`, `emission_logits`
-    `[states, symbols]`, `encoder_weight` `[states, 3 symbols]`, `encoder_bias` `[states]`; a row of data is a sequence of `steps` symbols,
-    one-hot, side by side. q is of mean field: the gap to the posterior, a Markov chain, does not close. By recursion,
+    `[states, symbols]`, `encoder_weight` `[states, 3 symbols]`, `encoder_bias` `[states]`; a row of data is a sequence
+    of `steps` symbols, one-hot, side by side. q is of mean field: the gap to the posterior, a Markov chain, does not
+    close. By recursion,
 
         α_1 = π b_1,  α_{t+1} = (α_t A) b_{t+1},  log p(x) = log Σ α_T;    β_T = 1,  β_t = A (b_{t+1} β_{t+1})
         p(z_{t+1} = j | z_t = i, x) ∝ A_ij b_{t+1, j} β_{t+1, j}
@@ -93,7 +95,7 @@ class HiddenMarkovModel(LatentVariableModel):
         padded = pad(x, (0, 0, 1, 1))
         window = torch.cat([padded[..., :-2, :], x, padded[..., 2:, :]], -1).flatten(-3, -2)
         logits = linear(window, params["encoder_weight"], params["encoder_bias"]).unflatten(-2, (-1, self.steps))
-        return Independent(OneHotCategorical(logits=logits, validate_args=False), 1, validate_args=False)
+        return one_hot_vectors(logits)
 
     def prior(self, params: Params) -> MarkovChain:
         size = self.observations(params).shape[-2]

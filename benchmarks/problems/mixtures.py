@@ -7,8 +7,9 @@ from abc import abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Independent, OneHotCategorical
+from torch.distributions import Distribution
 
+from benchmarks.problems.one_hot import one_hot_vectors
 from estimators.core import Enumerated, LatentVariableModel, Params, linear
 
 EMPTY = 1e-10  # rows that a component answers for, below which EM cannot say what it looks like
@@ -48,12 +49,12 @@ class Mixture(LatentVariableModel):
 
     def distribution(self, params: Params) -> Distribution:
         logits = linear(self._features(params), params["encoder_weight"], params["encoder_bias"])
-        return _one_hot(logits)
+        return one_hot_vectors(logits.unsqueeze(-2))
 
     def prior(self, params: Params) -> Distribution:
         size = self.observations(params).shape[-2]
         logits = params["logits"].unsqueeze(-2)
-        return _one_hot(logits.expand(*logits.shape[:-2], size, self.components))
+        return one_hot_vectors(logits.expand(*logits.shape[:-2], size, self.components).unsqueeze(-2))
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d C"]) -> Float[Tensor, "*batch"]:
         return (z.squeeze(-2) * self._log_components(params)).sum(-1)
@@ -99,11 +100,6 @@ class Mixture(LatentVariableModel):
     def _encoder(self, features: int) -> Params:
         zeros = torch.zeros(self.components, features, dtype=torch.float64)
         return {"encoder_weight": zeros, "encoder_bias": zeros[:, 0].clone()}
-
-
-def _one_hot(logits: Tensor) -> Distribution:
-    """One one-hot vector for each row, event (1, components)."""
-    return Independent(OneHotCategorical(logits=logits.unsqueeze(-2), validate_args=False), 1, validate_args=False)
 
 
 def check_sizes(call: str, **sizes: int) -> None:
