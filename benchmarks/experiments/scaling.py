@@ -30,6 +30,9 @@ class Scaling(Experiment):
     each estimator and number of latents: seconds (median of interleaved rounds) and peak memory.
 
     Raises ValueError for more than 64 rows, or latents that are not increasing.
+
+    Reference: REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models, George Tucker,
+    Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha Sohl-Dickstein, 2017 (the model).
     """
 
     title = "Direct maximum likelihood, and why it does not scale"

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.store import Outcome
 from reports.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
@@ -94,16 +95,17 @@ def _said(lines: Lines) -> list[Segment]:
     if other is not None:
         at, price = crossing(lines[exact], lines[other]), lines[other][-1]["seconds"]["value"]
         said += [f". {breakable(other)} takes {_time(price)} there"]
-        said += [f", and is the faster of the two from {plain(at)} latents on"] if at is not None else []
+        said += [f", and is the faster of the two from {math.ceil(at)} latents on"] if at is not None else []
     said += [". What it estimates is the gradient of a bound, and with noise: that is the price of its speed."]
     return said
 
 
 def _time(seconds: float) -> str:
-    if seconds > YEAR / 12:
+    if seconds > YEAR:
         return f"{plain(seconds / YEAR)} years"
-    if seconds > 3600:
-        return f"{plain(seconds / 3600)} hours"
+    for unit, length in (("days", 24 * 3600.0), ("hours", 3600.0)):
+        if seconds > length:
+            return f"{plain(seconds / length)} {unit}"
     unit, scale = time_unit([seconds])
     return f"{plain(seconds * scale)} {unit}"
 
@@ -138,6 +140,7 @@ def _axes(axes: Axes, label: str, values: list[float]) -> None:
     grid(axes, "y")
     axes.set_ylabel(label)
     axes.set_xlabel("latents")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _mark(axes: Axes, lines: Lines) -> None:

@@ -5,6 +5,9 @@ The increments are judged in units of 64 eps (1 + |log p(x)|).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -138,15 +141,16 @@ def test_the_gaussian_mixture_is_scikit_learns(steps: int) -> None:
         means_init=params["means"][0].numpy(), precisions_init=(-2 * params["log_scales"][0]).exp().numpy(),
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning):
-        witness.fit(x)
+        fitted: Any = witness.fit(x)
+    before = evidence(problem, params)
     for _ in range(steps):
         before = evidence(problem, params)
         params, _ = EM().step(problem, params, ())
-    np.testing.assert_allclose(params["logits"][0].softmax(-1).numpy(), witness.weights_, rtol=1e-9)
-    np.testing.assert_allclose(params["means"][0].numpy(), witness.means_, rtol=1e-9)
-    np.testing.assert_allclose((2 * params["log_scales"][0]).exp().numpy(), witness.covariances_, rtol=1e-8)
-    np.testing.assert_allclose(float(before) / 120, witness.lower_bound_, rtol=1e-10)
-    np.testing.assert_allclose(float(evidence(problem, params)) / 120, witness.score(x), rtol=1e-10)
+    np.testing.assert_allclose(params["logits"][0].softmax(-1).numpy(), fitted.weights_, rtol=1e-9)
+    np.testing.assert_allclose(params["means"][0].numpy(), fitted.means_, rtol=1e-9)
+    np.testing.assert_allclose((2 * params["log_scales"][0]).exp().numpy(), fitted.covariances_, rtol=1e-8)
+    np.testing.assert_allclose(float(before) / 120, fitted.lower_bound_, rtol=1e-10)
+    np.testing.assert_allclose(float(evidence(problem, params)) / 120, fitted.score(x), rtol=1e-10)
 
 
 def test_a_run_of_em_is_evaluated_at_the_posterior() -> None:
@@ -154,6 +158,21 @@ def test_a_run_of_em_is_evaluated_at_the_posterior() -> None:
     assert data["gap"] == [[0.0] * 4] * 3
     assert data["objective"] == [[-value for value in row] for row in data["evidence"]]
     assert data["objective"][-1][0] < data["objective"][0][0]
+
+
+@dataclass(frozen=True)
+class Overshoots(GaussianMixture):
+    """Its step goes too far: the negative control."""
+
+    def maximise(self, params: Params) -> Params:
+        found = super().maximise(params)
+        return {name: params[name] + 2.5 * (value - params[name]) for name, value in found.items()}
+
+
+def test_a_step_that_lowers_log_p_is_found() -> None:
+    spec = f"{__name__}.Overshoots(rows=40)"
+    with pytest.raises(ArithmeticError, match=r"EM\(\), step \d+: log p\(x\) fell from"):
+        convergence.train(Training(spec, "EM()", 40, 4, 41))
 
 
 def test_refusals() -> None:
