@@ -71,11 +71,14 @@ def _stack(axes: Axes, curve: Curve, low: float) -> None:
 
 
 def _limits(curves: list[Curve]) -> tuple[float, float]:
-    """From the lowest bound once the first few steps are over up to the highest log p(x)."""
+    """From the usual run's lowest bound, once the first few steps are over, up to the highest log p(x).
+
+    A run that does not train q, as maximum likelihood does not, has a bound that falls out of the picture.
+    """
     settled = [
         -_mean(curve, "objective")[max(1, round(SETTLED * len(_data(curve, "objective")))) :] for curve in curves
     ]
-    low = min(float(bound.min()) for bound in settled)
+    low = float(np.median([bound.min() for bound in settled]))
     high = max(float(_mean(curve, "evidence").max()) for curve in curves)
     reach = high - low if high > low else abs(high) or 1.0
     return low - 0.25 * reach, high + 0.05 * reach

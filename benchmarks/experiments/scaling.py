@@ -38,7 +38,7 @@ class Scaling(Experiment):
     title = "Direct maximum likelihood, and why it does not scale"
 
     latents: tuple[int, ...] = (2, 4, 6, 8, 10, 12, 14, 16, 18, 20)
-    rows: int = 16
+    rows: int = 8
     estimators: tuple[str, ...] = ("LeaveOneOut()", "DisARM()", "REBAR()")
     num_samples: int = 2
     in_one_piece: int = 16

@@ -21,7 +21,7 @@ HEIGHT = 2.1  # inches of a panel
 EXACT = "ExactMarginalLikelihood"
 FURTHER = 40  # latents, a number that is small for a network
 YEAR = 365.25 * 24 * 3600
-LAST = 4  # points that the growth is fitted to
+LAST = 5  # points that the growth is fitted to
 
 FORMULA = "nabla log p(x) = nabla log sum_(z in {0, 1}^d) p(x, z)"
 
