@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
+from benchmarks.decomposition import decompose
 from benchmarks.solvers import Solver
 from benchmarks.study import Training
 from estimators.core import LatentVariableModel, Params, Problem
 
 NUMBERS = 2**23  # in the largest tensor of one evaluation without an oracle
 FEWEST, MOST = 8, 512  # draws of one evaluation
+FALL = 64  # units of rounding by which a step of EM may seem to lower log p(x)
 
 
 def prepare(training: Training) -> tuple[Problem, Solver, Params]:
@@ -26,6 +28,16 @@ def prepare(training: Training) -> tuple[Problem, Solver, Params]:
     return problem, solver, lifted(start, training.seeds)
 
 
+class Evaluation(NamedTuple):
+    """What is known of a place in a run, `[*R]` each."""
+
+    objective: Tensor  # the expected cost
+    stderr: Tensor | None  # of the objective; None from the oracle
+    gap: Tensor | None  # objective + log p(x); None where log p(x) is not known
+    evidence: Tensor | None = None  # log p(x)
+    divergence: Tensor | None = None  # KL(q ‖ p(z|x)), computed by itself; None where the posterior is not known
+
+
 def train(training: Training, tick: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
     """One run: steps, and the objective and gap of every seed at each; `tick` hears which fraction is done.
 
@@ -33,24 +45,46 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     """
     problem, solver, params = prepare(training)
     stops = sorted({round(i * training.steps / (training.evaluations - 1)) for i in range(training.evaluations)})
-    rows: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
+    rows: list[Evaluation] = []
     state = solver.init(problem, params)
     for step in range(training.steps + 1):
         if step in stops:
-            rows.append(evaluate(problem, params))
+            rows.append(evaluate(problem, params, solver.tight))
+            if solver.tight and len(rows) > 1:
+                _never_falls(solver, step, rows[-2].evidence, rows[-1].evidence, step - stops[len(rows) - 2])
             tick(step / training.steps)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
             with seeded(seed, device_of(params)):
                 params, state = solver.step(problem.draw(training.seeds, sharing=1), params, state)
-    objective, stderr, gap = (_table(column) for column in zip(*rows, strict=True))
+    objective, stderr, gap, evidence, divergence = (_table(column) for column in zip(*rows, strict=True))
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
     )
     cited = {"reference": getattr(getattr(solver, "estimator", None), "reference", None)}
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
+    curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
     return {**curves, "evaluation": kind, **cited}
+
+
+def _never_falls(solver: Solver, step: int, before: Tensor | None, after: Tensor | None, steps: int) -> None:
+    """Raise ArithmeticError where log p(x) fell by more than rounding, FALL eps (1 + |log p(x)|) for each step."""
+    assert before is not None, "a tight solver has a log p(x)"
+    assert after is not None, "a tight solver has a log p(x)"
+    least = -FALL * steps * torch.finfo(after.dtype).eps * (1 + after.abs())
+    if not bool((after - before >= least).all()):
+        worst = int((after - before - least).argmin())
+        raise ArithmeticError(
+            f"{solver}, step {step}: log p(x) fell from {float(before[worst]):.17g} to {float(after[worst]):.17g}, "
+            "which its step cannot do; the problem's maximise is wrong"
+        )
+
+
+def _rows_of_a_step(problem: Problem) -> int | None:
+    """How many rows of data a step sees; None for a problem without data."""
+    size = getattr(problem, "size", None) if problem.template is not problem else None
+    return size or (problem.template.num_rows if isinstance(problem.template, LatentVariableModel) else None)
 
 
 def one_step(training: Training) -> Callable[[], object]:
@@ -61,18 +95,31 @@ def one_step(training: Training) -> Callable[[], object]:
     return lambda: solver.step(problem, params, state)
 
 
-def evaluate(problem: Problem, params: Params) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Expected cost `[*R]`, its standard error (None from the oracle), its gap to −log p(x) (None where not known)."""
+def evaluate(problem: Problem, params: Params, tight: bool = False) -> Evaluation:
+    """The objective at these parameters, and the parts that log p(x) splits into where they are known.
+
+    `tight` is for a solver whose q is p(z|x), where the bound is log p(x) and nothing is left of the gap.
+    """
     problem, axes = problem.template, len(next(iter(params.values())))
     with torch.no_grad():
+        if tight and isinstance(problem, LatentVariableModel):
+            known = problem.log_evidence(params)
+            assert known is not None, "EM has a posterior"
+            evidence = known.reshape(axes, -1).sum(1)
+            return Evaluation(-evidence, None, torch.zeros_like(evidence), evidence, torch.zeros_like(evidence))
         exact = problem.exact(params)
         if exact is None:
             objective, stderr = sampled_cost(problem, params)
         else:
             objective, stderr = exact.reshape(axes, -1).sum(1), None
-        evidence = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
-        gap = None if evidence is None else objective + evidence.reshape(axes, -1).sum(1)
-    return objective, stderr, gap
+        split = decompose(problem, params)
+        if split is not None:
+            parts = (part.reshape(axes, -1).sum(1) for part in (split.log_evidence, split.divergence))
+            evidence, divergence = parts
+            return Evaluation(objective, stderr, objective + evidence, evidence, divergence)
+        known = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
+        gap = None if known is None else objective + known.reshape(axes, -1).sum(1)
+    return Evaluation(objective, stderr, gap)
 
 
 def sampled_cost(problem: Problem, params: Params) -> tuple[Tensor, Tensor]:

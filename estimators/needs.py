@@ -20,7 +20,13 @@ from torch.distributions import (
     TransformedDistribution,
 )
 
-from estimators.core import LatentVariableModel, Problem, reparameterizable
+from estimators.core import LatentVariableModel, Problem
+
+
+@cache
+def reparameterizable(problem: Problem) -> bool:
+    """Whether draws of z can be differentiated in the parameters (`rsample`)."""
+    return problem.distribution(problem.init()).has_rsample
 
 
 @cache

@@ -44,7 +44,9 @@ def _extent(results: Results) -> Text:
         ]
     if results.trained:
         seeds = _range(curve.training.seeds for curve in results.trained)
-        text.append(f"{count(len(results.trained), 'training run')} of {seeds} seeds each.")
+        text.append(f"{count(len(results.trained), 'training run')} of {seeds} seeds each. ")
+    if results.answered:
+        text.append(f"{count(len(results.answered), 'experiment')}, each described where it is shown.")
     return text
 
 
@@ -156,6 +158,8 @@ def bibliography(results: Results) -> list[Block]:
     rows = tables.bibliography(results).to_dict("records")
     items = [[f"{row['reference']}. ", muted(row["estimators"])] for row in rows if row["reference"]]
     rest = [row["estimators"] for row in rows if not row["reference"]]
+    if not rows:
+        return []
     found: list[Block] = [heading(1, "References of the methods used", "references")]
     if items:
         found.append({"kind": "references", "items": items})

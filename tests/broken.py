@@ -18,9 +18,9 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    reparameterizable,
     replicate_axes,
 )
+from estimators.needs import reparameterizable
 
 
 def leave_one_out(cost: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    reparameterizable,
 )
+from estimators.needs import reparameterizable
 
 
 @dataclass(frozen=True)

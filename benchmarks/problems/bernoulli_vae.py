@@ -14,7 +14,7 @@ from benchmarks import data
 from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from benchmarks.problems.terms import by_coordinate
-from estimators.core import LatentVariableModel, Params, Term
+from estimators.core import Enumerated, LatentVariableModel, Params, Term
 
 MOST_LATENTS = 12  # that are enumerated
 MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
@@ -30,8 +30,8 @@ class BernoulliVAE(LatentVariableModel):
     `[outputs, inputs]` and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when
     nonlinear, of `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
 
-    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); exact log p(x) likewise, and,
-    up to 8 latents, importance-weighted bounds of any number of draws:
+    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); p(z|x) and log p(x) likewise,
+    and, up to 8 latents, importance-weighted bounds of any number of draws:
 
         E_q[cost] = KL(q ‖ p(z)) − Σ_z q(z|x) Σ_j [x_j l_j(z) − softplus(l_j(z))]
 
@@ -113,6 +113,20 @@ class BernoulliVAE(LatentVariableModel):
         divergence = kl_divergence(q, self.prior(params))
         return divergence * self.latent_weight - likelihood * self.likelihood_weight
 
+    def posterior(self, params: Params) -> Enumerated | None:
+        """p(z|x) over all 2^latents states; None where they are too many."""
+        if self.no_oracle is not None:
+            return None
+        return Enumerated(self._states(params, 0, 2**self.latents), self.log_joint_of(params, 0, 2**self.latents))
+
+    @property
+    def num_states(self) -> int:
+        return 2**self.latents
+
+    def log_joint_of(self, params: Params, first: int, last: int) -> Float[Tensor, "*batch states"]:
+        states, decoded, unlit = self._enumerated(params, first, last)
+        return self._expanded(params) @ decoded.mT + (self._log_prior(params, states) + unlit.unsqueeze(-2))
+
     def log_evidence(self, params: Params) -> Tensor | None:
         """log p(x) of each row, `[*R, rows]`; under `select` with the weight of the row, as the cost."""
         if self.no_oracle is not None:
@@ -151,13 +165,17 @@ class BernoulliVAE(LatentVariableModel):
         x = self.observations(params)
         return x.expand(*params["encoder_logits_bias"].shape[:-1], *x.shape[-2:])
 
-    def _enumerated(self, params: Params) -> tuple[Tensor, Tensor, Tensor]:
-        """All states `[2^latents, latents]`, their logits `[*R, 2^latents, pixels]`, −Σ softplus `[*R, 2^latents]`."""
-        like = params["encoder_logits_bias"]
-        bits = torch.arange(2**self.latents, device=like.device).unsqueeze(-1)
-        states = (bits >> torch.arange(self.latents, device=like.device) & 1).to(like.dtype)
+    def _enumerated(self, params: Params, first: int = 0, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """States `[states, latents]`, their logits `[*R, states, pixels]`, −Σ softplus `[*R, states]`; all or some."""
+        states = self._states(params, first, last or 2**self.latents)
         decoded = self._logits(params, "decoder", states)
         return states, decoded, logsigmoid(-decoded).sum(-1)
+
+    def _states(self, params: Params, first: int, last: int) -> Tensor:
+        """The bits of the numbers `first` to `last` − 1, `[states, latents]`."""
+        like = params["encoder_logits_bias"]
+        bits = torch.arange(first, last, device=like.device).unsqueeze(-1)
+        return (bits >> torch.arange(self.latents, device=like.device) & 1).to(like.dtype)
 
     @property
     def no_oracle(self) -> str | None:

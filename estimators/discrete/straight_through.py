@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, detached, reparameterizable
-from estimators.needs import has_mean
+from estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from estimators.needs import has_mean, reparameterizable
 
 
 @dataclass(frozen=True)
