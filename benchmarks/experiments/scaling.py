@@ -16,7 +16,7 @@ from benchmarks.readings import median
 
 ENUMERATION = "ExactMarginalLikelihood()"
 IN_ONE_PIECE = "ExactMarginalLikelihood(at_once=1073741824)"
-SLOW = 16  # latents, above which a gradient is timed a few times only
+SLOW = 14  # latents, above which a gradient is timed a few times only
 FEW = 3
 MOST_ROWS = 64
 
@@ -41,7 +41,7 @@ class Scaling(Experiment):
     rows: int = 8
     estimators: tuple[str, ...] = ("LeaveOneOut()", "DisARM()", "REBAR()")
     num_samples: int = 2
-    in_one_piece: int = 16
+    in_one_piece: int = 14
 
     def validate(self) -> None:
         if not 1 <= self.rows <= MOST_ROWS:
