@@ -1,0 +1,72 @@
+"""Laws in many dimensions, seen from many directions: distribution functions of projections, without a draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import ndtr
+
+from benchmarks.diffusion.distances import DISTANCES, Line
+from benchmarks.diffusion.gaussian_recursion import Moments
+from benchmarks.diffusion.line import Law, grid
+from benchmarks.diffusion.mixtures import Mixture, gaussian
+
+Directions = Float[np.ndarray, "n d"]
+
+
+def directions(dimension: int, count: int = 16) -> Directions:
+    """Unit vectors: spread evenly over a half turn in the plane, and in more dimensions drawn once and for all."""
+    if dimension == 2:
+        angles = (np.arange(count) + 0.25) * np.pi / count  # none of them a multiple of a quarter turn's half
+        return np.stack([np.cos(angles), np.sin(angles)], -1)
+    drawn = np.random.default_rng(0).standard_normal((1 if dimension == 1 else count, dimension))
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def sliced(laws: list[Law], truth: Mixture, views: Directions) -> dict[str, float]:
+    """Each distance, averaged over the directions in which the laws are the projections."""
+    seen = [law.distances(truth.projected(view)) for law, view in zip(laws, views, strict=True)]
+    return {name: float(np.mean([each[name] for each in seen])) for name in DISTANCES}
+
+
+def gaussian_projections(law: Moments, views: Directions) -> list[Law]:
+    """The projections of a Gaussian of independent axes: N(uᵀm, Σ_j u_j² var_j)."""
+    whole = gaussian(law.mean, np.diag(law.variance))
+    shadows = [whole.projected(view) for view in views]
+    return [Law(x, shadow.distribution(x)) for shadow in shadows for x in [grid(shadow)]]
+
+
+@dataclass(frozen=True)
+class ProductLaw:
+    """Any law along a unit vector, and N(0, `across`) in every direction at right angles to it."""
+
+    along: Law
+    direction: Float[np.ndarray, " d"]
+    across: float
+
+    def projections(self, views: Directions) -> list[Law]:
+        """F_u(y) = E[Φ((y − aL)/(b s))], a = uᵀe, b² = 1 − a², s² = `across`; by parts, as L's F is what is known.
+
+        Raises ValueError for a view along the direction itself, where nothing smooths.
+        """
+        return [self._projection(float(view @ self.direction)) for view in views]
+
+    def _projection(self, share: float) -> Law:
+        spread = np.sqrt((1 - share**2) * self.across) if abs(share) < 1 else 0.0
+        x, known = self.along.points, self.along.distribution
+        if spread < abs(share) * np.diff(x).max():
+            raise ValueError(f"ProductLaw: a view at {share:.6g} of the direction is too near to it; turn it away")
+        ends = np.sort(share * x[[0, -1]]) + 8 * spread * np.array([-1, 1])
+        y = np.linspace(*ends, 1024)
+        z = (y[:, None] - share * x) / spread
+        below = np.trapezoid(known * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), x, axis=1) * share / spread
+        # by parts: Φ at the upper end is what a rising share leaves over, and 1 minus it where the share is negative
+        return Law(y, below + ndtr(z[:, -1]))
+
+
+def product_truth(places: Line, weights: Line, variance: float, direction: Float[np.ndarray, " d"]) -> Mixture:
+    """The mixture whose components lie along a direction, all of covariance `variance` I."""
+    covariance = variance * np.eye(len(direction))
+    return Mixture(weights, np.outer(places, direction), np.stack([covariance] * len(places)))
