@@ -31,14 +31,14 @@ def cli() -> None:
     """Measure stochastic gradient estimators: bias, variance, cost and convergence, against known truth."""
 
 
-KINDS = ("estimators", "problems", "studies", "data")
+KINDS = ("estimators", "problems", "experiments", "studies", "data")
 
 
 @cli.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """What there is: estimators, problems, studies, data."""
+    """What there is: estimators, problems, experiments, studies, data."""
     from benchmarks import listing
 
     found = {each: listing.rows(each) for each in ([kind] if kind else KINDS)}

@@ -17,8 +17,14 @@ from benchmarks.store import Store
 
 
 def rows(kind: str) -> list[dict[str, Any]]:
-    """The catalogue of `kind` as plain data: estimators, problems, studies or data."""
-    return {"estimators": _estimators, "problems": _problems, "studies": _studies, "data": _data}[kind]()
+    """The catalogue of `kind` as plain data: estimators, problems, experiments, studies or data."""
+    return {
+        "estimators": _estimators,
+        "problems": lambda: _signed("problem"),
+        "experiments": lambda: _signed("experiment"),
+        "studies": _studies,
+        "data": _data,
+    }[kind]()
 
 
 def _estimators() -> list[dict[str, Any]]:
@@ -41,15 +47,15 @@ def _estimators() -> list[dict[str, Any]]:
     return found
 
 
-def _problems() -> list[dict[str, Any]]:
+def _signed(kind: str) -> list[dict[str, Any]]:
     return [
         {"name": name, "signature": _signature(name, cls), "what": _sentence(cls)}
-        for name, cls in specs.catalogue("problem").items()
+        for name, cls in specs.catalogue(kind).items()
     ]
 
 
 def _signature(name: str, cls: Any) -> str:
-    """How a problem is spelled, with its defaults."""
+    """How a problem or an experiment is spelled, with its defaults."""
     fields = dataclasses.fields(cls)
     given = [f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}" for f in fields]
     return f"{name}({', '.join(given)})".replace("'", '"')
@@ -57,7 +63,13 @@ def _signature(name: str, cls: Any) -> str:
 
 def _studies() -> list[dict[str, Any]]:
     return [
-        {"name": name, "title": plan.title, "cells": len(plan.cells()), "trainings": len(plan.trainings())}
+        {
+            "name": name,
+            "title": plan.title,
+            "cells": len(plan.cells()),
+            "trainings": len(plan.trainings()),
+            "experiments": len(plan.inquiries()),
+        }
         for name, plan in study.published().items()
     ]
 
@@ -96,10 +108,11 @@ def _said(kind: str, entry: dict[str, Any]) -> list[str]:
     """The lines of one entry in a catalogue's table."""
     if kind == "estimators":
         return [entry["what"], f"{entry['family']}; {entry['bias']} for the {entry['target']}", entry["reference"]]
-    if kind == "problems":
+    if kind in ("problems", "experiments"):
         return [entry["signature"], entry["what"]]
     if kind == "studies":
-        return [entry["title"], f"{entry['cells']} cells, {entry['trainings']} training runs"]
+        counts = f"{entry['cells']} cells, {entry['trainings']} training runs, {entry['experiments']} experiments"
+        return [entry["title"], counts]
     available = "" if entry["available"] == "yes" else f"; {entry['available']}"
     return [f"{entry['rows']} × {entry['columns']}{available}", entry["source"]]
 
@@ -152,10 +165,11 @@ def _number(value: float | None) -> str:
 
 
 def status(path: Path) -> dict[str, Any]:
-    """Counts of a store's cells and training runs by how they ended, and why those that are not measured are not."""
+    """How a store's cells, training runs and experiments ended, counted; and why those that are not measured are not."""
     with Store(path, write=False) as store:
         ended = [(f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason) for r in store.records()]
         ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason) for c in store.curves()]
+        ended += [(each.inquiry.experiment, each.status, each.reason) for each in store.outcomes()]
     counts = Counter(how for _, how, _ in ended)
     why = [{"what": what, "status": how, "reason": reason} for what, how, reason in ended if reason is not None]
     return {

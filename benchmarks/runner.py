@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ import torch
 
 from benchmarks import convergence, places, specs, timing
 from benchmarks.block import Setting, block_seed, block_size, lifted, measure_block, warm_state
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, one_line
+from benchmarks.inquiring import inquire
 from benchmarks.moments import Array, Moments
 from benchmarks.places import Place, Refusal
 from benchmarks.readings import positive
 from benchmarks.store import Store
-from benchmarks.study import MAX_BLOCKS, Cell, Training
+from benchmarks.study import MAX_BLOCKS, Cell, Inquiry, Training
 from estimators.core import Estimator, Params, Problem, gradient_of_sum
 
 FEWEST_BLOCKS = 4  # before an interval is looked at, where a cell runs until it is narrow enough
@@ -30,7 +30,7 @@ class Progress:
     """What a run says of itself as it goes; by default to nobody."""
 
     start: Callable[[str], None] = lambda label: None
-    advance: Callable[[float], None] = lambda share: None  # of one cell or training run
+    advance: Callable[[float], None] = lambda share: None  # of one cell, training run or experiment
 
 
 SILENT = Progress()
@@ -63,13 +63,25 @@ class Ready:
         return MAX_BLOCKS if self.cell.replicates is None else -(-self.cell.replicates // self.size)
 
 
-def run(cells: list[Cell], trainings: list[Training], store: Store, progress: Progress = SILENT) -> None:
+def run(
+    cells: list[Cell],
+    trainings: list[Training],
+    store: Store,
+    progress: Progress = SILENT,
+    inquiries: Sequence[Inquiry] = (),
+) -> None:
     """Measure what the store lacks; interrupted anywhere, running again does the rest."""
-    store.plan(cells, trainings)
+    store.plan(cells, trainings, inquiries)
     for _, table in groupby(cells, key=lambda cell: cell.table):
         _run_table(list(table), store, progress)
     for _, figure in groupby(trainings, key=lambda training: training.table):
         _run_figure(list(figure), store, progress)
+    done = {outcome.inquiry for outcome in store.outcomes() if outcome.status == "measured"}
+    for inquiry in inquiries:
+        progress.start(inquiry.experiment)
+        if inquiry not in done:
+            inquire(inquiry, store)
+        progress.advance(1.0)
 
 
 def _run_table(cells: list[Cell], store: Store, progress: Progress) -> None:
@@ -98,17 +110,8 @@ def _guarded(store: Store, cell: Cell, work: Callable[[], Any]) -> Any:
     except (BadInput, KeyboardInterrupt):
         raise
     except Exception as fault:  # an estimator or problem may be anybody's code
-        store.finish(cell, "failed", _one_line(fault))
+        store.finish(cell, "failed", one_line(fault))
         return None
-
-
-def _one_line(fault: BaseException) -> str:
-    """The fault, and the last line of code it came through."""
-    trace = fault.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    return f"{type(fault).__name__}: {' '.join(str(fault).split())[:500]}{where}"
 
 
 def prepare(cell: Cell, store: Store) -> Ready | Refusal:
@@ -270,7 +273,7 @@ def _train(training: Training, store: Store, progress: Progress) -> dict[str, An
     try:
         data = convergence.train(training, lambda share: progress.advance(0.0))
     except Exception as fault:  # an estimator or problem may be anybody's code
-        store.finish_training(training, "failed", _one_line(fault), None)
+        store.finish_training(training, "failed", one_line(fault), None)
         return None
     store.finish_training(training, "measured", None, data)
     return data

@@ -13,13 +13,13 @@ from benchmarks.store import Store
 
 
 def run_study(name: str, path: Path, device: str | None) -> int:
-    """Run a study into the store at `path`; the number of cells and training runs that failed."""
+    """Run a study into the store at `path`; the number of cells, training runs and experiments that failed."""
     plan = study.load(name)
-    cells, trainings = plan.cells(device), plan.trainings(device)
+    cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
     with Store(path) as store, _bar() as bar:
         store.describe(title=plan.title, description=plan.description, study=name)
         store.add_provenance(provenance.gather())
-        task = bar.add_task("", total=len(cells) + len(trainings))
+        task = bar.add_task("", total=len(cells) + len(trainings) + len(inquiries))
         runner.run(
             cells,
             trainings,
@@ -28,9 +28,10 @@ def run_study(name: str, path: Path, device: str | None) -> int:
                 start=lambda label: bar.update(task, description=label),
                 advance=lambda share: bar.advance(task, share),
             ),
+            inquiries,
         )
         bar.update(task, description="done")
-        found = [*(record.status for record in store.records()), *(curve.status for curve in store.curves())]
+        found = [each.status for each in (*store.records(), *store.curves(), *store.outcomes())]
     return found.count("failed")
 
 

@@ -18,14 +18,20 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.errors import BadInput
 
 if TYPE_CHECKING:
+    from benchmarks.experiment import Experiment
     from benchmarks.solvers import Solver
     from estimators.core import Estimator, Problem
 
-CATALOGUES = {"estimator": "estimators", "problem": "benchmarks.problems", "solver": "benchmarks.solvers"}
+CATALOGUES = {
+    "estimator": "estimators",
+    "problem": "benchmarks.problems",
+    "solver": "benchmarks.solvers",
+    "experiment": "benchmarks.experiments",
+}
 
 
 def names(kind: str) -> list[str]:
-    """What the catalogue of `kind` (estimator, problem, solver) lists, installed plug-ins included, in order."""
+    """What the catalogue of `kind` (a key of CATALOGUES) lists, installed plug-ins included, in order."""
     return [*_module(kind).__all__, *(point.name for point in _plugins(kind))]
 
 
@@ -49,6 +55,11 @@ def solver(text: str) -> Solver:
     return _resolve("solver", text)
 
 
+def experiment(text: str) -> Experiment:
+    """The experiment that `text` spells; BadInput where it spells none."""
+    return _resolve("experiment", text)
+
+
 def called(kind: str, text: str) -> str:
     """The name that a spec calls, perhaps dotted, without looking it up; BadInput where it is no spec."""
     node = _parse(kind, text)
@@ -58,7 +69,7 @@ def called(kind: str, text: str) -> str:
 
 def _resolve(kind: str, text: str) -> Any:
     found = _build(kind, _parse(kind, text), text)
-    base = {"estimator": "Estimator", "problem": "Problem", "solver": "Solver"}[kind]
+    base = kind.capitalize()
     if not any(cls.__name__ == base for cls in type(found).__mro__):
         raise BadInput(f"{kind} {text!r}: {type(found).__name__} is no {base}; `gradmark list {kind}s` shows them")
     return found

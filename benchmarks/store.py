@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.errors import BadInput
 from benchmarks.moments import Array, Moments, merged
-from benchmarks.study import Cell, Training
+from benchmarks.study import Cell, Inquiry, Training
 from benchmarks.verdicts import BIAS_REPLICATES
 
-VERSION = 1  # of the schema; a store of a newer one is refused, never touched
+VERSION = 2  # of the schema; a store of a newer one is refused, never touched, and one of an older one gets new tables
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS places (
 CREATE TABLE IF NOT EXISTS trainings (
     key TEXT PRIMARY KEY, position INTEGER NOT NULL, training TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
     curve TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS experiments (
+    key TEXT PRIMARY KEY, position INTEGER NOT NULL, inquiry TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    seconds REAL, provenance INTEGER, facts TEXT, tables TEXT) WITHOUT ROWID;
 """
 
 
@@ -67,6 +70,18 @@ class Curve:
     status: str
     reason: str | None
     data: dict[str, Any] | None  # steps, objective and gap [evaluations][seeds], seconds of a step, …
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the store has of one experiment."""
+
+    inquiry: Inquiry
+    status: str
+    reason: str | None
+    seconds: float | None  # that it took
+    facts: dict[str, Any]  # title, reference and what it ran on
+    tables: dict[str, list[dict[str, Any]]] | None  # named tables of plain rows
 
 
 class Store:
@@ -113,9 +128,9 @@ class Store:
             return
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = NORMAL")
-        if row is None:
+        if row is None or int(row[0]) < VERSION:  # so far a newer version has only more tables
             self._base.executescript(SCHEMA)
-            self._base.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
+            self._base.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", (str(VERSION),))
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -158,7 +173,7 @@ class Store:
         """What every run ran on, oldest first."""
         return [json.loads(row[0]) for row in self._read("SELECT facts FROM provenance ORDER BY id")]
 
-    def plan(self, cells: list[Cell], trainings: list[Training]) -> None:
+    def plan(self, cells: list[Cell], trainings: list[Training], inquiries: Iterable[Inquiry] = ()) -> None:
         """Name what shall be there; what is measured as asked stays so, the rest is missing until it is run."""
         with self._faults():
             self._base.execute("BEGIN IMMEDIATE")
@@ -176,6 +191,13 @@ class Store:
                     "(key) DO UPDATE SET position = excluded.position, "
                     "status = CASE status WHEN 'measured' THEN status ELSE 'missing' END",
                     (training.key, number, json.dumps(training.json())),
+                )
+            for number, inquiry in enumerate(inquiries):
+                self._base.execute(
+                    "INSERT INTO experiments (key, position, inquiry, status) VALUES (?, ?, ?, 'missing') ON CONFLICT "
+                    "(key) DO UPDATE SET position = excluded.position, "
+                    "status = CASE status WHEN 'measured' THEN status ELSE 'missing' END",
+                    (inquiry.key, number, json.dumps(inquiry.json())),
                 )
             self._base.execute("COMMIT")
 
@@ -239,6 +261,39 @@ class Store:
         """All training runs, in the study's order."""
         rows = self._read("SELECT training, status, reason, curve FROM trainings ORDER BY position, key")
         return [Curve(Training(**json.loads(t)), s, r, None if c is None else json.loads(c)) for t, s, r, c in rows]
+
+    def finish_inquiry(
+        self,
+        inquiry: Inquiry,
+        status: str,
+        reason: str | None = None,
+        *,
+        seconds: float | None = None,
+        facts: dict[str, Any] | None = None,
+        tables: dict[str, list[dict[str, Any]]] | None = None,
+    ) -> None:
+        """Keep a whole experiment with what it ran on, or why there is none."""
+        rows = None if tables is None else json.dumps(tables, allow_nan=False)
+        self._write(
+            "UPDATE experiments SET status = ?, reason = ?, seconds = ?, facts = ?, tables = ?, "
+            "provenance = (SELECT max(id) FROM provenance) WHERE key = ?",
+            *(status, reason, seconds, json.dumps(facts or {}), rows, inquiry.key),
+        )
+
+    def outcomes(self) -> list[Outcome]:
+        """All experiments, in the study's order; none in a store of the version before there were any."""
+        if not self._read("SELECT name FROM sqlite_master WHERE name = 'experiments'"):
+            return []
+        rows = self._read(
+            "SELECT inquiry, status, reason, seconds, experiments.facts, tables, provenance.facts FROM experiments "
+            "LEFT JOIN provenance ON provenance = id ORDER BY position, key"
+        )
+        return [_outcome(*row) for row in rows]
+
+
+def _outcome(inquiry: str, status: str, reason: Any, seconds: Any, facts: Any, tables: Any, ran_on: Any) -> Outcome:
+    known = {**json.loads(facts or "{}"), "provenance": json.loads(ran_on or "{}")}
+    return Outcome(Inquiry(**json.loads(inquiry)), status, reason, seconds, known, json.loads(tables or "null"))
 
 
 _CELLS = "SELECT cell, status, reason, facts, exact, timing FROM cells"

@@ -1,11 +1,13 @@
-"""A study: a grid of cells and of training runs in a TOML file, validated whole, so that every fault is reported."""
+"""A study: cells, training runs and experiments in a TOML file, validated whole, so that every fault is reported."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,6 +86,23 @@ class Training:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """One experiment of a study, with its seed."""
+
+    experiment: str
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """The inquiry's identity in a store."""
+        return f"{self.experiment} | {self.seed}"
+
+    def json(self) -> dict[str, Any]:
+        """The inquiry as plain data."""
+        return asdict(self)
+
+
 def _canonical(resolve: Callable[[str], Any]) -> AfterValidator:
     def check(text: str) -> str:
         try:
@@ -106,6 +125,7 @@ def _place(text: str) -> str:
 ProblemSpec = Annotated[str, _canonical(specs.problem)]
 EstimatorSpec = Annotated[str, _canonical(specs.estimator)]
 SolverSpec = Annotated[str, _canonical(specs.solver)]
+ExperimentSpec = Annotated[str, _canonical(specs.experiment)]
 Place = Annotated[str, AfterValidator(_place)]
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "float64"]
@@ -169,22 +189,43 @@ class Runs(_Section):
         ]
 
 
+def _included(name: str) -> str:
+    if name not in shipped():
+        raise ValueError(f"no published study is called {name!r}; published are {', '.join(shipped())}")
+    if "include" in tomllib.loads(shipped()[name].read_text(encoding="utf-8")):
+        raise ValueError(f"{name!r} includes others itself; include those")
+    return name
+
+
 class Study(_Section):
-    """What a study file holds."""
+    """What a study file holds; `include` names published studies whose cells, runs and experiments are its own too."""
 
     title: str
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
     variance: list[Grid] = []
     convergence: list[Runs] = []
+    experiments: list[ExperimentSpec] = []
+    include: list[Annotated[str, AfterValidator(_included)]] = []
+
+    @cached_property
+    def parts(self) -> list[Study]:
+        """The study itself, then those that it includes: each keeps its own seed."""
+        return [self, *map(load, self.include)]
 
     def cells(self, device: str | None = None) -> list[Cell]:
         """All cells, each once; `device` overrides the file's."""
-        return list(dict.fromkeys(cell for grid in self.variance for cell in grid.cells(self.seed, device)))
+        found = (cell for part in self.parts for grid in part.variance for cell in grid.cells(part.seed, device))
+        return list(dict.fromkeys(found))
 
     def trainings(self, device: str | None = None) -> list[Training]:
         """All training runs, each once; `device` overrides the file's."""
-        return list(dict.fromkeys(run for runs in self.convergence for run in runs.trainings(self.seed, device)))
+        found = (run for part in self.parts for runs in part.convergence for run in runs.trainings(part.seed, device))
+        return list(dict.fromkeys(found))
+
+    def inquiries(self) -> list[Inquiry]:
+        """All experiments, each once with the seed of its study; they run on the CPU."""
+        return list(dict.fromkeys(Inquiry(text, part.seed) for part in self.parts for text in part.experiments))
 
 
 def states(estimator: str) -> tuple[str, ...]:
@@ -195,24 +236,25 @@ def states(estimator: str) -> tuple[str, ...]:
     return ("cold", "warm") if stateful else ("none",)
 
 
-def published() -> dict[str, Study]:
-    """The studies that come with gradmark, by name."""
+def shipped() -> dict[str, Traversable]:
+    """The study files that come with gradmark, by name."""
     folder = resources.files("benchmarks") / "studies"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): parse(file.read_text(encoding="utf-8"), file.name) for file in files}
+    return {file.name.removesuffix(".toml"): file for file in files}
+
+
+def published() -> dict[str, Study]:
+    """The studies that come with gradmark, by name."""
+    return {name: parse(file.read_text(encoding="utf-8"), file.name) for name, file in shipped().items()}
 
 
 def load(name: str) -> Study:
     """The published study of that name, or the study in that TOML file; BadInput lists every fault with its path."""
-    folder = resources.files("benchmarks") / "studies"
-    shipped = folder / f"{name}.toml"
-    if "/" not in name and shipped.is_file():
-        return parse(shipped.read_text(encoding="utf-8"), shipped.name)
+    if name in shipped():
+        return parse(shipped()[name].read_text(encoding="utf-8"), f"{name}.toml")
     path = Path(name)
     if not path.is_file():
-        known = ", ".join(
-            sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
-        )
+        known = ", ".join(shipped())
         raise BadInput(f"study {name!r}: no such file, and no published study of that name; published are {known}")
     try:
         return parse(path.read_text(encoding="utf-8"), name)

@@ -44,7 +44,9 @@ def _extent(results: Results) -> Text:
         ]
     if results.trained:
         seeds = _range(curve.training.seeds for curve in results.trained)
-        text.append(f"{count(len(results.trained), 'training run')} of {seeds} seeds each.")
+        text.append(f"{count(len(results.trained), 'training run')} of {seeds} seeds each. ")
+    if results.answered:
+        text.append(f"{count(len(results.answered), 'experiment')}, each described where it is shown.")
     return text
 
 

@@ -41,6 +41,11 @@ def see(label: str) -> Segment:
     return {"ref": label}
 
 
+def math(text: str) -> Segment:
+    """A formula within a line, in typst's notation."""
+    return {"math": text}
+
+
 NEWLINE: Segment = {"break": True}
 
 
@@ -58,6 +63,11 @@ def method(entry: Entry, looks: dict[str, Look], extra: Text | None = None) -> T
 def paragraph(*text: Segment) -> Block:
     """A paragraph."""
     return {"kind": "text", "text": list(text)}
+
+
+def formula(text: str) -> Block:
+    """A formula on a line of its own, in typst's notation."""
+    return {"kind": "formula", "text": text}
 
 
 def heading(level: int, text: str, label: str | None = None) -> Block:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
-from reports import back, front, problems, training
+from reports import back, front, problems, sections, training
 from reports.blocks import Block, Text, heading
 from reports.results import Results, read
 from reports.style import looks
@@ -78,7 +78,8 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     images: dict[str, str] = {}
     look = looks(results.used)
     blocks = [*front.blocks(results, look, images), {"kind": "outline"}, *back.setup(results)]
-    blocks += [*_problems(results, look, images), *training.blocks(results, look, images)]
+    blocks += [*sections.blocks(results.answered, images), *_problems(results, look, images)]
+    blocks += [*training.blocks(results, look, images)]
     blocks += [*back.unmeasured(results), *back.bibliography(results)]
     runs = results.provenance
     data = {

@@ -48,7 +48,8 @@ def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[T
     said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
     ended = counts(results)
     rest = ", ".join(f"{ended[how]} {how}" for how in ("refused", "failed", "missing") if ended[how])
-    said.append([f"{ended['measured']} of {grouped(sum(ended.values()))} cells and training runs are measured"])
+    every = f"{grouped(sum(ended.values()))} cells, training runs and experiments"
+    said.append([f"{ended['measured']} of {every} are measured"])
     last: Text = [f"; {rest} (", see("unmeasured"), ")."] if rest else ["."]
     said[-1] = [*said[-1], *last]
     return said

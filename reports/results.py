@@ -1,9 +1,9 @@
-"""A store as a report sees it: every cell with its summary, every training run, and what they ran on."""
+"""A store as a report sees it: cells with their summaries, training runs, experiments, and what they ran on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
 from benchmarks.moments import Array
-from benchmarks.store import Curve, Record, Store
+from benchmarks.store import Curve, Outcome, Record, Store
 from reports.style import label
 
 
@@ -78,6 +78,7 @@ class Results:
     provenance: list[dict[str, Any]]
     entries: list[Entry]
     curves: list[Curve]
+    outcomes: list[Outcome] = field(default_factory=list)
 
     @property
     def measured(self) -> list[Entry]:
@@ -88,6 +89,11 @@ class Results:
     def trained(self) -> list[Curve]:
         """The training runs that have a curve."""
         return [curve for curve in self.curves if curve.data is not None]
+
+    @property
+    def answered(self) -> list[Outcome]:
+        """The experiments that have rows."""
+        return [outcome for outcome in self.outcomes if outcome.tables is not None]
 
     @property
     def used(self) -> list[str]:
@@ -122,12 +128,12 @@ def read(path: Path) -> Results:
     """Everything in the store at `path`; BadInput where there is none, or where nothing was measured."""
     with Store(path, write=False) as store:
         entries = [Entry(record, summarise(record)) for record in store.records()]
-        results = Results(store.description(), store.provenance(), entries, store.curves())
-    if not results.measured and not results.trained:
+        results = Results(store.description(), store.provenance(), entries, store.curves(), store.outcomes())
+    if not (results.measured or results.trained or results.answered):
         raise BadInput(
-            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells and {len(results.curves)} "
-            f"training runs missing, refused or failed), so there is nothing to report; `gradmark status {path}` says "
-            "why"
+            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells, {len(results.curves)} "
+            f"training runs and {len(results.outcomes)} experiments missing, refused or failed), so there is nothing to "
+            f"report; `gradmark status {path}` says why"
         )
     return results
 

@@ -96,7 +96,7 @@ def first_reached(steps: list[int], objective: np.ndarray, goal: float) -> np.nd
 
 
 def unmeasured(results: Results) -> pd.DataFrame:
-    """Cells and runs without a result, the same reason in one row: status, method, problem, reason, where."""
+    """What has no result, the same reason in one row: status, method, problem, reason, where."""
     ended = [
         (e.summary["status"], e.label, e.record.cell.problem, _where(e), e.summary["reason"] or "")
         for e in results.entries
@@ -106,6 +106,11 @@ def unmeasured(results: Results) -> pd.DataFrame:
         (c.status, c.training.solver, c.training.problem, (f"training of {c.training.steps} steps", ""), c.reason or "")
         for c in results.curves
         if c.status != "measured"
+    ]
+    ended += [
+        (each.status, each.inquiry.experiment, "Experiments", (f"seed {each.inquiry.seed}", ""), each.reason or "")
+        for each in results.outcomes
+        if each.status != "measured"
     ]
     places: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     for status, method, problem, where, reason in ended:
@@ -132,18 +137,22 @@ def _joined(places: list[tuple[str, str]]) -> str:
 
 
 def bibliography(results: Results) -> pd.DataFrame:
-    """Every method used and what it cites, sorted by reference; an empty reference where the store knows none."""
+    """Every method and experiment and what it cites, sorted by reference; empty where the store knows none."""
     cited = {inner(c.training.solver): (c.data or {}).get("reference") or "" for c in results.trained}
     cited |= {e.estimator: e.summary["reference"] for e in results.measured if e.summary["reference"]}
     found: dict[str, list[str]] = {}
     solvers = {c.training.solver.partition("(")[0]: (c.data or {}).get("solver_reference") for c in results.trained}
     cited |= {name: reference for name, reference in solvers.items() if reference}
-    for name in [*results.used, *(name for name, reference in solvers.items() if reference)]:
+    asked = {each.inquiry.experiment.partition("(")[0]: each.facts["reference"] for each in results.answered}
+    asked = {name: reference for name, reference in asked.items() if reference}
+    cited |= asked
+    for name in [*results.used, *(name for name, reference in solvers.items() if reference), *asked]:
         found.setdefault(cited.get(name, ""), []).append(name)
     rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])
 
 
 def counts(results: Results) -> Counter[str]:
-    """How the cells and training runs ended."""
-    return Counter([*(e.summary["status"] for e in results.entries), *(c.status for c in results.curves)])
+    """How the cells, training runs and experiments ended."""
+    ended = [each.status for each in (*results.curves, *results.outcomes)]
+    return Counter([*(e.summary["status"] for e in results.entries), *ended])

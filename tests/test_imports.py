@@ -76,10 +76,15 @@ def allowed(file: str, name: str) -> bool:
         return shared or name in ("estimators.core", "benchmarks.data", "benchmarks.errors") or base in MATHEMATICS
     if file.startswith("benchmarks/speed/"):
         return base != "reports"
+    if file.startswith("benchmarks/experiments/") and not file.endswith("__init__.py"):
+        ours_too = within_benchmarks(name) and not within(name, "benchmarks.experiments", "benchmarks.runner")
+        return not ours or name in ("estimators.core", "estimators.spec") or ours_too
     if file.startswith("benchmarks/"):
         return not ours or name in ("estimators", "estimators.core", "estimators.spec") or within_benchmarks(name)
     if file == "reports/__main__.py":
         return name == "benchmarks.cli"
+    if file.startswith("reports/sections/") and within(name, "reports.sections"):
+        return False
     kept = ("benchmarks.store", *(f"benchmarks.{each}" for each in MEASURES))
     return base == "reports" or name in kept or (not ours and base != "torch")
 
@@ -110,6 +115,11 @@ def test_the_table_can_fail() -> None:
         ("benchmarks/runner.py", "estimators.score_function.leave_one_out"),
         ("benchmarks/runner.py", "reports.cli"),
         ("benchmarks/runner.py", "benchmarks.speed.cells"),
+        ("benchmarks/experiments/decomposition.py", "estimators"),
+        ("benchmarks/experiments/decomposition.py", "benchmarks.experiments.scaling"),
+        ("benchmarks/experiments/decomposition.py", "reports.axes"),
+        ("reports/sections/decomposition.py", "torch"),
+        ("reports/sections/decomposition.py", "reports.sections.plain"),
         ("reports/tables.py", "torch"),
         ("reports/tables.py", "benchmarks.runner"),
     ):

@@ -1,0 +1,42 @@
+"""The experiments' sections: one file a class of experiment, rows in, text and figures out; found by its name."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from importlib.util import find_spec
+from itertools import groupby
+from types import ModuleType
+
+from benchmarks.store import Outcome
+from reports.blocks import Block, heading
+
+
+def blocks(outcomes: list[Outcome], images: dict[str, str]) -> list[Block]:
+    """A section for each class of experiment, in the order of the study; its figures are put into `images`.
+
+    A section is a function `blocks(outcomes, key, images)` of the experiments of that class; labels and the names of
+    its images begin with `key`.
+    """
+    found: list[Block] = []
+    order = list(dict.fromkeys(map(name, outcomes)))
+    for each, alike in groupby(sorted(outcomes, key=lambda outcome: order.index(name(outcome))), key=name):
+        key, these = snake(each).replace("_", "-"), list(alike)
+        found += [heading(1, these[0].facts["title"], key), *section(each).blocks(these, key, images)]
+    return found
+
+
+def name(outcome: Outcome) -> str:
+    """The class of an experiment, without its package."""
+    return outcome.inquiry.experiment.partition("(")[0].rpartition(".")[2]
+
+
+def snake(text: str) -> str:
+    """A class's name as a module's."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
+
+
+def section(text: str) -> ModuleType:
+    """The module that draws the experiments of a class; plain tables for those that have none."""
+    module = f"{__name__}.{snake(text)}"
+    return importlib.import_module(module if find_spec(module) else f"{__name__}.plain")

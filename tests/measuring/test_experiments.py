@@ -1,0 +1,160 @@
+"""Experiments: from a study's text to rows in the store and a section in the report; nothing is run twice or lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from pypdf import PdfReader
+
+from benchmarks import listing, runner, session, specs, study
+from benchmarks.errors import BadInput
+from benchmarks.experiment import Experiment, Tables, plain
+from benchmarks.store import SCHEMA, Store
+from benchmarks.study import Cell, Inquiry
+from reports import document
+
+HERE = __name__
+
+
+@dataclass(frozen=True)
+class Throws(Experiment):
+    """Dice thrown `throws` times."""
+
+    title = "Dice"
+    runs: ClassVar[int] = 0
+    throws: int = 3
+
+    def refuses(self) -> str | None:
+        return None if self.throws else "Throws(throws=0): nothing is thrown; pass 1 or more"
+
+    def run(self, seed: int) -> Tables:
+        Throws.runs += 1
+        if self.throws == 13:
+            raise RuntimeError("bad luck")
+        if self.throws == 14:
+            raise KeyboardInterrupt
+        pips = np.random.default_rng(seed).integers(1, 7, self.throws).tolist()
+        reading = {"value": 3.5, "stderr": 0.1, "ci": [3.3, 3.7], "level": 0.95}
+        return {"pips": [{"throw": i, "pip": pip, "mean": reading} for i, pip in enumerate(pips)]}
+
+
+def inquiries(*throws: int) -> list[Inquiry]:
+    return [Inquiry(f"{HERE}.Throws(throws={each})", 5) for each in throws]
+
+
+def test_rows_come_back_with_seed_seconds_and_what_they_ran_on(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.add_provenance({"commit": "abc"})
+        runner.run([], [], store, inquiries=inquiries(4))
+    with Store(tmp_path / "s", write=False) as store:
+        [found] = store.outcomes()
+    assert (found.status, found.inquiry.seed, found.facts["title"]) == ("measured", 5, "Dice")
+    assert found.seconds is not None
+    assert found.facts["provenance"] == {"commit": "abc"}
+    assert found.tables == plain(Throws(4).run(5))
+    assert found.tables != plain(Throws(4).run(6))
+
+
+def test_one_failure_leaves_the_others_and_what_is_measured_is_not_run_again(tmp_path: Path) -> None:
+    todo = inquiries(13, 0, 2)
+    with Store(tmp_path / "s") as store:
+        runner.run([], [], store, inquiries=todo)
+        before = Throws.runs
+        runner.run([], [], store, inquiries=todo)
+        assert Throws.runs == before + 1  # the failed one, tried again
+        assert [each.status for each in store.outcomes()] == ["failed", "refused", "measured"]
+        assert "RuntimeError: bad luck (test_experiments.py:" in (store.outcomes()[0].reason or "")
+    found = listing.status(tmp_path / "s")
+    assert (found["done"], found["refused"], found["failed"]) == (1, 1, 1)
+
+
+def test_an_interrupted_run_keeps_what_was_finished(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        with pytest.raises(KeyboardInterrupt):
+            runner.run([], [], store, inquiries=inquiries(2, 14, 3))
+        assert [each.status for each in store.outcomes()] == ["measured", "missing", "missing"]
+
+
+def test_a_store_of_version_1_is_read_and_gets_the_table_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    path.mkdir()
+    base = sqlite3.connect(path / "store.sqlite", isolation_level=None)
+    base.executescript(SCHEMA)
+    base.execute("DROP TABLE experiments")
+    base.execute("INSERT INTO meta VALUES ('version', '1')")
+    cell = Cell("GaussianToy()", "ScoreFunction()")
+    base.execute(
+        "INSERT INTO cells (key, position, cell, status) VALUES (?, 0, ?, 'missing')",
+        (cell.key, json.dumps(cell.json())),
+    )
+    base.close()
+    with Store(path, write=False) as store:
+        assert store.outcomes() == []
+        assert store.description()["version"] == "1"
+    with Store(path) as store:
+        assert [record.cell for record in store.records()] == [cell]
+        runner.run([], [], store, inquiries=inquiries(2))
+        assert store.description()["version"] == "2"
+        assert len(store.outcomes()) == 1
+
+
+def test_a_study_file_runs_and_its_report_has_a_section(tmp_path: Path) -> None:
+    file = tmp_path / "dice.toml"
+    file.write_text(f'title = "t"\nseed = 7\nexperiments = ["{HERE}.Throws( throws = 60 )"]\n')
+    assert session.run_study(str(file), tmp_path / "s", None) == 0
+    document.write(tmp_path / "s", tmp_path / "r.pdf")
+    said = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(tmp_path / "r.pdf").pages)
+    for part in ("Dice", "pips", "3.50 [3.30, 3.70]", "The first 40 of 60 rows", "1 experiment"):
+        assert part in said, part
+
+
+def test_a_study_includes_published_ones_with_their_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, text in {
+        "a": f'title = "a"\nseed = 1\nexperiments = ["{HERE}.Throws()"]\n',
+        "b": f'title = "b"\nseed = 2\nexperiments = ["{HERE}.Throws()", "{HERE}.Throws(throws=9)"]\n',
+        "all": 'title = "all"\ninclude = ["a", "b"]\n',
+    }.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    monkeypatch.setattr(study, "shipped", lambda: {path.stem: path for path in sorted(tmp_path.iterdir())})
+    found = study.load("all").inquiries()
+    assert [(each.experiment.rpartition(".")[2], each.seed) for each in found] == [
+        ("Throws()", 1), ("Throws()", 2), ("Throws(throws=9)", 2),
+    ]  # fmt: skip
+    with pytest.raises(BadInput, match=r"x: include\[0\]: no published .* 'frog'; published are a, all, b"):
+        study.parse('title = "x"\ninclude = ["frog"]', "x")
+    with pytest.raises(BadInput, match="'all' includes others itself"):
+        study.parse('title = "x"\ninclude = ["all"]', "x")
+
+
+def test_rows_are_plain_data() -> None:
+    assert plain({"a": [{"x": float("nan"), "y": (1, "z", True)}]}) == {"a": [{"x": None, "y": [1, "z", True]}]}
+    with pytest.raises(TypeError, match=r"array.*use float"):
+        plain({"a": [{"x": np.zeros(2)}]})
+
+
+def test_what_is_no_experiment_is_said() -> None:
+    with pytest.raises(BadInput, match="LeaveOneOut is no Experiment; `gradmark list experiments`"):
+        specs.experiment("LeaveOneOut()")
+    with pytest.raises(BadInput, match="no experiment is called Frog"):
+        specs.experiment("Frog()")
+
+
+def test_every_experiment_is_built_from_its_name_and_has_a_section() -> None:
+    from reports import sections
+
+    for name, cls in specs.catalogue("experiment").items():
+        assert str(specs.experiment(f"{name}()")) == f"{name}()"
+        assert cls.title
+        assert sections.section(name).__name__ != "reports.sections.plain", name
+
+
+def test_every_published_study_of_the_note_is_in_the_note() -> None:
+    plans = study.published()
+    asked = {text for name, plan in plans.items() if name != "note" for text in plan.experiments}
+    assert {each.experiment for each in plans["note"].inquiries()} == asked
