@@ -1,1 +1,1 @@
-"""Diffusion as a probability path whose every marginal and score is known: the path, its reverse, and how far it lands."""
+"""Diffusion as a probability path whose every marginal and score is known: the path, its reverse, where it lands."""

@@ -42,6 +42,6 @@ def concentric_total_variation(first: float, second: float) -> float:
 
 
 def concentric_energy(first: float, second: float, dimension: int = 1) -> float:
-    """The energy distance of N(m, a²I) and N(m, b²I): E‖ξ‖ (2 √(a² + b²) − √2 a − √2 b), E‖ξ‖ = √2 Γ((d+1)/2)/Γ(d/2)."""
+    """That of N(m, a²I) and N(m, b²I): E‖ξ‖ (2 √(a² + b²) − √2 a − √2 b), with E‖ξ‖ = √2 Γ((d+1)/2)/Γ(d/2)."""
     length = np.sqrt(2) * np.exp(gammaln((dimension + 1) / 2) - gammaln(dimension / 2))
     return float(length * (2 * np.sqrt(first + second) - np.sqrt(2 * first) - np.sqrt(2 * second)))

@@ -42,8 +42,8 @@ def grid(law: Mixture, points: int = POINTS) -> Line:
 def reverse_law(begin: Mixture, score: Score, levels: Levels, variances: Float[np.ndarray, " steps"]) -> Law:
     """The law of the end of `reverse_chain` from x_T ~ `begin`:  p_{t−1}(y) = ∫ p_t(x) N(y; x + σ_t² s(x), ρ_t) dx
 
-    The trapezoidal rule errs by about exp(−2π² ρ_t / h²), h the spacing, which is never wider than a kernel. In the last
-    step the distribution function is summed in place of the density, or carried along where ρ_1 is 0.
+    The trapezoidal rule errs by about exp(−2π² ρ_t / h²), h the spacing, which is never wider than a kernel. In the
+    last step the distribution function is summed in place of the density, or carried along where ρ_1 is 0.
     Raises ValueError where that takes too many points, or where a step folds the line over.
     """
     x = grid(begin, _points(begin, variances))
@@ -78,7 +78,7 @@ def _spread_out(x: Line, density: Line, centres: Line, spread: float) -> Line:
 
 
 def flow_law(begin: Mixture, carry: Callable[[Points], Points], points: int = POINTS) -> Law:
-    """The law of carry(x), x ~ `begin`, of a map that keeps the order of points, as a flow does: F₀(carry(x)) = F(x)."""
+    """The law of carry(x), x ~ `begin`, for a map that keeps the order of points, as flows do: F₀(carry(x)) = F(x)."""
     x = grid(begin, points)
     return _carried(begin.distribution(x), carry(x[:, None])[:, 0])
 

@@ -34,17 +34,20 @@ class Mixture:
         if not np.allclose(self.covariances, np.swapaxes(self.covariances, -1, -2), rtol=1e-12, atol=0):
             raise ValueError("Mixture(covariances=…): not symmetric; pass (C + C.T) / 2")
         if self.spreads.min() < -1e-12 * self.spreads.max():
-            raise ValueError(f"Mixture(covariances=…): an eigenvalue is {self.spreads.min():.3g}; variances are not negative")
+            raise ValueError(
+                f"Mixture(covariances=…): an eigenvalue is {self.spreads.min():.3g}; variances are not negative"
+            )
 
     @cached_property
     def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        spreads, axes = np.linalg.eigh(self.covariances)
-        return spreads, axes
+        found = np.linalg.eigh(self.covariances)
+        return found.eigenvalues, found.eigenvectors
 
     @property
     def spreads(self) -> Float[np.ndarray, "K d"]:
         """Eigenvalues of the covariances: the variances along their axes."""
-        return self._eigen[0]
+        spreads, _ = self._eigen
+        return spreads
 
     @property
     def dimension(self) -> int:
@@ -94,7 +97,9 @@ class Mixture:
     def distribution(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """F(x) = P(X ≤ x), in one dimension. Raises ValueError in more: project first."""
         if self.dimension > 1:
-            raise ValueError(f"Mixture.distribution: of one dimension, and this has {self.dimension}; call projected first")
+            raise ValueError(
+                f"Mixture.distribution: of one dimension, and this has {self.dimension}; call projected first"
+            )
         return self.weights @ ndtr((x - self.means) / np.sqrt(self.covariances[:, 0]))
 
     def sample(self, size: int, draw: np.random.Generator) -> Points:

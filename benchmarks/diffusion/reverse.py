@@ -27,9 +27,9 @@ def anderson(levels: Levels) -> Float[np.ndarray, " steps"]:
 def ancestral(levels: Levels) -> Float[np.ndarray, " steps"]:
     """σ_t² v_{t−1}/v_t, the variance of x_{t−1} given x_t and x_0 ("posterior variance"; 0 in the last step).
 
-    Given both, the mean of x_{t−1} is x_t + (σ_t²/v_t)(x_0 − x_t); with x_0 replaced by its expectation given x_t, which
-    is x_t + v_t ∇ log p_t(x_t) (Tweedie), this is Anderson's mean: in the note's chain the two rules have the same
-    mean and differ in nothing but the variance.
+    Given both, the mean of x_{t−1} is x_t + (σ_t²/v_t)(x_0 − x_t); with x_0 replaced by its expectation given x_t,
+    which is x_t + v_t ∇ log p_t(x_t) (Tweedie), this is Anderson's mean: in the note's chain the two rules have the
+    same mean and differ in nothing but the variance.
 
     Reference: Denoising Diffusion Probabilistic Models, Jonathan Ho, Ajay Jain, Pieter Abbeel, 2020.
     """
@@ -63,7 +63,5 @@ def reverse_sample(
     start: Points, score: Score, levels: Levels, variances: Float[np.ndarray, " steps"], draw: np.random.Generator
 ) -> Points:
     """The end x_0 of `reverse_chain`."""
-    x = start
-    for x in reverse_chain(start, score, levels, variances, draw):
-        pass
-    return x
+    *_, end = reverse_chain(start, score, levels, variances, draw)
+    return end

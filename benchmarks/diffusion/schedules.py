@@ -11,6 +11,8 @@ from jaxtyping import Float
 
 from estimators.spec import Spec
 
+__all__ = ["Cosine", "Geometric", "LinearBeta"]  # what a study may name
+
 Levels = Float[np.ndarray, " levels"]  # v_0 … v_T, one more than there are steps
 
 
@@ -42,7 +44,7 @@ class Schedule(Spec):
 
 
 def increasing(levels: Levels) -> Levels:
-    """The levels themselves, where they can be a chain's. Raises ValueError where they do not start at 0 or not rise."""
+    """The levels, where they can be a chain's. Raises ValueError where they do not start at 0 or do not rise."""
     if len(levels) < 2 or levels[0] != 0:
         raise ValueError(f"levels {levels[:2].tolist()}…: p_0 has no noise and p_T has; start at 0 and add a level")
     falls = np.flatnonzero(~(np.diff(levels) > 0))

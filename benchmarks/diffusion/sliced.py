@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.integrate import simpson
 from scipy.special import ndtr
 
-from benchmarks.diffusion.distances import DISTANCES, Line
+from benchmarks.diffusion.distances import DISTANCES
 from benchmarks.diffusion.gaussian_recursion import Moments
-from benchmarks.diffusion.line import Law, grid
+from benchmarks.diffusion.line import REACH, Law, grid
 from benchmarks.diffusion.mixtures import Mixture, gaussian
 
 Directions = Float[np.ndarray, "n d"]
@@ -58,15 +59,9 @@ class ProductLaw:
         x, known = self.along.points, self.along.distribution
         if spread < abs(share) * np.diff(x).max():
             raise ValueError(f"ProductLaw: a view at {share:.6g} of the direction is too near to it; turn it away")
-        ends = np.sort(share * x[[0, -1]]) + 8 * spread * np.array([-1, 1])
-        y = np.linspace(*ends, 1024)
+        low, high = sorted((share * x[0], share * x[-1]))
+        y = np.linspace(low - REACH * spread, high + REACH * spread, 1024)
         z = (y[:, None] - share * x) / spread
-        below = np.trapezoid(known * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), x, axis=1) * share / spread
-        # by parts: Φ at the upper end is what a rising share leaves over, and 1 minus it where the share is negative
+        # Simpson's rule: where F is 1 the integrand does not vanish at its end, and the trapezoidal rule would show it
+        below = simpson(known * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), x, axis=1) * share / spread
         return Law(y, below + ndtr(z[:, -1]))
-
-
-def product_truth(places: Line, weights: Line, variance: float, direction: Float[np.ndarray, " d"]) -> Mixture:
-    """The mixture whose components lie along a direction, all of covariance `variance` I."""
-    covariance = variance * np.eye(len(direction))
-    return Mixture(weights, np.outer(places, direction), np.stack([covariance] * len(places)))

@@ -10,6 +10,8 @@ import numpy as np
 from benchmarks.diffusion.mixtures import Mixture, gaussian
 from estimators.spec import Spec
 
+__all__ = ["FanMixture", "GaussianTarget", "LineMixture"]  # what a study may name
+
 
 @dataclass(frozen=True)
 class Target(Spec):
@@ -44,15 +46,21 @@ class GaussianTarget(Target):
 
 @dataclass(frozen=True)
 class LineMixture(Target):
-    """Two components of variance .3, weights .3 and .7, at −2 and 1.5 along the diagonal (1, …, 1)/√d.
+    """Two components of variance .3, weights .3 and .7, at −2 and 1.5 (times `stretch`) along (1, …, 1)/√d.
 
     As the covariances are one and isotropic, its score along the diagonal depends on the diagonal alone, and across it
     is that of N(0, .3): the reverse process is a product, and its law is known in any dimension.
+    Raises ValueError for a stretch that is not positive.
     """
 
-    weights = np.array([0.3, 0.7])
-    places = np.array([-2.0, 1.5])
+    stretch: float = 1.0
+
     variance = 0.3
+
+    def validate(self) -> None:
+        super().validate()
+        if self.stretch <= 0:
+            raise ValueError(f"LineMixture(stretch={self.stretch}): a stretch is positive; use 1.0")
 
     @property
     def direction(self) -> np.ndarray:
@@ -60,8 +68,8 @@ class LineMixture(Target):
         return np.full(self.dimension, self.dimension**-0.5)
 
     def law(self) -> Mixture:
-        covariance = self.variance * np.eye(self.dimension)
-        return Mixture(self.weights, np.outer(self.places, self.direction), np.stack([covariance, covariance]))
+        means = np.outer([-2.0 * self.stretch, 1.5 * self.stretch], self.direction)
+        return Mixture(np.array([0.3, 0.7]), means, np.tile(self.variance * np.eye(self.dimension), (2, 1, 1)))
 
 
 @dataclass(frozen=True)
