@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
+from benchmarks.decomposition import decompose
 from benchmarks.solvers import Solver
 from benchmarks.study import Training
 from estimators.core import LatentVariableModel, Params, Problem
@@ -26,6 +27,16 @@ def prepare(training: Training) -> tuple[Problem, Solver, Params]:
     return problem, solver, lifted(start, training.seeds)
 
 
+class Evaluation(NamedTuple):
+    """What is known of a place in a run, `[*R]` each."""
+
+    objective: Tensor  # the expected cost
+    stderr: Tensor | None  # of the objective; None from the oracle
+    gap: Tensor | None  # objective + log p(x); None where log p(x) is not known
+    evidence: Tensor | None = None  # log p(x)
+    divergence: Tensor | None = None  # KL(q ‖ p(z|x)), computed by itself; None where the posterior is not known
+
+
 def train(training: Training, tick: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
     """One run: steps, and the objective and gap of every seed at each; `tick` hears which fraction is done.
 
@@ -33,7 +44,7 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     """
     problem, solver, params = prepare(training)
     stops = sorted({round(i * training.steps / (training.evaluations - 1)) for i in range(training.evaluations)})
-    rows: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
+    rows: list[Evaluation] = []
     state = solver.init(problem, params)
     for step in range(training.steps + 1):
         if step in stops:
@@ -43,13 +54,14 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
             with seeded(seed, device_of(params)):
                 params, state = solver.step(problem.draw(training.seeds, sharing=1), params, state)
-    objective, stderr, gap = (_table(column) for column in zip(*rows, strict=True))
+    objective, stderr, gap, evidence, divergence = (_table(column) for column in zip(*rows, strict=True))
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"
     )
     cited = {"reference": getattr(getattr(solver, "estimator", None), "reference", None)}
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
+    curves |= {"evidence": evidence, "divergence": divergence}
     return {**curves, "evaluation": kind, **cited}
 
 
@@ -61,8 +73,8 @@ def one_step(training: Training) -> Callable[[], object]:
     return lambda: solver.step(problem, params, state)
 
 
-def evaluate(problem: Problem, params: Params) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Expected cost `[*R]`, its standard error (None from the oracle), its gap to −log p(x) (None where not known)."""
+def evaluate(problem: Problem, params: Params) -> Evaluation:
+    """The objective at these parameters, and the parts that log p(x) splits into where they are known."""
     problem, axes = problem.template, len(next(iter(params.values())))
     with torch.no_grad():
         exact = problem.exact(params)
@@ -70,9 +82,14 @@ def evaluate(problem: Problem, params: Params) -> tuple[Tensor, Tensor | None, T
             objective, stderr = sampled_cost(problem, params)
         else:
             objective, stderr = exact.reshape(axes, -1).sum(1), None
-        evidence = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
-        gap = None if evidence is None else objective + evidence.reshape(axes, -1).sum(1)
-    return objective, stderr, gap
+        split = decompose(problem, params)
+        if split is not None:
+            parts = (part.reshape(axes, -1).sum(1) for part in (split.log_evidence, split.divergence))
+            evidence, divergence = parts
+            return Evaluation(objective, stderr, objective + evidence, evidence, divergence)
+        known = problem.log_evidence(params) if isinstance(problem, LatentVariableModel) else None
+        gap = None if known is None else objective + known.reshape(axes, -1).sum(1)
+    return Evaluation(objective, stderr, gap)
 
 
 def sampled_cost(problem: Problem, params: Params) -> tuple[Tensor, Tensor]:

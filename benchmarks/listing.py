@@ -165,7 +165,7 @@ def _number(value: float | None) -> str:
 
 
 def status(path: Path) -> dict[str, Any]:
-    """How a store's cells, training runs and experiments ended, counted; and why those that are not measured are not."""
+    """How a store's cells, training runs and experiments ended, counted, and why those not measured are not."""
     with Store(path, write=False) as store:
         ended = [(f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason) for r in store.records()]
         ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason) for c in store.curves()]

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
+from estimators.enumerated import Enumerated as Enumerated
 from estimators.spec import Spec
 
 type_alias = typing.TypeAlias

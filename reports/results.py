@@ -132,8 +132,8 @@ def read(path: Path) -> Results:
     if not (results.measured or results.trained or results.answered):
         raise BadInput(
             f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells, {len(results.curves)} "
-            f"training runs and {len(results.outcomes)} experiments missing, refused or failed), so there is nothing to "
-            f"report; `gradmark status {path}` says why"
+            f"training runs and {len(results.outcomes)} experiments missing, refused or failed), so there is nothing "
+            f"to report; `gradmark status {path}` says why"
         )
     return results
 

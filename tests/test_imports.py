@@ -60,10 +60,16 @@ def allowed(file: str, name: str) -> bool:
     ours, base = room(name) in ROOMS, room(name)
     if file == "estimators/__init__.py":
         return within(name, "estimators")
-    first = ("estimators/spec.py", "estimators/core.py", "estimators/couplings.py", "estimators/needs.py")
+    first = (
+        "estimators/spec.py",
+        "estimators/enumerated.py",
+        "estimators/core.py",
+        "estimators/couplings.py",
+        "estimators/needs.py",
+    )
     if file in first:
-        base_of = {"estimators/core.py": "estimators.spec", "estimators/needs.py": "estimators.core"}
-        return base in ("torch", "jaxtyping") or name == base_of.get(file)
+        below = {"estimators/core.py": ("spec", "enumerated"), "estimators/needs.py": ("core",)}
+        return base in ("torch", "jaxtyping") or name in [f"estimators.{each}" for each in below.get(file, ())]
     shared = ("estimators.core", "estimators.couplings", "estimators.needs", "estimators.control_variates")
     if file == "estimators/control_variates.py":
         return name in shared[:3] or base == "torch"

@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from benchmarks import data
 from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
-from estimators.core import LatentVariableModel, Params
+from estimators.core import Enumerated, LatentVariableModel, Params
 
 MOST_LATENTS = 12  # that are enumerated
 MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
@@ -29,8 +29,8 @@ class BernoulliVAE(LatentVariableModel):
     `[outputs, inputs]` and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when
     nonlinear, of `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
 
-    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); exact log p(x) likewise, and,
-    up to 8 latents, importance-weighted bounds of any number of draws:
+    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); p(z|x) and log p(x) likewise,
+    and, up to 8 latents, importance-weighted bounds of any number of draws:
 
         E_q[cost] = KL(q ‖ p(z)) − Σ_z q(z|x) Σ_j [x_j l_j(z) − softplus(l_j(z))]
 
@@ -108,6 +108,15 @@ class BernoulliVAE(LatentVariableModel):
         likelihood = by_rows(expected_log_likelihood, len(states), encoded, self.observations(params))
         divergence = kl_divergence(q, self.prior(params))
         return divergence * self.latent_weight - likelihood * self.likelihood_weight
+
+    def posterior(self, params: Params) -> Enumerated | None:
+        """p(z|x) over all 2^latents states; None where they are too many."""
+        if self.no_oracle is not None:
+            return None
+        states, decoded, unlit = self._enumerated(params)
+        return Enumerated(
+            states, self._expanded(params) @ decoded.mT + (self._log_prior(params, states) + unlit.unsqueeze(-2))
+        )
 
     def log_evidence(self, params: Params) -> Tensor | None:
         """log p(x) of each row, `[*R, rows]`; under `select` with the weight of the row, as the cost."""

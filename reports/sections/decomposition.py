@@ -1,0 +1,116 @@
+"""log p(x) as a gap and a bound at random q: the gap against what it has to be, and what rounding leaves over."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.store import Outcome
+from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from reports.blocks import Block, Table, figure, formula, math, paragraph
+from reports.numbers import grouped, plain, tidy
+from reports.style import MARKERS, MUTED, PALETTE, breakable
+
+HEIGHT = 1.7  # inches of a panel
+Group = tuple[str, str, list[dict[str, Any]]]  # problem, where q is from, rows
+
+FORMULA = 'log p(x) = "KL"(q || p(z|x)) + cal(L)(q), quad cal(L)(q) = EE_q [log p(x, z) - log q(z)]'
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """The formula, a figure of every draw, and a table of what is left over."""
+    groups = _groups(outcomes)
+    images[f"{key}.svg"] = _drawn(groups)
+    return [
+        formula(FORMULA),
+        paragraph(
+            "Parameters of model and q are drawn at random; each term is computed without the others: log p(x) by its "
+            "closed form or as a sum over states, the bound as minus the oracle of the expected cost or as a sum, and "
+            "the gap as a Kullback-Leibler divergence between two distributions. As the gap is never negative, ",
+            math("cal(L)(q)"),
+            " reaches its maximum, log p(x), at q = p(z|x).",
+        ),
+        figure(f"{key}.svg", CAPTION, f"{key}-figure"),
+        _table(groups, f"{key}-table"),
+    ]
+
+
+CAPTION = [
+    "Above: the gap KL(q ‖ p(z|x)) against log p(x) − L(q), which it equals on the line. Below: the largest residual "
+    "of a row of data, |log p(x) − KL − L|, in units of eps (1 + |log p| + KL + |L|)."
+]
+
+
+def _groups(outcomes: list[Outcome]) -> list[Group]:
+    found: list[Group] = []
+    for outcome in outcomes:
+        problem = _problem(outcome.inquiry.experiment)
+        rows = sorted((outcome.tables or {})["draws"], key=lambda row: row["q"], reverse=True)
+        found += [(problem, which, list(alike)) for which, alike in groupby(rows, key=lambda row: row["q"])]
+    return found
+
+
+def _problem(experiment: str) -> str:
+    """The problem in an experiment's text; its default where the text leaves it out."""
+    inside = experiment.partition("problem=")[2]
+    depth = 0
+    for end, letter in enumerate(inside):
+        depth += (letter == "(") - (letter == ")")
+        if letter == ")" and not depth:
+            return inside[: end + 1]
+    return "LinearGaussian()"
+
+
+def _drawn(groups: list[Group]) -> str:
+    with drawing():
+        names = [f"{problem}, {which}" for problem, which, _ in groups]
+        across = columns(names, 0.4)
+        below = 0.42 + 0.16 * -(-len(names) // across)
+        shown, (above, under) = panels((2, 1), HEIGHT, left=0.62, top=0.1, bottom=below, between=0.25)
+        styles = [
+            {
+                "color": PALETTE[i % len(PALETTE)],
+                "marker": MARKERS[i % len(MARKERS)],
+                "markersize": 2.5,
+                "linestyle": "",
+            }
+            for i in range(len(groups))
+        ]
+        for (_, _, rows), style in zip(groups, styles, strict=True):
+            across_ = [row["log_evidence"] - row["bound"] for row in rows]
+            above[0].plot(across_, [row["divergence"] for row in rows], **style)
+            under[0].plot(across_, [row["residual_over_rounding"] for row in rows], **style)
+        _axes(above[0], under[0], [row for _, _, rows in groups for row in rows])
+        handles = [Line2D([], [], label=name, **style) for name, style in zip(names, styles, strict=True)]
+        shown.legend(handles=handles, loc="lower left", ncols=across, frameon=False, fontsize=7.5, borderaxespad=0)
+        return svg(shown)
+
+
+def _axes(above: Axes, under: Axes, rows: list[dict[str, Any]]) -> None:
+    limits = room([row["divergence"] for row in rows if row["divergence"] > 0] or [1.0])
+    above.plot(limits, limits, color=MUTED, linewidth=0.8, zorder=1)
+    for axes in (above, under):
+        logarithmic(axes, "x", limits)
+        grid(axes, "both")
+    logarithmic(above, "y", limits)
+    logarithmic(under, "y", room([max(row["residual_over_rounding"], 0.01) for row in rows]))
+    above.set_ylabel("KL(q ‖ p(z|x)), nats")
+    under.set_ylabel("residual / rounding")
+    under.set_xlabel("log p(x) − L(q), nats")
+
+
+def _table(groups: list[Group], label: str) -> Block:
+    table = Table(["The three terms, medians over draws in nats, and the residual in units of rounding."], label)
+    table.column("problem")
+    table.column("q")
+    for head in ("draws", "log p(x)", "gap", "bound", "largest residual"):
+        table.column(head, "right")
+    for problem, which, rows in groups:
+        values = [median(row[name] for row in rows) for name in ("log_evidence", "divergence", "bound")]
+        worst = max(row["residual_over_rounding"] for row in rows)
+        table.row(breakable(problem), which, grouped(len(rows)), *(plain(value, 5) for value in values), tidy(worst, 2))
+    return table.block()
