@@ -12,8 +12,10 @@ from benchmarks.diffusion.schedules import Levels, increasing
 from benchmarks.diffusion.scores import Score
 
 
-def probability_flow(x: Points, score: Score, levels: Levels, tolerance: float = 1e-10) -> Points:
-    """The solution at v = 0 of dx/dv = −½ ∇ log p_v(x) from x at v_T, by DOP853.
+def probability_flow(
+    x: Points, score: Score, levels: Levels, *, stop: float = 0.0, tolerance: float = 1e-10
+) -> Points:
+    """The solution at v = `stop`, 0 at the data, of dx/dv = −½ ∇ log p_v(x) from x at v_T, by DOP853.
 
     The density moves by ∂p/∂v = −∇·(p ẋ) = ½ Δp, which is what the noise does to it: if x ~ p_T, the end is p_0's.
     Raises ValueError where the solver cannot go on.
@@ -24,7 +26,7 @@ def probability_flow(x: Points, score: Score, levels: Levels, tolerance: float =
     increasing(levels)
     found = solve_ivp(
         lambda v, flat: -score(flat.reshape(x.shape), max(v, 0.0)).ravel() / 2,
-        (levels[-1], 0.0), x.ravel(), method="DOP853", t_eval=[0.0], rtol=tolerance, atol=tolerance,
+        (levels[-1], stop), x.ravel(), method="DOP853", t_eval=[stop], rtol=tolerance, atol=tolerance,
     )  # fmt: skip
     if not found.success:
         raise ValueError(f"probability_flow(tolerance={tolerance}): {found.message}; loosen the tolerance")

@@ -40,8 +40,7 @@ class Mixture:
 
     @cached_property
     def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        found = np.linalg.eigh(self.covariances)
-        return found.eigenvalues, found.eigenvectors
+        return tuple(np.linalg.eigh(self.covariances))
 
     @property
     def spreads(self) -> Float[np.ndarray, "K d"]:

@@ -5,5 +5,11 @@ from benchmarks.experiment import Experiment
 # The note's preliminary: log p(x), its bound and the gap between them
 from benchmarks.experiments.decomposition import Decomposition as Decomposition
 
+# Diffusion: the path and its reverse
+from benchmarks.experiments.reverse_path import ReversePath as ReversePath
+from benchmarks.experiments.reverse_error import ReverseError as ReverseError
+from benchmarks.experiments.reverse_test import ReverseTest as ReverseTest
+from benchmarks.experiments.white_noise import WhiteNoise as WhiteNoise
+
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Experiment}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]
