@@ -15,6 +15,7 @@ from benchmarks.diffusion.schedules import Levels
 from benchmarks.diffusion.sliced import ProductLaw, directions, gaussian_projections, sliced
 from benchmarks.diffusion.targets import GaussianTarget, LineMixture, Target
 
+FINE = 2**12  # points that a flow carries: it draws them apart between components, where they must still be near
 RULES = (*REVERSE_VARIANCES, "heun")
 
 
@@ -86,7 +87,7 @@ def line_end(rule: str, score: str, data: Target, levels: Levels) -> Law:
     law, toward = data.law(), scores.SCORES[score](data.law())
     begin = law.noised(levels[-1])
     if rule == "heun":
-        return flow_law(begin, lambda x: flow.heun(x, toward, levels))
+        return flow_law(begin, lambda x: flow.heun(x, toward, levels), FINE)
     return reverse_law(begin, toward, levels, REVERSE_VARIANCES[rule](levels))
 
 

@@ -23,7 +23,8 @@ def probability_flow(
     Reference: Score-Based Generative Modeling through Stochastic Differential Equations, Yang Song, Jascha
     Sohl-Dickstein, Diederik P. Kingma, Abhishek Kumar, Stefano Ermon, Ben Poole, 2021.
     """
-    increasing(levels)
+    if stop == increasing(levels)[-1]:
+        return x
     found = solve_ivp(
         lambda v, flat: -score(flat.reshape(x.shape), max(v, 0.0)).ravel() / 2,
         (levels[-1], stop), x.ravel(), method="DOP853", t_eval=[stop], rtol=tolerance, atol=tolerance,

@@ -60,7 +60,7 @@ class ProductLaw:
         if spread < abs(share) * np.diff(x).max():
             raise ValueError(f"ProductLaw: a view at {share:.6g} of the direction is too near to it; turn it away")
         low, high = sorted((share * x[0], share * x[-1]))
-        y = np.linspace(low - REACH * spread, high + REACH * spread, 1024)
+        y = np.linspace(low - REACH * spread, high + REACH * spread, 512)
         z = (y[:, None] - share * x) / spread
         # Simpson's rule: where F is 1 the integrand does not vanish at its end, and the trapezoidal rule would show it
         below = simpson(known * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), x, axis=1) * share / spread

@@ -36,7 +36,7 @@ class ReverseError(Experiment):
 
     data: Target = FanMixture()  # noqa: RUF009  # frozen
     schedule: Schedule = Geometric()  # noqa: RUF009  # frozen
-    steps: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256)
+    steps: tuple[int, ...] = (4, 8, 16, 32, 64, 128)
 
     def validate(self) -> None:
         if sum(count >= 16 for count in self.steps) < 3 or min(self.steps) < 1:
