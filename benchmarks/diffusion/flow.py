@@ -12,9 +12,7 @@ from benchmarks.diffusion.schedules import Levels, increasing
 from benchmarks.diffusion.scores import Score
 
 
-def probability_flow(
-    x: Points, score: Score, levels: Levels, *, stop: float = 0.0, tolerance: float = 1e-10
-) -> Points:
+def probability_flow(x: Points, score: Score, levels: Levels, *, stop: float = 0.0, tolerance: float = 1e-10) -> Points:
     """The solution at v = `stop`, 0 at the data, of dx/dv = −½ ∇ log p_v(x) from x at v_T, by DOP853.
 
     The density moves by ∂p/∂v = −∇·(p ẋ) = ½ Δp, which is what the noise does to it: if x ~ p_T, the end is p_0's.

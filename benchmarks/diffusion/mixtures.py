@@ -40,7 +40,8 @@ class Mixture:
 
     @cached_property
     def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(np.linalg.eigh(self.covariances))
+        found = np.linalg.eigh(self.covariances)
+        return np.asarray(found.eigenvalues), np.asarray(found.eigenvectors)
 
     @property
     def spreads(self) -> Float[np.ndarray, "K d"]:
@@ -72,7 +73,8 @@ class Mixture:
 
     def log_prob(self, x: Points) -> Float[np.ndarray, " n"]:
         """log p(x)."""
-        return logsumexp(self._log_joint(x)[0], axis=0)
+        joint, _ = self._log_joint(x)
+        return np.asarray(logsumexp(joint, axis=0))
 
     def score(self, x: Points) -> Points:
         """∇ log p(x) = −Σ_k p(k | x) C_k⁻¹ (x − m_k)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import simpson
+from scipy.interpolate import CubicSpline
 from scipy.special import ndtr
 
 from benchmarks.diffusion.distances import DISTANCES
@@ -14,6 +15,7 @@ from benchmarks.diffusion.gaussian_recursion import Moments
 from benchmarks.diffusion.line import REACH, Law, grid
 from benchmarks.diffusion.mixtures import Mixture, gaussian
 
+EVEN = 2**12  # equally spaced points of a law that is smoothed, however a flow has left them
 Directions = Float[np.ndarray, "n d"]
 
 
@@ -56,8 +58,9 @@ class ProductLaw:
 
     def _projection(self, share: float) -> Law:
         spread = np.sqrt((1 - share**2) * self.across) if abs(share) < 1 else 0.0
-        x, known = self.along.points, self.along.distribution
-        if spread < abs(share) * np.diff(x).max():
+        x = np.linspace(self.along.points[0], self.along.points[-1], EVEN)
+        known = CubicSpline(self.along.points, self.along.distribution)(x)
+        if spread < 4 * abs(share) * (x[1] - x[0]):
             raise ValueError(f"ProductLaw: a view at {share:.6g} of the direction is too near to it; turn it away")
         low, high = sorted((share * x[0], share * x[-1]))
         y = np.linspace(low - REACH * spread, high + REACH * spread, 512)

@@ -40,7 +40,7 @@ class ReverseError(Experiment):
 
     def validate(self) -> None:
         if sum(count >= 16 for count in self.steps) < 3 or min(self.steps) < 1:
-            raise ValueError(f"ReverseError(steps={self.steps}): an order is fitted to three numbers from 16 on; add some")
+            raise ValueError(f"ReverseError(steps={self.steps}): an order takes three numbers from 16 on; add some")
 
     def refuses(self) -> str | None:
         if destination(self.data) is not None:

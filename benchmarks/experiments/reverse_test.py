@@ -40,8 +40,8 @@ class ReverseTest(Experiment):
     def validate(self) -> None:
         if self.size < 20 or self.seeds < 5 or not self.steps:
             raise ValueError(
-                f"ReverseTest(size={self.size}, seeds={self.seeds}): a test of fewer draws sees nothing, a rule of fewer "
-                "seeds never rejects; use size=256, seeds=20"
+                f"ReverseTest(size={self.size}, seeds={self.seeds}): a test of fewer draws sees nothing, a rule of "
+                "fewer seeds never rejects; use size=256, seeds=20"
             )
 
     def run(self, seed: int) -> Tables:

@@ -32,7 +32,7 @@ class WhiteNoise(Experiment):
 
     def validate(self) -> None:
         if len(self.totals) < 3 or min(self.totals) <= 0:
-            raise ValueError(f"WhiteNoise(totals={self.totals}): three variances above 0 or more; use (1.0, 10.0, 100.0)")
+            raise ValueError(f"WhiteNoise(totals={self.totals}): three variances above 0; use (1.0, 10.0, 100.0)")
 
     def refuses(self) -> str | None:
         if self.data.dimension == 1:

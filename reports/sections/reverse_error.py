@@ -26,8 +26,8 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     return [
         formula(FORMULA),
         paragraph(
-            "The law of the reverse's end is known without a draw: Gaussian data make it a recursion, on a line it is a "
-            "density carried by the kernel above, and a mixture along a line in many dimensions is a product of both, "
+            "The law of the reverse's end is known without a draw: Gaussian data make it a recursion, on a line it is "
+            "a density carried by the kernel above, and a mixture along a line in many dimensions a product of both, "
             "seen in projections. ",
             emph("anderson"),
             " has ",
@@ -38,7 +38,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             math("rho_t = sigma_t^2 v_(t-1) \\/ v_t"),
             " and the same mean; ",
             emph("heun"),
-            " follows the probability flow. With the exact score all come back; with a wrong one more steps buy nothing.",
+            " follows the probability flow. With the exact score all come back; with a wrong one steps buy nothing.",
         ),
         figure(f"{key}.svg", CAPTION, f"{key}-figure"),
         _orders(outcomes, f"{key}-orders"),
@@ -70,9 +70,7 @@ def _drawn(outcomes: list[Outcome]) -> str:
     with drawing():
         across = columns([_label(case) for case in cases], 0.5)
         below = 0.45 + 0.16 * -(-len(cases) // across)
-        shown, axes = panels(
-            (len(outcomes), len(distances)), HEIGHT, left=0.55, top=0.34, bottom=below, between=0.5
-        )
+        shown, axes = panels((len(outcomes), len(distances)), HEIGHT, left=0.55, top=0.34, bottom=below, between=0.5)
         for outcome, row in zip(outcomes, axes, strict=True):
             for distance, each in zip(distances, row, strict=True):
                 _panel(each, (outcome.tables or {})["errors"], distance, styles)
@@ -102,7 +100,10 @@ def _panel(axes: Axes, errors: list[dict[str, Any]], distance: str, styles: dict
 
 
 def _orders(outcomes: list[Outcome], label: str) -> Block:
-    table = Table(["The order with which each distance falls, fitted from 16 steps on, and the order expected."], label)
+    caption = "The order with which each distance falls, fitted from 16 steps on, and the order expected. Nothing is "
+    table = Table(
+        [caption + "drawn: the intervals are those of a straight line through points that bend a little."], label
+    )
     table.column("rule")
     for distance in dict.fromkeys(row["distance"] for row in (outcomes[0].tables or {})["orders"]):
         table.reading_column(distance)

@@ -11,7 +11,7 @@ from benchmarks.store import Outcome
 from reports.axes import drawing, panels, svg
 from reports.blocks import Block, figure, formula, math, paragraph
 from reports.numbers import tidy
-from reports.style import MUTED, PALETTE
+from reports.style import PALETTE, RULE
 
 HEIGHT = 1.18  # inches of a panel
 SHARE = 99.5  # per cent of the points that lie inside the frame
@@ -38,8 +38,8 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
         name = f"{key}-{number}"
         images[f"{name}.svg"] = _drawn((outcome.tables or {})["points"])
         caption = [
-            f"{outcome.inquiry.experiment}. Forward, from left to right; back, from right to left, by the reverse process "
-            "and by the probability flow, both from the same draws of the exact end of the path."
+            f"{outcome.inquiry.experiment}. Forward, from left to right; back, from right to left, by the reverse "
+            "process and by the probability flow, both from the same draws of the exact end of the path."
         ]
         found.append(figure(f"{name}.svg", caption, name))
     return found
@@ -68,5 +68,5 @@ def _panel(axes: Axes, row: dict[str, Any], reach: float, colour: str) -> None:
     axes.set_ylim(-reach, reach)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.axhline(0, color=MUTED, linewidth=0.3, zorder=0)
-    axes.axvline(0, color=MUTED, linewidth=0.3, zorder=0)
+    axes.axhline(0, color=RULE, linewidth=0.3, zorder=0)
+    axes.axvline(0, color=RULE, linewidth=0.3, zorder=0)

@@ -29,7 +29,9 @@ def _table(outcome: Outcome, label: str) -> Block:
     setting, verdicts = tables["setting"][0], tables["verdicts"]
     statistics = list(dict.fromkeys(row["statistic"] for row in verdicts))
     threshold = verdicts[0]["threshold"]
-    caption = f"{breakable(setting['data'])}, {breakable(setting['schedule'])}: rejections among {setting['seeds']} seeds; "
+    caption = (
+        f"{breakable(setting['data'])}, {breakable(setting['schedule'])}: rejections among {setting['seeds']} seeds; "
+    )
     table = Table([caption + f"{threshold} or more, in bold, tell the laws apart."], label)
     for head in ("score", "reverse variance", "steps"):
         table.column(head, "right" if head == "steps" else "left")

@@ -20,21 +20,21 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     found = [
         formula(FORMULA),
         paragraph(
-            "More and smaller steps alone do not make the end of the chain white: whatever T, it is the data with noise "
-            "of the total variance. It is white only in the limit of a ",
+            "More and smaller steps alone do not make the end of the chain white: whatever T, it is the data with "
+            "noise of the total variance. It is white only in the limit of a ",
             emph("large total variance"),
             ", where the data are lost beneath the noise; their mean goes last, as ",
             math("v_T^(-1\\/2)"),
-            " in total variation. In Wasserstein-1 it never goes, as noise moves no mean; yet a reverse that starts from "
-            "white noise forgives more and more of it. The flow is one to one, and keeps the total variation.",
+            " in total variation. In Wasserstein-1 it never goes, as noise moves no mean; yet a reverse that starts "
+            "from white noise forgives more and more of it. The flow is one to one, and keeps the total variation.",
         ),
     ]
     for number, outcome in enumerate(outcomes):
         name = f"{key}-{number}"
         images[f"{name}.svg"] = _drawn(outcome)
         data = breakable((outcome.tables or {})["setting"][0]["data"])
-        caption = f"{data}. Left: distance of the end of the chain from N(0, v). Right: distance from the data where the "
-        found.append(figure(f"{name}.svg", [caption + "exact probability flow starts from N(0, v)."], name))
+        caption = f"{data}. Left: distance of the end of the chain from N(0, v). Right: distance from the data where "
+        found.append(figure(f"{name}.svg", [caption + "the exact probability flow starts from N(0, v)."], name))
     return found
 
 
@@ -47,7 +47,8 @@ def _drawn(outcome: Outcome) -> str:
     }
     with drawing():
         shown, axes = panels((1, 2), HEIGHT, left=0.55, top=0.22, bottom=0.62, between=0.3)
-        for each, prefix, title in zip(axes[0], ("", "reverse: "), ("end of the chain", "what a reverse from it gives"), strict=True):
+        titles = {"": "end of the chain", "reverse: ": "what a reverse from white noise gives"}
+        for each, (prefix, title) in zip(axes[0], titles.items(), strict=True):
             for name, style in styles.items():
                 each.plot(totals, [end[prefix + name] for end in ends], **style)
             logarithmic(each, "x", room(totals))
