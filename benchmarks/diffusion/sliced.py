@@ -15,7 +15,7 @@ from benchmarks.diffusion.gaussian_recursion import Moments
 from benchmarks.diffusion.line import REACH, Law, grid
 from benchmarks.diffusion.mixtures import Mixture, gaussian
 
-EVEN = 2**12  # equally spaced points of a law that is smoothed, however a flow has left them
+EVEN = 2**11  # equally spaced points of a law that is smoothed, however a flow has left them
 Directions = Float[np.ndarray, "n d"]
 
 

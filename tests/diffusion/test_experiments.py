@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from benchmarks import runner, specs, study
+from benchmarks import provenance, runner, specs, study
 from benchmarks.diffusion.schedules import Cosine
 from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture
 from benchmarks.errors import BadInput
@@ -98,7 +98,7 @@ def test_bad_input(text: str, said: str) -> None:
 
 def test_pages(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
-        store.add_provenance({"commit": "abc"})
+        store.add_provenance(provenance.gather())
         runner.run([], [], store, inquiries=[Inquiry(text, 0) for text in SMALL])
         assert [each.status for each in store.outcomes()] == ["measured"] * 5 + ["refused"]
     document.write(tmp_path / "s", tmp_path / "r.pdf")
