@@ -13,7 +13,7 @@ from benchmarks.diffusion.schedules import Levels
 
 @dataclass(frozen=True)
 class ChainBound:
-    """The parts of −L, expected over x_0 ~ N(m, c²), in nats of one axis; `entropy` is what their sum cannot go below."""
+    """The parts of −L, expected over x_0 ~ N(m, c²), in nats of one axis; their sum is `entropy` at the least."""
 
     prior: float  # E KL(q(x_T | x_0) ‖ p_T)
     middle: Float[np.ndarray, " steps-1"]  # E KL(q(x_{t−1} | x_t, x_0) ‖ p(x_{t−1} | x_t)), t = 2 … T
@@ -39,8 +39,8 @@ def exact_reverse_variances(variance: float, levels: Levels) -> Float[np.ndarray
 def chain_bound(variance: float, levels: Levels, reverse_variances: Float[np.ndarray, " steps"]) -> ChainBound:
     """With x_1 … x_T as latents, q the noising chain, and the model the reverse chain from p_T with the exact score.
 
-    With q_t = σ_t² v_{t−1}/v_t, the variance of x_{t−1} given x_t and x_0, and r_t = c² v_t/(c² + v_t), that of x_0 given
-    x_t, the mean of the reverse step misses that of q by (σ_t²/v_t)(x_0 − E[x_0 | x_t]), so that
+    With q_t = σ_t² v_{t−1}/v_t, the variance of x_{t−1} given x_t and x_0, and r_t = c² v_t/(c² + v_t), that of x_0
+    given x_t, the mean of the reverse step misses that of q by (σ_t²/v_t)(x_0 − E[x_0 | x_t]), so that
 
         prior = ½ ln(1 + c²/v_T),    middle_t = ½ [q_t/ρ_t − 1 − ln(q_t/ρ_t) + (σ_t²/v_t)² r_t/ρ_t],
         first = ½ ln(2π ρ_1) + r_1/(2ρ_1)
@@ -52,9 +52,7 @@ def chain_bound(variance: float, levels: Levels, reverse_variances: Float[np.nda
     """
     if reverse_variances.min() <= 0:
         t = int(np.argmin(reverse_variances)) + 1
-        raise ValueError(
-            f"chain_bound: ρ_{t} = {reverse_variances.min():.3g}, so that the data have no density; raise it"
-        )
+        raise ValueError(f"chain_bound: ρ_{t} = {reverse_variances.min():.3g}, and the data have no density; raise it")
     steps, rest = np.diff(levels), variance * levels[1:] / (variance + levels[1:])
     ratio = steps[1:] * levels[1:-1] / levels[2:] / reverse_variances[1:]
     missed = (steps[1:] / levels[2:]) ** 2 * rest[1:] / reverse_variances[1:]

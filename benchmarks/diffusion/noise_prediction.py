@@ -70,8 +70,8 @@ class NoisePrediction:
     def _known(self, quantity: str, target: str) -> tuple[str, str]:
         if quantity not in QUANTITIES or target not in TARGETS:
             raise ValueError(
-                f"NoisePrediction: quantity {quantity!r} of target {target!r}; use one of {', '.join(QUANTITIES)} and one "
-                f"of {', '.join(TARGETS)}"
+                f"NoisePrediction: quantity {quantity!r} of target {target!r}; use one of {', '.join(QUANTITIES)} and "
+                f"one of {', '.join(TARGETS)}"
             )
         return quantity, target
 

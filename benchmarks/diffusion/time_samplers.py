@@ -52,7 +52,7 @@ class Uniform(TimeSampler):
 
 @dataclass(frozen=True)
 class Antithetic(TimeSampler):
-    """Pairs t and 1 − t. Var[(f(t) + f(1 − t))/2] / (n/2): nothing is left of what is odd about ½, twice of what is even.
+    """Pairs t and 1 − t. Var[(f(t) + f(1 − t))/2] / (n/2): what is odd about ½ goes, what is even doubles.
 
     Raises ValueError for an odd number of draws.
     """
@@ -108,7 +108,7 @@ class Importance(TimeSampler):
     density: Float[np.ndarray, " bins"]  # of mean 1
 
     def __post_init__(self) -> None:
-        if self.density.min() <= 0 or abs(self.density.mean() - 1) > 1e-9:
+        if not self.density.min() > 0 or abs(self.density.mean() - 1) > 1e-9:
             raise ValueError(
                 f"Importance(density=…): least {self.density.min():.3g}, mean {self.density.mean():.6g}; a density on "
                 "(0, 1) is positive and of mean 1: mix with 1 and divide by the mean"
@@ -132,15 +132,18 @@ class Importance(TimeSampler):
 
 def optimal(second_moment: Grid, bins: int = 1024) -> Importance:
     """p ∝ √E[g_t²], on bins."""
-    root = np.sqrt(second_moment.reshape(bins, -1).mean(axis=1))
-    return Importance(root / root.mean())
+    return Importance(_relative(np.sqrt(second_moment.reshape(bins, -1).mean(axis=1))))
 
 
 def learned(history: Float[np.ndarray, "bins depth"], mixed: float = 1e-3) -> Importance:
-    """p ∝ √mean(g²) over the last draws of each bin, mixed with a thousandth of the uniform: the paper's rule, warmed up.
+    """p ∝ √mean(g²) over the last draws of each bin, mixed with .1 % of the uniform: the paper's rule, warmed up.
 
     Until every bin has its draws the paper's rule is the uniform one. Noisy as they are, short histories give away a
     part of the gain; that never makes the estimate biased, as the weights are those of the density that was drawn from.
     """
-    root = np.sqrt((history**2).mean(axis=1))
-    return Importance((1 - mixed) * root / root.mean() + mixed)
+    return Importance((1 - mixed) * _relative(np.sqrt((history**2).mean(axis=1))) + mixed)
+
+
+def _relative(root: Float[np.ndarray, " bins"]) -> Float[np.ndarray, " bins"]:
+    """Of mean 1; uniform where there is nothing to weigh."""
+    return root / root.mean() if root.any() else np.ones_like(root)

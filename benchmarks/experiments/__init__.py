@@ -11,5 +11,9 @@ from benchmarks.experiments.reverse_error import ReverseError as ReverseError
 from benchmarks.experiments.reverse_test import ReverseTest as ReverseTest
 from benchmarks.experiments.white_noise import WhiteNoise as WhiteNoise
 
+# Diffusion: its bound, and the estimators of that
+from benchmarks.experiments.diffusion_bound import DiffusionBound as DiffusionBound
+from benchmarks.experiments.time_sampling import TimeSampling as TimeSampling
+
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Experiment}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]
