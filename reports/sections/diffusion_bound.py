@@ -78,10 +78,11 @@ def _colours() -> dict[str, str]:
 def _terms(axes: Axes, rows: list[dict[str, Any]]) -> None:
     """The prior and the middle terms are stacked; the first, a log density, may be negative and stands by itself."""
     at, colours = range(len(rows)), list(_colours().values())
-    axes.bar([x - 0.2 for x in at], [row["first"] for row in rows], 0.38, color=colours[0])
-    axes.bar(
-        [x + 0.2 for x in at], [row["prior"] for row in rows], 0.38, [row["middle"] for row in rows], color=colours[2]
-    )
+    first, middle, prior = ([row[part] for row in rows] for part in PARTS)
+    beside = [x + 0.2 for x in at]
+    axes.bar([x - 0.2 for x in at], first, 0.38, color=colours[0])
+    axes.bar(beside, middle, 0.38, color=colours[1])
+    axes.bar(beside, prior, 0.38, middle, color=colours[2])
     axes.axhline(rows[0]["entropy"], color=MUTED, linewidth=1)
     axes.axhline(0, color=MUTED, linewidth=0.5)
     axes.set_xticks(list(at), [str(row["steps"]) for row in rows])

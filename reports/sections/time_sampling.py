@@ -71,6 +71,7 @@ def _bars(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.barh(range(len(rows)), noise, 0.66, time, color=NOISE)
     measured = [(row["variance"]["value"] or 0.0) / whole for row in rows]
     axes.plot(measured, range(len(rows)), "|", color=INK, markersize=7, markeredgewidth=1)
+    axes.set_xlim(0, 1.08)
     grid(axes, "x")
 
 

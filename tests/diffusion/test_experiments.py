@@ -13,7 +13,7 @@ from benchmarks.diffusion.schedules import Cosine
 from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture
 from benchmarks.errors import BadInput
 from benchmarks.experiment import plain
-from benchmarks.experiments import ReverseError, ReversePath, ReverseTest, WhiteNoise
+from benchmarks.experiments import DiffusionBound, ReverseError, ReversePath, ReverseTest, TimeSampling, WhiteNoise
 from benchmarks.store import Store
 from benchmarks.study import Inquiry
 from reports import document
@@ -24,6 +24,8 @@ SMALL = [
     "ReverseError(data=GaussianTarget(dimension=2), schedule=Cosine())",
     "ReverseError(data=LineMixture(dimension=3), steps=(16, 24, 32))",
     "ReverseTest(steps=(2,), size=20, seeds=5)",
+    "DiffusionBound(steps=(1, 4))",
+    "TimeSampling(theta=1.0, replicates=1024)",
     "ReverseError(data=FanMixture(dimension=2))",
 ]
 
@@ -86,6 +88,8 @@ def test_refusals() -> None:
         ("ReverseError(steps=(4, 8))", "three numbers from 16 on"),
         ("ReversePath(steps=10, shown=4)", "equal parts"),
         ("ReverseTest(seeds=2)", "seeds=20"),
+        ("DiffusionBound(variance=-1.0)", "variance is positive"),
+        ("TimeSampling(n=6)", "power of two"),
         ("WhiteNoise(totals=(1.0, -1.0, 2.0))", "above 0"),
         ("ReverseError(schedule=Geometric(ratio=0.5))", "ratio above 1"),
         ("ReverseError(schedule=FanMixture())", "expected Schedule"),
@@ -100,14 +104,34 @@ def test_pages(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         store.add_provenance(provenance.gather())
         runner.run([], [], store, inquiries=[Inquiry(text, 0) for text in SMALL])
-        assert [each.status for each in store.outcomes()] == ["measured"] * 5 + ["refused"]
+        assert [each.status for each in store.outcomes()] == ["measured"] * 7 + ["refused"]
     document.write(tmp_path / "s", tmp_path / "r.pdf")
     text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
-    for said in ("the path forward and back", "large total variance", "what the steps buy", "smallest shift seen"):
+    for said in (
+        "the path forward and back",
+        "large total variance",
+        "what the steps buy",
+        "smallest shift seen",
+        "which times",
+    ):
         assert said in text
 
 
-def test_published() -> None:
-    plan = study.load("diffusion_path")
-    assert len(plan.inquiries()) == 10
+def test_bound_is_above_the_entropy() -> None:
+    for row in DiffusionBound(steps=(1, 7, 50)).run(0)["bounds"]:
+        assert row["prior"] + row["middle"] + row["first"] == pytest.approx(row["total"])
+        assert row["gap"] > 0 if row["reverse variance"] == "anderson" else abs(row["gap"]) < 1e-9
+
+
+def test_measured_variances_hold_the_exact_ones() -> None:
+    """24 means and variances inside intervals widened to 5 standard errors of 32 groups: t at 31 degrees, 5e-4 in all."""
+    for row in TimeSampling(replicates=8192).run(0)["variances"]:
+        for reading, exact in ((row["mean"], row["truth"]), (row["variance"], row["time"] + row["noise"])):
+            assert abs(reading["value"] - exact) < 5 * reading["stderr"]
+
+
+@pytest.mark.parametrize("name", ["diffusion_path", "diffusion_bound"])
+def test_published(name: str) -> None:
+    plan = study.load(name)
+    assert len(plan.inquiries()) >= 3
     assert set(plan.inquiries()) <= set(study.load("note").inquiries())
