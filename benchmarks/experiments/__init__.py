@@ -11,6 +11,9 @@ from benchmarks.experiments.reverse_error import ReverseError as ReverseError
 from benchmarks.experiments.reverse_test import ReverseTest as ReverseTest
 from benchmarks.experiments.white_noise import WhiteNoise as WhiteNoise
 
+# Diffusion: a learned score
+from benchmarks.experiments.learned_score import LearnedScore as LearnedScore
+
 # Diffusion: its bound, and the estimators of that
 from benchmarks.experiments.diffusion_bound import DiffusionBound as DiffusionBound
 from benchmarks.experiments.time_sampling import TimeSampling as TimeSampling

@@ -124,7 +124,7 @@ def test_bound_is_above_the_entropy() -> None:
 
 
 def test_measured_variances_hold_the_exact_ones() -> None:
-    """24 means and variances inside intervals widened to 5 standard errors of 32 groups: t at 31 degrees, 5e-4 in all."""
+    """24 means and variances within 5 standard errors of 32 groups: of t at 31 degrees that is 1e-3 in all."""
     for row in TimeSampling(replicates=8192).run(0)["variances"]:
         for reading, exact in ((row["mean"], row["truth"]), (row["variance"], row["time"] + row["noise"])):
             assert abs(reading["value"] - exact) < 5 * reading["stderr"]
