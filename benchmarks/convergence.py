@@ -17,6 +17,7 @@ from estimators.core import LatentVariableModel, Params, Problem
 
 NUMBERS = 2**23  # in the largest tensor of one evaluation without an oracle
 FEWEST, MOST = 8, 512  # draws of one evaluation
+FALL = 64  # units of rounding by which a step of EM may seem to lower log p(x)
 
 
 def prepare(training: Training) -> tuple[Problem, Solver, Params]:
@@ -48,7 +49,9 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     state = solver.init(problem, params)
     for step in range(training.steps + 1):
         if step in stops:
-            rows.append(evaluate(problem, params))
+            rows.append(evaluate(problem, params, solver.tight))
+            if solver.tight and len(rows) > 1:
+                _never_falls(solver, step, rows[-2].evidence, rows[-1].evidence, step - stops[len(rows) - 2])
             tick(step / training.steps)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
@@ -61,8 +64,27 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     cited = {"reference": getattr(getattr(solver, "estimator", None), "reference", None)}
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
-    curves |= {"evidence": evidence, "divergence": divergence}
+    curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
     return {**curves, "evaluation": kind, **cited}
+
+
+def _never_falls(solver: Solver, step: int, before: Tensor | None, after: Tensor | None, steps: int) -> None:
+    """Raise ArithmeticError where log p(x) fell by more than rounding, FALL eps (1 + |log p(x)|) for each step."""
+    assert before is not None, "a tight solver has a log p(x)"
+    assert after is not None, "a tight solver has a log p(x)"
+    least = -FALL * steps * torch.finfo(after.dtype).eps * (1 + after.abs())
+    if not bool((after - before >= least).all()):
+        worst = int((after - before - least).argmin())
+        raise ArithmeticError(
+            f"{solver}, step {step}: log p(x) fell from {float(before[worst]):.17g} to {float(after[worst]):.17g}, "
+            "which its step cannot do; the problem's maximise is wrong"
+        )
+
+
+def _rows_of_a_step(problem: Problem) -> int | None:
+    """How many rows of data a step sees; None for a problem without data."""
+    size = getattr(problem, "size", None) if problem.template is not problem else None
+    return size or (problem.template.num_rows if isinstance(problem.template, LatentVariableModel) else None)
 
 
 def one_step(training: Training) -> Callable[[], object]:
@@ -73,10 +95,18 @@ def one_step(training: Training) -> Callable[[], object]:
     return lambda: solver.step(problem, params, state)
 
 
-def evaluate(problem: Problem, params: Params) -> Evaluation:
-    """The objective at these parameters, and the parts that log p(x) splits into where they are known."""
+def evaluate(problem: Problem, params: Params, tight: bool = False) -> Evaluation:
+    """The objective at these parameters, and the parts that log p(x) splits into where they are known.
+
+    `tight` is for a solver whose q is p(z|x), where the bound is log p(x) and nothing is left of the gap.
+    """
     problem, axes = problem.template, len(next(iter(params.values())))
     with torch.no_grad():
+        if tight and isinstance(problem, LatentVariableModel):
+            known = problem.log_evidence(params)
+            assert known is not None, "EM has a posterior"
+            evidence = known.reshape(axes, -1).sum(1)
+            return Evaluation(-evidence, None, torch.zeros_like(evidence), evidence, torch.zeros_like(evidence))
         exact = problem.exact(params)
         if exact is None:
             objective, stderr = sampled_cost(problem, params)

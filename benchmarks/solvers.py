@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, cast
 
 import torch
 
-from estimators.core import Estimator, Params, Problem, State
+from estimators.core import Estimator, LatentVariableModel, Params, Problem, State
 from estimators.spec import Spec
 
 BETAS = (0.9, 0.999)
@@ -16,6 +17,8 @@ EPSILON = 1e-8
 
 class Solver(Spec):
     """A rule that improves the parameters of a problem, step by step; state in, state out."""
+
+    tight: ClassVar[bool] = False  # whether its q is p(z|x) itself, so that the bound is log p(x)
 
     @abstractmethod
     def refuses(self, problem: Problem) -> str | None:
@@ -72,4 +75,39 @@ class Adam(Solver):
         return moved, {"count": count, "mean": mean, "square": square, "estimator": inner}
 
 
-__all__ = ["Adam"]
+@dataclass(frozen=True)
+class EM(Solver):
+    """Expectation maximisation: the bound at q = p(z|x), maximised in the model's parameters.
+
+        params ← argmax E_{p(z|x; before)}[log p(x, z; params)]
+
+    The E step makes the bound tight, so that log p(x) cannot fall: log p(x; after) ≥ L(q; after) ≥ L(q; before)
+    = log p(x; before). No rate, no draw and no state; every step sees all rows. It is a loop over the problem's hook
+    `maximise`, and q's own parameters are not used: the run is evaluated at q = p(z|x).
+
+    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
+    Donald B. Rubin, 1977.
+    """
+
+    tight = True
+
+    def refuses(self, problem: Problem) -> str | None:
+        call = f"EM.step(problem={problem})"
+        if problem.template is not problem:
+            return f"{call}: EM's step sees all rows at once; use it on {problem.template}"
+        hook = type(problem).maximise if isinstance(problem, LatentVariableModel) else None
+        if hook in (None, LatentVariableModel.maximise):
+            return f"{call}: the step has no closed form here; use GaussianMixture(), or Adam(estimator=LeaveOneOut())"
+        return None
+
+    def init(self, problem: Problem, params: Params) -> State:
+        return ()
+
+    def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
+        found = cast(LatentVariableModel, problem).maximise(params)
+        if found is None:
+            raise ValueError(f"EM.step(problem={problem}): the step has no closed form here; use GaussianMixture()")
+        return found, state
+
+
+__all__ = ["EM", "Adam"]

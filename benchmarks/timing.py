@@ -29,15 +29,15 @@ def one_estimate(setting: Setting) -> Callable[[], object]:
     return lambda: setting.estimator.estimate(problem, params, state, setting.num_samples)
 
 
-def interleaved(calls: list[Callable[[], object]], device: torch.device) -> list[list[float]]:
-    """Seconds of each call in each of ROUNDS rounds; in a round all have their turn, so that drift favours none."""
+def interleaved(calls: list[Callable[[], object]], device: torch.device, count: int = ROUNDS) -> list[list[float]]:
+    """Seconds of each call in each of `count` rounds; in a round all have their turn, so that drift favours none."""
     threads = torch.get_num_threads()
     with seeded(0, device):
         timers = [Timer("call()", globals={"call": call}, num_threads=threads) for call in calls]
         first = [timer.blocked_autorange(min_run_time=ROUND_SECONDS).median for timer in timers]
         numbers = [max(round(ROUND_SECONDS / max(seconds, 1e-9)), 1) for seconds in first]
         rounds = [
-            [timer.timeit(number).median for timer, number in zip(timers, numbers, strict=True)] for _ in range(ROUNDS)
+            [timer.timeit(number).median for timer, number in zip(timers, numbers, strict=True)] for _ in range(count)
         ]
     return [list(column) for column in zip(*rounds, strict=True)]
 

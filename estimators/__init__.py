@@ -37,6 +37,7 @@ from estimators.multisample.vimco import VIMCO as VIMCO
 # Exact: knows the answer
 from estimators.exact.exact_gradient import ExactGradient as ExactGradient
 from estimators.exact.exact_posterior import ExactPosterior as ExactPosterior
+from estimators.exact.exact_marginal_likelihood import ExactMarginalLikelihood as ExactMarginalLikelihood
 
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Estimator}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

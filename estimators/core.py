@@ -111,6 +111,19 @@ class LatentVariableModel(Problem):
         """The exact log p(x), `[*R, *B]`, where there is one."""
         return None
 
+    def maximise(self, params: Params) -> Params | None:
+        """EM's step: argmax of E[log p(x, z)] over z ~ p(z|x) at `params`, where there is one; q's parameters stay."""
+        return None
+
+    @property
+    def num_states(self) -> int | None:
+        """How many values a row's z has, all of which `log_joint_of` goes through; None where they are not finite."""
+        return None
+
+    def log_joint_of(self, params: Params, first: int, last: int) -> Float[Tensor, "*batch states"]:
+        """log p(x, z) of the states number `first` to `last` − 1, `[*R, rows, states]`, without weights of rows."""
+        raise NotImplementedError(f"{self}.log_joint_of: z has no finite number of states; ask num_states first")
+
     def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
         """The exact importance-weighted bound E[log 1/K Σ_k p(x, z_k)/q(z_k|x)] of K draws, `[*R, *B]`, if known."""
         return None
@@ -152,12 +165,10 @@ class LatentVariableModel(Problem):
         prior = self.prior(params).log_prob(z) * self.latent_weight
         return prior + self.log_likelihood(params, z) * self.likelihood_weight
 
-    def cost(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> Float[Tensor, "*batch"]:
+    def cost(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         return q.log_prob(z) * self.latent_weight - self.log_joint(params, z)
 
-    def cost_analytic_kl(
-        self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution
-    ) -> Float[Tensor, "*batch"]:
+    def cost_analytic_kl(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         """The cost with log q(z) − log p(z) replaced by its mean, KL(q ‖ p(z)) in closed form."""
         divergence = kl_divergence(q, self.prior(params)) * self.latent_weight
         return divergence - self.log_likelihood(params, z) * self.likelihood_weight

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -62,7 +61,9 @@ class Enumerated(Distribution):
         """−Σ_s p_s log p_s, `[*batch]`."""
         return -self.expect(self.logits)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def sample(
+        self, sample_shape: Any = ()
+    ) -> Tensor:  # Any: a checker of sequences would draw from Python's generator
         """Draws of z, `[*sample_shape, *batch, *event]`."""
         return self.states[Categorical(logits=self.logits, validate_args=False).sample(torch.Size(sample_shape))]
 
@@ -77,7 +78,7 @@ class Enumerated(Distribution):
         ones = self.states.reshape(len(self.states), *[1] * len(self.batch_shape), *self.event_shape)
         return ones.expand(len(self.states), *self._extended_shape()) if expand else ones
 
-    def expand(self, batch_shape: Sequence[int], _instance: None = None) -> Enumerated:
+    def expand(self, batch_shape: Any, _instance: None = None) -> Enumerated:
         """The same with more batch axes."""
         return Enumerated(self.states, self.logits.expand(*batch_shape, len(self.states)), self._validate_args)
 

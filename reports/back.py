@@ -158,6 +158,8 @@ def bibliography(results: Results) -> list[Block]:
     rows = tables.bibliography(results).to_dict("records")
     items = [[f"{row['reference']}. ", muted(row["estimators"])] for row in rows if row["reference"]]
     rest = [row["estimators"] for row in rows if not row["reference"]]
+    if not rows:
+        return []
     found: list[Block] = [heading(1, "References of the methods used", "references")]
     if items:
         found.append({"kind": "references", "items": items})

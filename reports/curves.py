@@ -1,4 +1,4 @@
-"""Figures of training: the objective, and its gap to −log p(x), against steps and against seconds."""
+"""Figures of training: the objective, and its gap to −log p(x), against steps, rows touched and seconds."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmarks.store import Curve
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.results import inner
+from reports.results import inner, whole
 from reports.style import Look, wrapped
 
 HEIGHT = 1.6  # inches of a panel
+FLOOR = 1e-9  # nats, below which a gap is rounding
 SETTLED = 0.05  # of the evaluations: before them an objective may lie above the frame of a linear axis
 
 
 def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
     """Median over seeds with a band from the smallest to the largest; a row for the objective and one for the gap."""
     kinds = ["objective", *(["gap"] if any((c.data or {}).get("gap") is not None for c in curves) else [])]
+    kinds += ["shortfall"] if any((c.data or {}).get("tight") for c in curves) else []
     timed = all((c.data or {}).get("seconds") for c in curves)
+    touched = len({(c.data or {}).get("rows") for c in curves}) > 1
+    across_by = ["steps", *(["rows touched"] if touched else []), *(["seconds"] if timed else [])]
     with drawing():
         entries = [wrapped(name, 70) for name in names(curves)[0]]
         across = columns(entries, 0.55)
         below = 0.42 + 0.16 * -(-sum(entry.count("\n") + 1 for entry in entries) // across)
-        figure, axes = panels((len(kinds), 1 + timed), HEIGHT, left=0.62, top=0.1, bottom=below, between=0.3)
+        figure, axes = panels((len(kinds), len(across_by)), HEIGHT, left=0.62, top=0.1, bottom=below, between=0.3)
         styles = _styles(curves, looks)
         for kind, row in zip(kinds, axes, strict=True):
-            for each, seconds in zip(row, (False, True), strict=False):
-                _lines(each, curves, kind, seconds, styles)
+            for each, by in zip(row, across_by, strict=True):
+                _lines(each, curves, kind, by, styles)
             _vertical(row, curves, kind)
-        for each, text in zip(axes[-1], ("steps", "seconds"), strict=False):
+        for each, text in zip(axes[-1], across_by, strict=True):
             each.set_xlabel(text)
         figure.align_ylabels(axes[:, 0])
         _legend(figure, curves, styles, entries, across)
@@ -51,27 +55,35 @@ def _styles(curves: list[Curve], looks: dict[str, Look]) -> list[dict]:
     return found
 
 
-def _lines(axes: Axes, curves: list[Curve], kind: str, seconds: bool, styles: list[dict]) -> None:
+def _lines(axes: Axes, curves: list[Curve], kind: str, by: str, styles: list[dict]) -> None:
     grid(axes, "y")
     for curve, drawn in zip(curves, styles, strict=True):
-        table = values(curve, kind)
-        if curve.data is None or not len(table):
+        table = values(curve, kind, curves)
+        if curve.data is None or not len(table) or not np.isfinite(table).any():
             continue
-        across = np.array(curve.data["steps"], dtype=float)
-        if seconds:
-            across *= float(np.median(curve.data["seconds"]))
+        scale = {"seconds": "seconds", "rows touched": "rows"}.get(by)
+        across = np.array(curve.data["steps"], dtype=float) * (np.median(curve.data[scale]) if scale else 1.0)
         low, high = table.min(axis=1), table.max(axis=1)
         axes.fill_between(across, low, high, color=drawn["color"], alpha=0.16, linewidth=0)
         axes.plot(across, np.median(table, axis=1), **drawn)
     axes.set_xlim(left=0)
     axes.margins(x=0.02)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6 if by == "steps" else 4))
 
 
-def values(curve: Curve, kind: str) -> np.ndarray:
-    """The objective or gap of a run, `[evaluations, seeds]`; NaN where not finite, nothing where it has none."""
-    found = np.array((curve.data or {}).get(kind) or np.zeros((0, 1)), dtype=float)
-    return np.where(np.isfinite(found), found, np.nan)
+def values(curve: Curve, kind: str, among: list[Curve] | None = None) -> np.ndarray:
+    """The objective or gap of a run, `[evaluations, seeds]`; NaN where not finite, nothing where it has none.
+
+    `shortfall` is how much log p(x) is below the best that a run `among` these found. NaN where it or a gap is zero,
+    which has no place on a logarithmic axis.
+    """
+    found = np.array(
+        (curve.data or {}).get("evidence" if kind == "shortfall" else kind) or np.zeros((0, 1)), dtype=float
+    )
+    if kind == "shortfall" and len(found):
+        best = [float(np.nanmax(values(each, "evidence"))) for each in among or [] if len(values(each, "evidence"))]
+        found = max(best) - found
+    return np.where(np.isfinite(found) & ((kind in ("objective", "evidence")) | (found > 0)), found, np.nan)
 
 
 def framed(curves: list[Curve]) -> tuple[float, float]:
@@ -91,8 +103,9 @@ def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
         row[0].set_ylabel("objective")
         row[0].set_ylim(framed(curves))
         return
-    row[0].set_ylabel("gap to −log p(x), nats")
-    positive = [float(v) for curve in curves for v in values(curve, "gap").ravel() if np.isfinite(v) and v > 0]
+    row[0].set_ylabel("gap to −log p(x), nats" if kind == "gap" else "log p(x) short of best")
+    every = [values(curve, kind, curves).ravel() for curve in curves]
+    positive = [float(v) for each in every for v in each if np.isfinite(v) and v > FLOOR]
     for axes in row:
         if positive:
             logarithmic(axes, "y", room(positive))
@@ -100,7 +113,11 @@ def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
 
 def names(curves: list[Curve]) -> tuple[list[str], str | None]:
     """Legend entries, and the solver they share: just the estimators where everything else is the same."""
+    sizes = [whole(curve.training.problem)[1] for curve in curves]
     solvers = [curve.training.solver for curve in curves]
+    if any(sizes) and not all(sizes):
+        named = zip(solvers, sizes, strict=True)
+        return [f"{solver}, {f'minibatches of {size}' if size else 'all rows'}" for solver, size in named], None
     shells = {solver.replace(inner(solver), "…", 1) for solver in solvers}
     if len(shells) == 1 and len({inner(solver) for solver in solvers}) == len(solvers):
         return [inner(solver) for solver in solvers], shells.pop()

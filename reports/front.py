@@ -10,7 +10,7 @@ from reports.curves import names
 from reports.numbers import count, grouped, plain, tidy
 from reports.overview import overview
 from reports.ranking import Ranking, rankings
-from reports.results import Results
+from reports.results import Results, whole
 from reports.style import Look, breakable
 from reports.tables import counts, training
 from reports.winners import NO_VARIANCE, UNTESTED
@@ -84,13 +84,16 @@ def _fastest(results: Results) -> list[Text]:
     exact = [e.estimator for e in results.measured if e.summary["deterministic"]]
     said: list[Text] = []
     for number, curves in enumerate(results.figures):
-        known = dict(zip((curve.training.solver for curve in curves), names(curves)[0], strict=True))
-        frame = training(curves).dropna(subset=["seconds_to_target"]).sort_values("seconds_to_target")
+        frame = training(curves).assign(name=names(curves)[0])
+        frame = frame.dropna(subset=["seconds_to_target"]).sort_values("seconds_to_target")
         ordered = frame.loc[~frame["estimator"].isin(exact)].to_dict("records")
-        reached = [(known[row["solver"]], f"{plain(row['seconds_to_target'])} seconds") for row in ordered]
+        reached = [(row["name"], f"{plain(row['seconds_to_target'])} seconds") for row in ordered]
         if reached:
             rest = f", before {reached[1][0]} ({reached[1][1]})" if reached[1:] else ", and the only one"
-            text: list[Segment] = [f"Training on {breakable(curves[0].training.problem)}: ", strong(reached[0][0])]
+            text: list[Segment] = [
+                f"Training on {breakable(whole(curves[0].training.problem)[0])}: ",
+                strong(reached[0][0]),
+            ]
             text.append(f" is the first at the target, after {reached[0][1]}{rest}; ")
             said.append([*text, see(f"training-{number}-table"), "."])
     return said

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +119,11 @@ class Results:
 
     @property
     def figures(self) -> list[list[Curve]]:
-        """The training runs that have a curve, those of one figure together."""
-        return [list(each) for _, each in groupby(self.trained, key=lambda curve: curve.training.table)]
+        """The training runs that have a curve, those of one figure together, on all rows and on minibatches of them."""
+        found: dict[tuple[str, ...], list[Curve]] = {}
+        for curve in self.trained:
+            found.setdefault((whole(curve.training.problem)[0], *curve.training.table[1:]), []).append(curve)
+        return list(found.values())
 
 
 def read(path: Path) -> Results:
@@ -149,6 +151,14 @@ def inner(solver: str) -> str:
         if depth < 0 or (depth == 0 and solver[end] == ","):
             return solver[start:end]
     return solver[start:]
+
+
+def whole(problem: str) -> tuple[str, str]:
+    """The problem that a source draws rows from, and how many, as text; a problem that is no source and nothing."""
+    if not problem.startswith("Minibatch(problem="):
+        return problem, ""
+    inside, _, size = problem.removeprefix("Minibatch(problem=").removesuffix(")").rpartition(", size=")
+    return (inside, size) if inside and size.isdecimal() else (size, "100")
 
 
 def tables(entries: Iterable[Entry]) -> list[list[Entry]]:

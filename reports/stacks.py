@@ -32,12 +32,12 @@ def split(curves: list[Curve], looks: dict[str, Look]) -> str | None:
     down = -(-len(shown) // across)
     titles = dict(zip((curve.training.key for curve in curves), names(curves)[0], strict=True))
     with drawing():
-        figure, axes = panels((down, across), HEIGHT, left=0.7, top=0.45, bottom=0.62, between=0.75)
+        figure, axes = panels((down, across), HEIGHT, left=0.7, top=0.58, bottom=0.62, between=0.88)
         low, high = _limits(shown)
         for each, curve in zip(axes.flat, shown, strict=False):
             _stack(each, curve, low)
             each.set_ylim(low, high)
-            each.set_title("\n".join(wrapped(titles[curve.training.key], 34).split("\n")[:2]), color=INK)
+            each.set_title("\n".join(wrapped(titles[curve.training.key], 34).split("\n")[:3]), color=INK)
             each.set_xlabel("steps")
         for each in list(axes.flat)[len(shown) :]:
             each.set_visible(False)

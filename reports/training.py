@@ -13,7 +13,7 @@ from reports import curves as drawing
 from reports import stacks, tables
 from reports.blocks import Block, Table, Text, figure, heading, muted, paragraph, swatch
 from reports.numbers import count, plain, reading, tidy, time_unit
-from reports.results import Results
+from reports.results import Results, whole
 from reports.style import Look, breakable
 
 NAME = "training"
@@ -28,7 +28,7 @@ def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> 
         key = f"{NAME}-{number}"
         images[f"{key}.svg"] = drawing.convergence(curves, looks)
         found += [
-            heading(2, curves[0].training.problem, f"{key}-heading"),
+            heading(2, whole(curves[0].training.problem)[0], f"{key}-heading"),
             figure(f"{key}.svg", _caption(curves), f"{key}-figure"),
             _ends(curves, looks, key),
         ]
@@ -58,15 +58,20 @@ def _caption(curves: list[Curve]) -> Text:
     run, data = curves[0].training, curves[0].data or {}
     shared = drawing.names(curves)[1]
     how = "exact" if data["evaluation"] == "oracle" else f"from {data['evaluation']}"
+    problem = breakable(whole(run.problem)[0])
     text = (
-        f"Training on {breakable(run.problem)}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines "
-        f"are medians over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is "
-        f"{how}."
+        f"Training on {problem}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines are medians "
+        f"over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."
     )
     if drawing.framed(curves)[1] < max(float(np.nanmax(drawing.values(curve, "objective"))) for curve in curves):
         text += " Its axis leaves out where the runs come from."
     if data.get("gap") is not None:
         text += " Below, its gap to −log p(x), on a logarithmic axis."
+    if any((curve.data or {}).get("tight") for curve in curves):
+        text += (
+            " EM's q is p(z|x), so that its objective is −log p(x) and its gap zero; the last row compares all of them "
+            "by log p(x) alone: how much each is short of the best."
+        )
     return [text]
 
 

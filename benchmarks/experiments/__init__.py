@@ -5,6 +5,9 @@ from benchmarks.experiment import Experiment
 # The note's preliminary: log p(x), its bound and the gap between them
 from benchmarks.experiments.decomposition import Decomposition as Decomposition
 
+# Direct maximum likelihood, by enumeration
+from benchmarks.experiments.scaling import Scaling as Scaling
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError

@@ -35,8 +35,8 @@ class LearnedScore(Experiment):
 
     "mixture" is FanMixture(dimension=2); "digits" the 1797 digits of 8×8 pixels in [0, 1], whose exact score is that
     of the mixture of 1797 points. Beside the network is the Gaussian of the same mean and covariance. The table
-    `distances` has the energy distance of 400 draws of the reverse process to as many of the data for each score, beside
-    the floor: that of two samples of the data.
+    `distances` has the energy distance of 400 draws of the reverse process to as many of the data for each score,
+    beside the floor: that of two samples of the data.
     Raises ValueError for other data or less than one step.
 
     Reference: A Connection Between Score Matching and Denoising Autoencoders, Pascal Vincent, 2011.

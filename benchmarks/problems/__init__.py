@@ -12,6 +12,11 @@ from benchmarks.problems.step_toy import StepToy as StepToy
 from benchmarks.problems.linear_gaussian import LinearGaussian as LinearGaussian
 from benchmarks.problems.bayesian_logistic_regression import BayesianLogisticRegression as BayesianLogisticRegression
 
+# Mixtures and chains: the posterior is a table or a chain, and EM has a step
+from benchmarks.problems.gaussian_mixture import GaussianMixture as GaussianMixture
+from benchmarks.problems.categorical_mixture import CategoricalMixture as CategoricalMixture
+from benchmarks.problems.hidden_markov_model import HiddenMarkovModel as HiddenMarkovModel
+
 # Conjugate models whose z is neither a location and a scale nor discrete
 from benchmarks.problems.gamma_posterior import GammaPosterior as GammaPosterior
 from benchmarks.problems.dirichlet_posterior import DirichletPosterior as DirichletPosterior

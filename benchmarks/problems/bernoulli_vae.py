@@ -113,10 +113,15 @@ class BernoulliVAE(LatentVariableModel):
         """p(z|x) over all 2^latents states; None where they are too many."""
         if self.no_oracle is not None:
             return None
-        states, decoded, unlit = self._enumerated(params)
-        return Enumerated(
-            states, self._expanded(params) @ decoded.mT + (self._log_prior(params, states) + unlit.unsqueeze(-2))
-        )
+        return Enumerated(self._states(params, 0, 2**self.latents), self.log_joint_of(params, 0, 2**self.latents))
+
+    @property
+    def num_states(self) -> int:
+        return 2**self.latents
+
+    def log_joint_of(self, params: Params, first: int, last: int) -> Float[Tensor, "*batch states"]:
+        states, decoded, unlit = self._enumerated(params, first, last)
+        return self._expanded(params) @ decoded.mT + (self._log_prior(params, states) + unlit.unsqueeze(-2))
 
     def log_evidence(self, params: Params) -> Tensor | None:
         """log p(x) of each row, `[*R, rows]`; under `select` with the weight of the row, as the cost."""
@@ -156,13 +161,17 @@ class BernoulliVAE(LatentVariableModel):
         x = self.observations(params)
         return x.expand(*params["encoder_logits_bias"].shape[:-1], *x.shape[-2:])
 
-    def _enumerated(self, params: Params) -> tuple[Tensor, Tensor, Tensor]:
-        """All states `[2^latents, latents]`, their logits `[*R, 2^latents, pixels]`, −Σ softplus `[*R, 2^latents]`."""
-        like = params["encoder_logits_bias"]
-        bits = torch.arange(2**self.latents, device=like.device).unsqueeze(-1)
-        states = (bits >> torch.arange(self.latents, device=like.device) & 1).to(like.dtype)
+    def _enumerated(self, params: Params, first: int = 0, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """States `[states, latents]`, their logits `[*R, states, pixels]`, −Σ softplus `[*R, states]`; all or some."""
+        states = self._states(params, first, last or 2**self.latents)
         decoded = self._logits(params, "decoder", states)
         return states, decoded, logsigmoid(-decoded).sum(-1)
+
+    def _states(self, params: Params, first: int, last: int) -> Tensor:
+        """The bits of the numbers `first` to `last` − 1, `[states, latents]`."""
+        like = params["encoder_logits_bias"]
+        bits = torch.arange(first, last, device=like.device).unsqueeze(-1)
+        return (bits >> torch.arange(self.latents, device=like.device) & 1).to(like.dtype)
 
     @property
     def no_oracle(self) -> str | None:

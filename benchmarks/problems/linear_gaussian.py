@@ -15,6 +15,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from estimators.core import LatentVariableModel, Params, linear
 
+VANISHED = 1e-12  # of the data's variance: noise that EM fits away
 GRID = 1025  # points of z for the bounds of several draws: log w may change by e^20 within a standard deviation
 
 
@@ -121,7 +122,7 @@ class LinearGaussian(LatentVariableModel):
     def no_oracle(self) -> None:
         return None
 
-    def posterior(self, params: Params) -> Distribution:
+    def posterior(self, params: Params) -> MultivariateNormal:
         weight, variance = params["weight"], (2 * params["log_noise"]).exp().unsqueeze(-1)
         precision = torch.eye(self.latents, dtype=weight.dtype, device=weight.device) + weight.mT @ weight / variance
         centred = self.observations(params) - params["bias"].unsqueeze(-2)
@@ -135,6 +136,25 @@ class LinearGaussian(LatentVariableModel):
         covariance = (weight @ weight.mT + noise).unsqueeze(-3)
         marginal = MultivariateNormal(params["bias"].unsqueeze(-2), covariance, validate_args=False)
         return marginal.log_prob(self.observations(params)) * self.likelihood_weight
+
+    def maximise(self, params: Params) -> Params:
+        """EM's step: x regressed on (z, 1) over the posterior, then the mean squared error that is left.
+
+        Raises ValueError where the noise vanishes: as many latents as the data have dimensions.
+        """
+        posterior, x = self.posterior(params), self.observations(params)
+        mean = torch.cat([posterior.mean, torch.ones_like(posterior.mean[..., :1])], -1)
+        spread = torch.nn.functional.pad(posterior.covariance_matrix, (0, 1, 0, 1)).sum(-3)
+        fitted = torch.linalg.solve(mean.mT @ mean + spread, mean.mT @ x).mT  # [*R, observed, latents + 1]
+        error = ((x - mean @ fitted.mT) ** 2).sum((-2, -1)) + ((fitted @ spread) * fitted).sum((-2, -1))
+        variance = error / (x.shape[-2] * self.observed)
+        if float((variance / x.var(-2, correction=0).mean(-1)).min()) < VANISHED:
+            raise ValueError(
+                f"{self}.maximise: the noise vanishes: its variance is {float(variance.min()):.3g}; use fewer latents "
+                "than the data have dimensions, or more rows"
+            )
+        model = {"weight": fitted[..., :-1], "bias": fitted[..., -1], "log_noise": variance.log().unsqueeze(-1) / 2}
+        return {**params, **model}
 
     def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
         """For one latent, whose Gaussian q is a grid that reaches 9 standard deviations: the trapezoidal rule."""

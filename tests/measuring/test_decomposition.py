@@ -13,7 +13,15 @@ from torch.distributions import MultivariateNormal
 from benchmarks import convergence, specs
 from benchmarks.decomposition import decompose, divergence
 from benchmarks.experiments import Decomposition
-from benchmarks.problems import BernoulliVAE, DirichletPosterior, GammaPosterior, LinearGaussian
+from benchmarks.problems import (
+    BernoulliVAE,
+    CategoricalMixture,
+    DirichletPosterior,
+    GammaPosterior,
+    GaussianMixture,
+    HiddenMarkovModel,
+    LinearGaussian,
+)
 from benchmarks.study import Training
 from estimators.core import Enumerated, LatentVariableModel, Params, Problem
 
@@ -34,6 +42,9 @@ PROBLEMS = [
     LinearGaussian(latents=3, observed=2, rows=4, noise=0.2),
     GammaPosterior(),
     DirichletPosterior(),
+    GaussianMixture(rows=5),
+    CategoricalMixture(rows=5),
+    HiddenMarkovModel(rows=4, steps=5),
     BernoulliVAE(latents=3, rows=4),
     BernoulliVAE(latents=2, rows=3, layers="nonlinear", hidden=4, learned_prior=False),
 ]

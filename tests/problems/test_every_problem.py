@@ -13,11 +13,14 @@ from benchmarks.problems import (
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
+    CategoricalMixture,
     CategoricalToy,
     DirichletPosterior,
     GammaPosterior,
+    GaussianMixture,
     GaussianToy,
     GaussianVAE,
+    HiddenMarkovModel,
     LinearGaussian,
     StepToy,
 )
@@ -36,6 +39,9 @@ PROBLEMS = [
     BayesianLogisticRegression(),
     GammaPosterior(),
     DirichletPosterior(),
+    GaussianMixture(rows=6),
+    CategoricalMixture(components=2, views=3, categories=3, rows=6),
+    HiddenMarkovModel(steps=4, rows=6),
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
@@ -194,7 +200,7 @@ def test_rows_of_one_average_to_all_rows(problem: LatentVariableModel) -> None:
     lifted = {name: value.expand(rows, *value.shape) for name, value in params.items()}
     view = problem.select(torch.arange(rows).unsqueeze(-1))
     z, q = draws(problem, params, 2), problem.distribution(params)
-    own_z = z.unsqueeze(-2) if problem.per_row else z.unsqueeze(1).expand(-1, rows, -1)
+    own_z = z.unsqueeze(-1 - len(q.event_shape)) if problem.per_row else z.unsqueeze(1).expand(-1, rows, -1)
     parts = view.cost(lifted, own_z, view.distribution(lifted)).reshape(2, -1).sum(-1) / rows
     whole = problem.cost(params, z, q).reshape(2, -1).sum(-1)
     torch.testing.assert_close(parts, whole, rtol=1e-10, atol=0)
