@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 
-def fitted_order(steps: Float[np.ndarray, " n"], errors: Float[np.ndarray, " n"]) -> tuple[float, float]:
+def fitted_order(steps: Real[np.ndarray, " n"], errors: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """The p in error ≈ c · steps^(−p), by least squares on the logarithms, and its standard error.
 
     Raises ValueError for less than three points or an error that is not positive.

@@ -19,7 +19,7 @@ EVEN = 2**11  # equally spaced points of a law that is smoothed, however a flow 
 Directions = Float[np.ndarray, "n d"]
 
 
-def directions(dimension: int, count: int = 16) -> Directions:
+def directions(dimension: int, count: int = 8) -> Directions:
     """Unit vectors: spread evenly over a half turn in the plane, and in more dimensions drawn once and for all."""
     if dimension == 2:
         angles = (np.arange(count) + 0.25) * np.pi / count  # none of them a multiple of a quarter turn's half

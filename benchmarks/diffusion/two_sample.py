@@ -15,7 +15,7 @@ from scipy.stats import binom
 
 from benchmarks.diffusion.mixtures import Points
 
-Signs = Float[np.ndarray, "labellings 2n"]  # +1 for those called the first sample, −1 for the second
+Signs = Float[np.ndarray, "labellings n"]  # +1 for those called the first sample, −1 for the second
 Statistic = Callable[[Points, Signs], np.ndarray]
 
 PERMUTATIONS = 99
@@ -68,7 +68,7 @@ def _contrast(kernel: Float[np.ndarray, "m m"], signs: Signs) -> Float[np.ndarra
     return ((signs @ kernel) * signs).sum(1) / (len(kernel) / 2) ** 2
 
 
-def p_values(first: Points, second: Points, draw: np.random.Generator) -> dict[str, float]:
+def p_values(first: Points, second: Float[np.ndarray, "m d"], draw: np.random.Generator) -> dict[str, float]:
     """For each statistic the share of relabellings, the true one included, under which it is as large as it is.
 
     Under one law all labellings are alike, so P(p ≤ .05) ≤ .05, whatever the law. Raises ValueError for samples of
