@@ -26,9 +26,9 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             "A denoising loss alone does not say how good a score is, as most of it is noise that no network can "
             "predict. Where ",
             math("p_v"),
-            " is known the error itself is: 0 for the score, 1 for a network that says 0. The score of a set of "
-            "points is that of a mixture of as many Gaussians; at little noise it knows every row by heart, which a network does "
-            "not, and should not.",
+            " is known the error itself is: 0 for the score, 1 for a network that says 0. The score of a set of points "
+            "is that of a mixture of as many Gaussians; at little noise it knows every row by heart, which a network "
+            "does not, and should not.",
         ),
         figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
         _table(outcomes, f"{key}-distances"),

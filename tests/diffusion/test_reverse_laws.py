@@ -182,7 +182,7 @@ def test_sampler_has_the_projections_of_the_product(dimension: int) -> None:
 
 
 def test_product_of_the_truth_is_the_truth() -> None:
-    """Projections made from p_0's own parts are p_0's from every side, but for Simpson's h⁴ at 2048 points, some 1e-9."""
+    """Projections made from p_0's own parts are p_0's, from every side, but for Simpson's h⁴ at 2048 points."""
     target, line = LineMixture(dimension=3), LineMixture().law()
     x = grid(line, 4096)
     views = np.concatenate([directions(3, 6), -directions(3, 2)])
