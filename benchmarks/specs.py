@@ -27,6 +27,8 @@ CATALOGUES = {
     "problem": "benchmarks.problems",
     "solver": "benchmarks.solvers",
     "experiment": "benchmarks.experiments",
+    "schedule": "benchmarks.diffusion.schedules",
+    "target": "benchmarks.diffusion.targets",
 }
 
 

@@ -8,5 +8,18 @@ from benchmarks.experiments.decomposition import Decomposition as Decomposition
 # Direct maximum likelihood, by enumeration
 from benchmarks.experiments.scaling import Scaling as Scaling
 
+# Diffusion: the path and its reverse
+from benchmarks.experiments.reverse_path import ReversePath as ReversePath
+from benchmarks.experiments.reverse_error import ReverseError as ReverseError
+from benchmarks.experiments.reverse_test import ReverseTest as ReverseTest
+from benchmarks.experiments.white_noise import WhiteNoise as WhiteNoise
+
+# Diffusion: a learned score
+from benchmarks.experiments.learned_score import LearnedScore as LearnedScore
+
+# Diffusion: its bound, and the estimators of that
+from benchmarks.experiments.diffusion_bound import DiffusionBound as DiffusionBound
+from benchmarks.experiments.time_sampling import TimeSampling as TimeSampling
+
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Experiment}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,0 +1,88 @@
+"""The bound of the chain against its number of steps: its terms, and the gap that they leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.store import Outcome
+from reports.axes import drawing, grid, logarithmic, panels, room, svg
+from reports.blocks import Block, figure, formula, math, paragraph
+from reports.numbers import tidy
+from reports.style import MUTED, PALETTE, breakable
+
+HEIGHT = 1.7  # inches of a panel
+PARTS = {"first": "t = 1: −E log p(x₀ | x₁)", "middle": "t = 2 … T", "prior": "prior"}
+
+FORMULA = (
+    '-log p(x_0) <= "KL"(q(x_T | x_0) || p_T) + sum_(t=2)^T EE "KL"(q(x_(t-1) | x_t, x_0) || p(x_(t-1) | x_t)) '
+    "- EE log p(x_0 | x_1)"
+)
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """The bound as a formula, then a figure for each law of data."""
+    found = [
+        formula(FORMULA),
+        paragraph(
+            "With ",
+            math("x_1, ..., x_T"),
+            " as latents the chain is the encoder, without a parameter, and the reverse the decoder. On Gaussian data "
+            "every term is known. The gap is a Kullback-Leibler divergence again, of the chain from the reverse's own "
+            "posterior: 0 where each reverse step has the variance of ",
+            math("x_(t-1)"),
+            " given ",
+            math("x_t"),
+            ", and of order ",
+            math("1\\/T"),
+            " with the variance of the forward step.",
+        ),
+    ]
+    for number, outcome in enumerate(outcomes):
+        name, tables = f"{key}-{number}", outcome.tables or {}
+        images[f"{name}.svg"] = _drawn(tables["bounds"])
+        setting = tables["setting"][0]
+        caption = (
+            f"Data of variance {tidy(setting['variance'])}, {breakable(setting['schedule'])}, nats of one axis. Above: "
+            "the terms of minus the bound with Anderson's variances, and the data's entropy (line). Below: the gap."
+        )
+        found.append(figure(f"{name}.svg", [caption], name))
+    return found
+
+
+def _drawn(rows: list[dict[str, Any]]) -> str:
+    mine = [row for row in rows if row["reverse variance"] == "anderson"]
+    with drawing():
+        shown, ((above,), (under,)) = panels((2, 1), HEIGHT, left=0.55, top=0.08, bottom=0.62, between=0.28)
+        _terms(above, mine)
+        steps = [row["steps"] for row in mine]
+        under.plot(steps, [row["gap"] for row in mine], color=PALETTE[0], marker="o", markersize=3, linewidth=1.2)
+        logarithmic(under, "x", room(steps))
+        logarithmic(under, "y", room([row["gap"] for row in mine]))
+        for axes, text in ((above, "minus the bound, nats"), (under, "gap, nats")):
+            axes.set_ylabel(text)
+            grid(axes, "y")
+        under.set_xlabel("steps")
+        handles = [Line2D([], [], color=colour, linewidth=5, label=label) for label, colour in _colours().items()]
+        handles.append(Line2D([], [], color=MUTED, linewidth=1, label="entropy"))
+        shown.legend(handles=handles, loc="lower left", ncols=4, frameon=False, fontsize=7.5, borderaxespad=0)
+        return svg(shown)
+
+
+def _colours() -> dict[str, str]:
+    return dict(zip(PARTS.values(), PALETTE[1:], strict=False))
+
+
+def _terms(axes: Axes, rows: list[dict[str, Any]]) -> None:
+    """The prior and the middle terms are stacked; the first, a log density, may be negative and stands by itself."""
+    at, colours = range(len(rows)), list(_colours().values())
+    first, middle, prior = ([row[part] for row in rows] for part in PARTS)
+    beside = [x + 0.2 for x in at]
+    axes.bar([x - 0.2 for x in at], first, 0.38, color=colours[0])
+    axes.bar(beside, middle, 0.38, color=colours[1])
+    axes.bar(beside, prior, 0.38, middle, color=colours[2])
+    axes.axhline(rows[0]["entropy"], color=MUTED, linewidth=1)
+    axes.axhline(0, color=MUTED, linewidth=0.5)
+    axes.set_xticks(list(at), [str(row["steps"]) for row in rows])

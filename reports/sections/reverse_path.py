@@ -1,0 +1,72 @@
+"""The probability path as panels: forward, and back in two ways, level by level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from benchmarks.store import Outcome
+from reports.axes import drawing, panels, svg
+from reports.blocks import Block, figure, formula, math, paragraph
+from reports.numbers import tidy
+from reports.style import PALETTE, RULE
+
+HEIGHT = 1.18  # inches of a panel
+SHARE = 99.5  # per cent of the points that lie inside the frame
+
+FORMULA = "x_t = x_(t-1) + epsilon_t, quad x_(t-1) = x_t + sigma_t^2 nabla log p_t (x_t) + sigma_t xi"
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """The chain and its reverse as formulas, then a figure for each experiment."""
+    found = [
+        formula(FORMULA),
+        paragraph(
+            "The chain makes a probability path ",
+            math("p_0, ..., p_T"),
+            ". Its reverse is a diffusion too (Anderson): it needs nothing but the score of every ",
+            math("p_t"),
+            ", which is known here, as the data are a Gaussian mixture and noise makes them another. The probability "
+            "flow ",
+            math("dot(x) = -1/2 nabla log p"),
+            " has the same path without noise of its own.",
+        ),
+    ]
+    for number, outcome in enumerate(outcomes):
+        name = f"{key}-{number}"
+        images[f"{name}.svg"] = _drawn((outcome.tables or {})["points"])
+        caption = [
+            f"{outcome.inquiry.experiment}. Forward, from left to right; back, from right to left, by the reverse "
+            "process and by the probability flow, both from the same draws of the exact end of the path."
+        ]
+        found.append(figure(f"{name}.svg", caption, name))
+    return found
+
+
+def _drawn(rows: list[dict[str, Any]]) -> str:
+    directions = list(dict.fromkeys(row["direction"] for row in rows))
+    times = sorted({row["t"] for row in rows})
+    reach = float(np.percentile(np.abs(np.concatenate([row["points"] for row in rows])), SHARE))
+    with drawing():
+        shown, axes = panels((len(directions), len(times)), HEIGHT, left=0.42, top=0.22, bottom=0.05, between=0.08)
+        for direction, across, colour in zip(directions, axes, PALETTE, strict=False):
+            across[0].set_ylabel(direction)
+            for t, each in zip(times, across, strict=True):
+                [row] = [row for row in rows if (row["direction"], row["t"]) == (direction, t)]
+                _panel(each, row, reach, colour)
+        for row, each in zip([r for r in rows if r["direction"] == directions[0]], axes[0], strict=True):
+            each.set_title(f"t = {row['t']}, added variance {tidy(row['added'], 2)}", fontsize=7)
+        return svg(shown)
+
+
+def _panel(axes: Axes, row: dict[str, Any], reach: float, colour: str) -> None:
+    x, y = np.array(row["points"]).T
+    axes.plot(x, y, ".", color=colour, markersize=1.6, markeredgewidth=0, alpha=0.7)
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.axhline(0, color=RULE, linewidth=0.3, zorder=0)
+    axes.axvline(0, color=RULE, linewidth=0.3, zorder=0)
