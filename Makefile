@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/gradmark report $(STORE) -o $(REPORT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .

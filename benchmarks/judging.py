@@ -20,7 +20,8 @@ from benchmarks.errors import BadInput
 from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
 from benchmarks.laws.findings import blamed
-from benchmarks.laws.referee import SHARE, SHORTEST, Ruling, Verdict, judge
+from benchmarks.laws.referee import SHARE, SHORTEST, judge
+from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.watchdog import TimedOut, limited
 from estimators.core import Problem
 

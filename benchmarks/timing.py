@@ -55,16 +55,27 @@ def count_evaluations(setting: Setting) -> Evaluations:
     """Evaluations of the cost in one estimate, counted on a view of the problem whose cost tells."""
     counts = Evaluations()
     with seeded(0, device_of(setting.params)):
-        one_estimate(replace(setting, problem=_counted(setting.problem.draw(1), counts)))()
+        one_estimate(
+            replace(setting, problem=_viewed(setting.problem.draw(1), lambda original: _counting(original, counts)))
+        )()
     return counts
 
 
-def _counted(problem: Problem, counts: Evaluations) -> Problem:
-    """A latent-variable model's cost is counted by its likelihood, which every form of the cost evaluates once."""
+def watched(problem: Problem, see: Callable[[Tensor], object]) -> Problem:
+    """A view of the problem that shows every z whose cost it evaluates."""
+
+    def seeing(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda params, z, *rest: (see(z), original(params, z, *rest))[1]
+
+    return _viewed(problem, seeing)
+
+
+def _viewed(problem: Problem, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Problem:
+    """A latent-variable model's cost is seen at its likelihood, which every form of the cost evaluates once."""
     names = ("log_likelihood",) if isinstance(problem, LatentVariableModel) else ("cost", "terms")
     view = copy.copy(problem)
     for name in names:
-        object.__setattr__(view, name, _counting(getattr(problem, name), counts))
+        object.__setattr__(view, name, wrapped(getattr(problem, name)))
     return view
 
 

@@ -23,7 +23,8 @@ from benchmarks.laws import Case, Fixture
 from benchmarks.laws.court import COURT, Trial, tried
 from benchmarks.laws.exactness import expectation_is_exact
 from benchmarks.laws.hotelling import mean_by_monte_carlo
-from benchmarks.laws.referee import Ruling, Verdict, judge, outcome, rule
+from benchmarks.laws.referee import judge, outcome, rule
+from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from estimators.core import Estimate, Estimator, Params, Problem, State

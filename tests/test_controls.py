@@ -11,7 +11,8 @@ from benchmarks.laws import Case, Fixture
 from benchmarks.laws.controls import Control, best_control, gradients
 from benchmarks.laws.court import Trial
 from benchmarks.laws.hotelling import look
-from benchmarks.laws.referee import Ruling, Verdict, judge
+from benchmarks.laws.referee import judge
+from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
 from estimators import ScoreFunction, StickingTheLanding
 from estimators.core import Estimate, Params, Problem, State

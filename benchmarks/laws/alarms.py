@@ -18,7 +18,8 @@ from benchmarks.laws.cases import Case
 from benchmarks.laws.court import COURT, tried
 from benchmarks.laws.findings import Finding
 from benchmarks.laws.hotelling import CELLS, LEVEL, mean_by_monte_carlo
-from benchmarks.laws.referee import Verdict, judge
+from benchmarks.laws.referee import judge
+from benchmarks.laws.rulings import Verdict
 from estimators.core import Estimator
 
 

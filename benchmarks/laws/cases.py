@@ -34,6 +34,7 @@ from estimators.core import Estimate, Estimator, Params, Problem, State, gradien
 
 HOST = torch.device("cpu")
 MOST_AT_ONCE = 2**24  # numbers that the evaluations of the cost may take in one estimate of a law
+FAR = 40.0  # logits at which a probability is 1 in float64
 SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square
 
 
@@ -47,8 +48,9 @@ class Solved(Protocol):
 
 @dataclass(frozen=True)
 class Fixture:
-    """A problem at a place: `init`, `moved` (off it by a different amount in each coordinate) or `posterior`.
+    """A problem at a place: `init`, `moved` (off it by a different amount in each coordinate), `far` or `posterior`.
 
+    `far` is off it by FAR, up and down in turn: where 1 − p of a bit is no longer a number of its own.
     `posterior` is where q is the exact p(z|x): the `true_parameters` of a conjugate model, or of a `LinearGaussian`
     with one latent.
     """
@@ -61,8 +63,8 @@ class Fixture:
         """The parameters there: float64, on the CPU, without a replicate axis."""
         if self.place == "posterior":
             return cast(Solved, self.problem).true_parameters()
-        params = self.problem.init()
-        return params if self.place == "init" else {name: value + uneven(value) for name, value in params.items()}
+        params, off = self.problem.init(), {"moved": uneven, "far": alternating, "init": torch.zeros_like}[self.place]
+        return {name: value + off(value) for name, value in params.items()}
 
     @property
     def is_source(self) -> bool:
@@ -71,6 +73,11 @@ class Fixture:
 
     def __str__(self) -> str:
         return f"{self.problem} at {self.place}"
+
+
+def alternating(value: Tensor) -> Tensor:
+    """FAR up and FAR down in turn."""
+    return FAR * (1 - 2 * (torch.arange(value.numel(), dtype=torch.float64).view(value.shape) % 2)).to(value)
 
 
 def uneven(value: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, Fixture, coordinate
 from benchmarks.laws.exactness import exact_variance_halves
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
-from benchmarks.laws.independence import Diverged, Recorded, Replayed
+from benchmarks.laws.recording import Diverged, Recorded, Replayed
+from benchmarks.timing import one_estimate, watched
 from estimators.core import Params, Problem
 
 TOLERANCE = 1e-10  # times one plus the largest number of the gradient
@@ -100,6 +101,22 @@ def _turned(drawn: Tensor, num_samples: int) -> Tensor:
     return drawn.roll(1, 0) if drawn.dim() and drawn.shape[0] == num_samples else drawn
 
 
+@law
+def draws_are_distinct(case: Case) -> Finding:
+    """No z is handed to the cost twice where z is continuous: drawn once and used twice is one draw, and not two."""
+    setting, seen = replace(case.setting, problem=case.fixture.problem.draw(1)), list[Tensor]()
+    with seeded(1, HOST):
+        one_estimate(replace(setting, problem=watched(setting.problem, seen.append)))()
+    if not seen or setting.problem.distribution(setting.params).support.is_discrete:  # pyright: ignore[reportOptionalMemberAccess]
+        return declined("z is discrete, or its cost is never evaluated")
+    for z in seen:
+        flat = z.detach().reshape(len(z), -1)
+        count = len(torch.unique(flat, dim=0))
+        if count < len(flat):
+            return failed(f"{len(flat)} draws are evaluated at once, and {count} of them are distinct")
+    return passed()
+
+
 def is_the_same_as(
     name: str, method: str, num_samples: int | None = None, state: str | None = None, of_q: bool = False
 ) -> Callable[[Case], Finding]:
@@ -133,6 +150,7 @@ CLAIMS = (
     zero_at_the_posterior,
     order_changes_nothing,
     exact_variance_halves,
+    draws_are_distinct,
     is_the_same_as("one_draw_is_reparameterization", "Reparameterization", num_samples=1),
     is_the_same_as("one_draw_is_sticking_the_landing", "StickingTheLanding", num_samples=1),
     is_the_same_as("cold_is_score_function", "ScoreFunction", state="cold"),

@@ -14,8 +14,11 @@ from benchmarks import specs
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.findings import Finding, failed, law, passed
+from benchmarks.laws.recording import Recorded
+from benchmarks.laws.rules import DISCRETE, KINDS
 
 REPLICATES = ((), (1,), (5,))  # a source of problems has one axis of them
+DRAWS = 100  # among which none may be NaN
 
 
 @law
@@ -42,6 +45,32 @@ def gradient_has_the_form_of_the_parameters(case: Case) -> Finding:
                 if (found.shape, found.dtype) != (value.shape, dtype):
                     expected = f"{list(value.shape)} of {dtype}"
                     return failed(f"{list(found.shape)} of {found.dtype} where the parameter is {expected}", name)
+    return passed()
+
+
+@law
+def gradient_is_finite(case: Case) -> Finding:
+    """No NaN and no infinity among a hundred draws, in either dtype."""
+    for dtype in (torch.float64, torch.float32):
+        params = case.params((case.replicates(DRAWS),), dtype)
+        for name, value in case.estimate(params).gradient.items():
+            if not value.isfinite().all():
+                share = f"{int((~value.isfinite()).flatten(1).any(1).sum())} of {len(value)}"
+                return failed(f"{share} replicates have NaN or infinity in {dtype}", name)
+    return passed()
+
+
+@law
+def draws_have_the_precision_of_the_parameters(case: Case) -> Finding:
+    """Continuous draws have at least the parameters' dtype: with fewer digits rare outcomes get a probability of 0."""
+    for dtype in (torch.float64, torch.float32):
+        params = case.params((3,), dtype)
+        with Recorded() as recorded:
+            case.estimate(params)
+        for operation, drawn in recorded.draws:
+            coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < dtype.itemsize
+            if coarse and KINDS.get(operation._schema.name) not in DISCRETE:
+                return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
     return passed()
 
 

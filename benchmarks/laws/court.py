@@ -51,6 +51,7 @@ COURT = (
     _at(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), 1, 2, 3),
     _at(BernoulliToy(probs=(0.982, 0.018), target=0.8), 1, 2, contract=False),
     _at(Raised(BernoulliToy(probs=(0.3, 0.7)), amount=-50.0), 1, 2, contract=False),
+    _at(BernoulliToy(probs=(0.3, 0.7)), 1, 2, place="far"),
     # categories, one and two of them; a cost with steps
     _at(CategoricalToy(), 1, 2, 3, place="moved"),
     _at(CategoricalToy(probs=(0.15, 0.6, 0.25), latents=2), 2, place="moved", contract=False),
@@ -73,6 +74,8 @@ COURT = (
     # rows that are drawn, in parts that do not divide them
     _at(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2), 1, 2, place="moved"),
     _at(Minibatch(BernoulliVAE(latents=1, rows=3), size=2), 1, 2, place="moved"),
+    _at(Minibatch(GammaPosterior(counts=(2, 5, 1)), size=2), 1, 2, place="moved", contract=False),
+    _at(Minibatch(BayesianLogisticRegression(), size=200), 1, place="moved", contract=False),
 )
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from benchmarks.block import threads
-from benchmarks.laws.cases import Case
+from benchmarks.laws.cases import Case, Fixture
 from benchmarks.laws.claims import CLAIMS
 from benchmarks.laws.contract import (
+    draws_have_the_precision_of_the_parameters,
     gradient_has_the_form_of_the_parameters,
+    gradient_is_finite,
     inputs_are_not_touched,
     nothing_stays_attached,
     state_keeps_its_form,
@@ -26,11 +26,17 @@ from benchmarks.laws.contract import (
     text_is_identity,
 )
 from benchmarks.laws.court import COURT, Trial, tried
-from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
+from benchmarks.laws.exactness import (
+    exact_variance_falls,
+    expectation_is_exact,
+    is_bias,
+    rows_have_noise_of_their_own,
+)
 from benchmarks.laws.findings import Finding, blamed, declined, failed
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import variance_falls_with_draws
+from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.watchdog import TimedOut, limited
 from estimators.core import Estimator
 
@@ -39,52 +45,18 @@ SHORTEST = 1.0  # seconds that any law may take
 SHARE = 3  # one law on one case takes at most this part of the budget: what takes longer never returns
 FORM = (
     gradient_has_the_form_of_the_parameters,
+    gradient_is_finite,
     state_keeps_its_form,
     inputs_are_not_touched,
     nothing_stays_attached,
     surroundings_are_not_touched,
+    draws_have_the_precision_of_the_parameters,
     seeds_decide,
     replicates_are_independent,
 )
 CLAIMED = {law.__name__: law for law in CLAIMS}
 OF_THE_MEAN = ("expectation_is_exact", "mean_of_many_is_exact")
 Law = Callable[[Case], Finding]
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What one law found on one fixture."""
-
-    law: str
-    fixture: str
-    num_samples: int | None
-    status: str  # "passed" | "failed" | "declined"
-    coordinate: str | None = None
-    size: float | None = None
-    visible: float | None = None  # the smallest fault that the law could have seen
-    detail: str = ""
-
-    def json(self) -> dict[str, Any]:
-        """As plain data; numbers that JSON does not know are null."""
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """All rulings on one estimator, and what follows from them."""
-
-    estimator: str
-    declared: str  # "unbiased" | "biased"
-    verdict: str  # "right" | "wrong" | "undecided"
-    seconds: float
-    laws: tuple[Ruling, ...]
-
-    def json(self) -> dict[str, Any]:
-        """As plain data."""
-        return {**asdict(self), "laws": [ruling.json() for ruling in self.laws]}
 
 
 def judge(
@@ -135,6 +107,7 @@ class _Sitting:
     level: float
     seed: int
     stopped: bool = False
+    returned: set[Fixture] = field(default_factory=set)
 
     def rulings(self, trials: Sequence[Trial]) -> Iterator[Ruling]:
         """On every trial the laws of form, then exact means and variances; at the end what is left to chance."""
@@ -185,7 +158,7 @@ class _Sitting:
 
     def _of_exactness(self, cases: list[Case], means: list[Ruling]) -> Iterator[Ruling]:
         yield from (self._of_mean(expectation_is_exact, case, means) for case in cases)
-        yield self.tried(exact_variance_falls, cases[0])
+        yield from (self.tried(law, cases[0]) for law in (exact_variance_falls, rows_have_noise_of_their_own))
 
     def _of_chance(self, tries: list[tuple[Trial, list[Case]]], means: list[Ruling]) -> Iterator[Ruling]:
         """Monte Carlo where the exact mean is not to be had, but an oracle is; the dearest last."""
@@ -243,8 +216,12 @@ class _Sitting:
         except TimedOut as fault:
             if left < self.limit:
                 return declined("the budget ended here; a larger --budget tries this too")
+            if case.fixture in self.returned:
+                return declined(f"took longer than {limit:.3g} seconds; a larger --budget tries this too")
             self.stopped = True
             finding = failed(_blame(fault, limit))
+        else:
+            self.returned.add(case.fixture)  # so what takes long there is slow, and not stuck
         finally:
             torch.set_num_threads(1)
         return replace(finding, detail=located(finding.detail, self.estimator)) if finding.failed else finding

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.laws.independence import is_draw
+from benchmarks.laws.recording import is_draw
 from benchmarks.laws.rules import Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
 
 PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of

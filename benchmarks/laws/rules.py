@@ -94,6 +94,7 @@ KINDS = {  # of the operations that have a rule, by the name in torch's schemas
     "aten::randint_like": "integer",
     "aten::random_": "integer",
 }
+DISCRETE = ("bernoulli", "categorical", "integer")
 IMPLICIT = ("gamma", "dirichlet")  # whose derivative torch approximates
 
 

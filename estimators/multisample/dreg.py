@@ -43,7 +43,12 @@ class DReG(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
-    claims = ("zero_at_the_posterior", "order_changes_nothing", "one_draw_is_sticking_the_landing")
+    claims = (
+        "zero_at_the_posterior",
+        "order_changes_nothing",
+        "one_draw_is_sticking_the_landing",
+        "draws_are_distinct",
+    )
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_weighted_path(problem)

@@ -32,7 +32,7 @@ class Antithetic(SurrogateEstimator):
     Reduction in Stochastic Variational Inference, 2019, where the pairs' moments are matched as well.
     """
 
-    claims = ("exact_variance_halves",)
+    claims = ("exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)

@@ -25,7 +25,13 @@ class LeaveOneOut(SurrogateEstimator):
     Reference: Buy 4 REINFORCE Samples, Get a Baseline for Free!, Wouter Kool, Herke van Hoof, Max Welling, 2019.
     """
 
-    claims = ("constants_change_nothing", "zero_at_the_posterior", "order_changes_nothing", "exact_variance_halves")
+    claims = (
+        "constants_change_nothing",
+        "zero_at_the_posterior",
+        "order_changes_nothing",
+        "exact_variance_halves",
+        "draws_are_distinct",
+    )
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if num_samples < 2:

@@ -27,7 +27,7 @@ class ScoreFunction(SurrogateEstimator):
     Ronald J. Williams, 1992.
     """
 
-    claims = ("order_changes_nothing", "exact_variance_halves")
+    claims = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.block import lifted, seeded
-from benchmarks.laws.independence import Recorded
+from benchmarks.laws.recording import Recorded
 from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian
 from estimators import (
     LeaveOneOut,

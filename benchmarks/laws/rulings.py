@@ -1,0 +1,43 @@
+"""What laws found, as plain data: a ruling for each law on each fixture, and the verdict that follows from all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What one law found on one fixture."""
+
+    law: str
+    fixture: str
+    num_samples: int | None
+    status: str  # "passed" | "failed" | "declined"
+    coordinate: str | None = None
+    size: float | None = None
+    visible: float | None = None  # the smallest fault that the law could have seen
+    detail: str = ""
+
+    def json(self) -> dict[str, Any]:
+        """As plain data; numbers that JSON does not know are null."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All rulings on one estimator, and what follows from them."""
+
+    estimator: str
+    declared: str  # "unbiased" | "biased"
+    verdict: str  # "right" | "wrong" | "undecided"
+    seconds: float
+    laws: tuple[Ruling, ...]
+
+    def json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {**asdict(self), "laws": [ruling.json() for ruling in self.laws]}
