@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
@@ -48,6 +47,8 @@ from estimators import (
 )
 from estimators.core import Estimator
 from tests import broken, broken_continuous, broken_contract, broken_problems
+from tests.control import Control
+from tests.test_claims import CLAIM_CONTROLS
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
@@ -111,35 +112,6 @@ def test_landing_without_noise(estimator: Estimator) -> None:
     assert finding.status == "passed", finding
 
 
-@dataclass(frozen=True)
-class Control:
-    """A wrong estimator, the laws that reject it, and a right one that they let pass at the same place."""
-
-    wrong: Estimator
-    laws: tuple[Law, ...]
-    right: Estimator
-    fixture: Fixture
-    state: str = "none"
-    num_samples: int = 3
-
-    def __str__(self) -> str:
-        return type(self.wrong).__name__
-
-    def case(self, estimator: Estimator) -> Case:
-        state = "none" if estimator.init(self.fixture.problem, self.fixture.params) == () else self.state
-        return Case(estimator, self.fixture, self.num_samples, state)
-
-    def demand(self) -> None:
-        """Each law rejects the wrong estimator, and passes the right one."""
-        for law in self.laws:
-            finding = law(self.case(self.wrong))
-            assert finding.status == "failed", finding
-            assert finding.law == law.__name__
-            assert finding.detail
-            neighbour = law(self.case(self.right))
-            assert neighbour.status == "passed", neighbour
-
-
 WEIGHTED, AVERAGE, PATHWISE = ScoreFunction(), MovingAverageBaseline(), Reparameterization()
 IMPLICIT = ImplicitReparameterization()
 RIGHT = [  # what controls are made from
@@ -198,7 +170,9 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 def test_every_law_rejects_a_control() -> None:
     """No test that cannot fail."""
-    assert {law.__name__ for control in CONTROLS for law in control.laws} == {law.__name__ for law in LAWS + CLAIMS}
+    assert {law.__name__ for control in CONTROLS + CLAIM_CONTROLS for law in control.laws} == {
+        law.__name__ for law in LAWS + CLAIMS
+    }
 
 
 def test_every_control_is_used() -> None:

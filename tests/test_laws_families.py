@@ -13,7 +13,8 @@ from benchmarks.laws.montecarlo import mean_is_exact
 from estimators import NVIL, Antithetic, MeasureValued
 from estimators.core import Estimator
 from tests import broken_measure, broken_state
-from tests.test_laws import GAUSSIAN, MODEL, STEPS, Control
+from tests.control import Control
+from tests.test_laws import GAUSSIAN, MODEL, STEPS
 
 WEAK, PAIRS, NETWORK = MeasureValued(), Antithetic(), NVIL()
 CONTROLS = [

@@ -51,7 +51,7 @@ def test_four_faults_are_four_lines_with_their_paths() -> None:
     assert all(line.startswith("bad.toml: ") for line in lines)
     text = "\n".join(lines)
     assert "variance[0].estimators[0]: estimator 'ScoreFunctoin()'" in text
-    assert "did you mean ScoreFunction?" in text
+    assert "did you mean ScoreFunction or" in text
     assert "variance[0].num_samples[1]" in text
     assert "variance[0].at[1]" in text
     assert "convergence[0].stpes" in text
