@@ -8,6 +8,10 @@ from benchmarks.experiments.decomposition import Decomposition as Decomposition
 # Direct maximum likelihood, by enumeration
 from benchmarks.experiments.scaling import Scaling as Scaling
 
+# Is this the same with policy gradient?
+from benchmarks.experiments.policy_gradient import PolicyGradient as PolicyGradient
+from benchmarks.experiments.normalised_advantages import NormalisedAdvantages as NormalisedAdvantages
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError

@@ -126,7 +126,7 @@ def check_probabilities(call: str, rows: Sequence[Sequence[float]], where: Seque
             raise ValueError(f"{call}: {place} is {tuple(row)}, and probabilities are not negative; pass 0 or more")
         if not math.isclose(sum(row), 1.0, abs_tol=1e-9):
             raise ValueError(
-                f"{call}: {place} is {tuple(row)}, which sums to {sum(row):.6g}; probabilities sum to 1, so divide by it"
+                f"{call}: {place} is {tuple(row)}, which sums to {sum(row):.6g}; a row sums to 1, so divide by it"
             )
 
 

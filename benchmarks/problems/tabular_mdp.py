@@ -67,4 +67,6 @@ class TabularMDP(DecisionProblem):
 
     def environment(self, like: Tensor) -> Environment:
         tables = (self.initial, self.transitions, self.rewards)
-        return Environment(*(torch.tensor(table, dtype=like.dtype, device=like.device) for table in tables), self.horizon)
+        return Environment(
+            *(torch.tensor(table, dtype=like.dtype, device=like.device) for table in tables), self.horizon
+        )

@@ -49,16 +49,16 @@ class Trajectories(Distribution):
     def sample(
         self, sample_shape: Any = ()
     ) -> Tensor:  # Any: a checker of sequences would draw from Python's generator
-        """Whole trajectories, `[*sample_shape, *R, 2H]`: every step draws for all of them at once."""
-        shape, here = torch.Size([*sample_shape, *self.batch_shape]), self.environment
+        """Whole trajectories, `[*sample_shape, *R, 2H]`: every step draws for all of them at once, replicates first."""
+        shape, here = torch.Size(sample_shape), self.environment
         with torch.no_grad():
-            probs, path = here.initial.expand(*shape, -1), []
+            probs, path = here.initial.expand(*self.batch_shape, shape.numel(), -1), []
             for _ in range(here.horizon):
                 state = Categorical(probs=probs, validate_args=False).sample()
-                logits = rows_of(self.logits, state.unsqueeze(-1)).squeeze(-2)
-                action = Categorical(logits=logits, validate_args=False).sample()
+                action = Categorical(logits=rows_of(self.logits, state), validate_args=False).sample()
                 probs, path = here.transitions[state, action], [*path, state, action]
-            return torch.stack(path, -1).to(self.logits)
+            drawn = torch.stack(path, -1).to(self.logits).movedim(-2, 0)
+            return drawn.reshape(*shape, *self.batch_shape, -1)
 
     def log_prob_by_site(self, z: Tensor) -> Tensor:
         """log q of each coordinate given those before it: z `[*S, *R, 2H]` to `[*S, *R, 2H]`."""
@@ -96,6 +96,6 @@ def states_and_actions(z: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rows_of(table: Tensor, state: Tensor) -> Tensor:
-    """Each replicate's rows of its own table `[*R, states, C]`: state `[*S, *R, H]` to `[*S, *R, H, C]`."""
+    """Each replicate's rows of its own table `[*R, states, C]`: state `[*S, *R, n]` to `[*S, *R, n, C]`."""
     wide = table.expand(*state.shape[:-1], *table.shape[-2:])
     return wide.gather(-2, state.unsqueeze(-1).expand(*state.shape, table.shape[-1]))
