@@ -12,6 +12,10 @@ from benchmarks.experiments.scaling import Scaling as Scaling
 from benchmarks.experiments.policy_gradient import PolicyGradient as PolicyGradient
 from benchmarks.experiments.normalised_advantages import NormalisedAdvantages as NormalisedAdvantages
 
+# L samples, and the variance of the naive gradient
+from benchmarks.experiments.sample_size import SampleSize as SampleSize
+from benchmarks.experiments.along_training import AlongTraining as AlongTraining
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError

@@ -147,11 +147,14 @@ def expected_gradient(problem: DecisionProblem, params: Params, batch: int, *, n
 
     A batch that has path i n_i times has the probability K! Π_i p_i^{n_i}/n_i!.
     """
-    paths = problem.environment(params["logits"]).paths
+    q, paths = problem.distribution(params), problem.environment(params["logits"]).paths
+    if paths > MOST_BATCHES:
+        return None
+    every = q.enumerate_support()
+    every = every[q.log_prob(every) > -torch.inf]
+    paths = len(every)
     if math.comb(batch + paths - 1, batch) > MOST_BATCHES:
         return None
-    q = problem.distribution(params)
-    every = q.enumerate_support()
     cost = problem.cost(params, every, q).numpy()
     score = torch.func.jacrev(lambda logits: problem.distribution({"logits": logits}).log_prob(every))(params["logits"])
     counts = _counts(batch, paths)
