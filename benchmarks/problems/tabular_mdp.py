@@ -66,7 +66,8 @@ class TabularMDP(DecisionProblem):
         return self.baseline == "value"
 
     def environment(self, like: Tensor) -> Environment:
-        tables = (self.initial, self.transitions, self.rewards)
-        return Environment(
-            *(torch.tensor(table, dtype=like.dtype, device=like.device) for table in tables), self.horizon
+        initial, transitions, rewards = (
+            torch.tensor(table, dtype=like.dtype, device=like.device)
+            for table in (self.initial, self.transitions, self.rewards)
         )
+        return Environment(initial, transitions, rewards, self.horizon)

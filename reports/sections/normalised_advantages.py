@@ -107,9 +107,7 @@ def _table(outcome: Outcome, label: str) -> Block:
     tables = outcome.tables or {}
     setting = tables["setting"][0]
     table = Table(
-        [
-            f"{breakable(setting['problem'])}: sd of the return {plain(setting['sd'])}. Normalised advantages, sd × E[g]."
-        ],
+        [f"{breakable(setting['problem'])}: σ = {plain(setting['sd'])}. Normalised advantages, σ E[g]."],
         label,
     )
     table.column("K", "right")
