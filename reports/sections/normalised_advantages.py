@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.store import Outcome
 from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph, readings
+from reports.blocks import Block, Table, emph, figure, formula, math, paragraph, readings
 from reports.numbers import NONE, plain
 from reports.style import MARKERS, MUTED, PALETTE, breakable
 
@@ -21,7 +21,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 FORMULA = (
     'g = 1/K sum_k (f_k - overline(f)) / "sd" nabla log q(z_k), quad '
-    '"length" = lr(chevron.l sigma EE[g], nabla J chevron.r) / |nabla J|^2, quad sigma^2 = "Var" f'
+    '"length" = (chevron.l sigma EE[g], nabla J chevron.r) / (nabla J)^2, quad sigma^2 = "Var" f'
 )
 
 
@@ -33,11 +33,12 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
         paragraph(
             "Subtracting the batch's own mean shortens the gradient to ",
             math("(K - 1)\\/K"),
-            " of itself, and no more: its direction is right. Dividing by the batch's own sd is another matter. Each "
-            "batch has another one, large in just those batches in which the score matters most, so that the expected "
+            " of itself, and no more: its direction is right. Dividing by the batch's own sd is another matter: it is "
+            "another number for each batch, and depends on the very draws whose scores it scales, so that the expected "
             "gradient has another length ",
-            math("and"),
-            " another direction. Both errors fall as 1/K.",
+            emph("and"),
+            " another direction. In large batches the error of the length falls as 1/K, and so does the angle, whose "
+            "square is what a cosine shows.",
         ),
         figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
     ]

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.store import Outcome
 from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph
+from reports.blocks import Block, Table, emph, figure, formula, paragraph
 from reports.numbers import NONE, plain
 from reports.style import MARKERS, PALETTE, breakable
 
@@ -33,7 +33,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             "draws REINFORCE's trajectories and weighs the same scores, as what the environment does has no "
             "parameters. Its relatives have their names too. A reward depends on the actions before it, through the "
             "environment, and on none after it: leaving out the rest (Rao-Blackwell) is the ",
-            math('"reward-to-go"'),
+            emph("reward-to-go"),
             ". What it leaves is judged against the value function, which is a baseline.",
         ),
     ]
@@ -88,5 +88,5 @@ def _table(rows: list[dict[str, Any]], label: str) -> Block:
     for row in rows:
         shown = [NONE if row[name] is None else plain(row[name], 2) for name in ("enumeration", *weights)]
         table.row(str(row["horizon"]), shown[0], str(row["paths_that_differ"]), *shown[1:])
-    table.note("Beyond 2^18 paths there is no enumeration. A difference of 0 is to the bit.")
+    table.note("Beyond 262\u202f144 paths there is no enumeration. A difference of 0 is to the bit.")
     return table.block()
