@@ -8,6 +8,14 @@ from benchmarks.experiments.decomposition import Decomposition as Decomposition
 # Direct maximum likelihood, by enumeration
 from benchmarks.experiments.scaling import Scaling as Scaling
 
+# Is this the same with policy gradient?
+from benchmarks.experiments.policy_gradient import PolicyGradient as PolicyGradient
+from benchmarks.experiments.normalised_advantages import NormalisedAdvantages as NormalisedAdvantages
+
+# L samples, and the variance of the naive gradient
+from benchmarks.experiments.sample_size import SampleSize as SampleSize
+from benchmarks.experiments.along_training import AlongTraining as AlongTraining
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from benchmarks.problems import (
     BernoulliVAE,
     CategoricalMixture,
     CategoricalToy,
+    ContextualBandit,
     DirichletPosterior,
     GammaPosterior,
     GaussianMixture,
@@ -28,6 +29,7 @@ from benchmarks.problems import (
     Minibatch,
     SigmoidBeliefNetwork,
     StepToy,
+    TabularMDP,
 )
 from benchmarks.timing import count_evaluations
 from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
@@ -86,6 +88,13 @@ def uneven(value: Tensor) -> Tensor:
     return (SHIFT * torch.cos(1 + 2.4 * steps)).to(value)
 
 
+SMALL_MDP: dict[str, Any] = {
+    "transitions": (((0.9, 0.1), (0.3, 0.7)), ((1.0, 0.0), (0.2, 0.8))),
+    "rewards": ((0.5, 0.0), (-0.3, 1.0)),
+    "initial": (0.6, 0.4),
+    "horizon": 2,
+}
+
 FIXTURES = (
     Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"),
     Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"),
@@ -110,6 +119,9 @@ FIXTURES = (
     Fixture(BernoulliVAE(latents=2, rows=3)),
     Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),
     Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=2)),
+    Fixture(ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))),
+    Fixture(TabularMDP(**SMALL_MDP)),
+    Fixture(TabularMDP(**SMALL_MDP, baseline="value")),
     Fixture(Minibatch(LinearGaussian(latents=1, observed=3, rows=5), size=3)),
     Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
     Fixture(Minibatch(BayesianLogisticRegression(), size=7)),

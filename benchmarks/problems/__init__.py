@@ -26,6 +26,10 @@ from benchmarks.problems.gaussian_vae import GaussianVAE as GaussianVAE
 from benchmarks.problems.bernoulli_vae import BernoulliVAE as BernoulliVAE
 from benchmarks.problems.sigmoid_belief_network import SigmoidBeliefNetwork as SigmoidBeliefNetwork
 
+# Decisions: z is a trajectory, and its distribution a policy's in an environment
+from benchmarks.problems.contextual_bandit import ContextualBandit as ContextualBandit
+from benchmarks.problems.tabular_mdp import TabularMDP as TabularMDP
+
 # Sources of problems: each replicate sees its own rows
 from benchmarks.problems.minibatch import Minibatch as Minibatch
 

@@ -15,6 +15,7 @@ from benchmarks.problems import (
     BernoulliVAE,
     CategoricalMixture,
     CategoricalToy,
+    ContextualBandit,
     DirichletPosterior,
     GammaPosterior,
     GaussianMixture,
@@ -24,6 +25,7 @@ from benchmarks.problems import (
     LinearGaussian,
     SigmoidBeliefNetwork,
     StepToy,
+    TabularMDP,
 )
 from estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
 
@@ -47,6 +49,9 @@ PROBLEMS = [
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
     SigmoidBeliefNetwork(rows=6, lower=2, upper=3),
+    ContextualBandit(),
+    TabularMDP(),
+    TabularMDP(baseline="value"),
 ]
 WITH_ORACLE = [problem for problem in PROBLEMS if problem.no_oracle is None]
 MODELS = [problem for problem in PROBLEMS if isinstance(problem, LatentVariableModel)]

@@ -1,0 +1,112 @@
+"""Is the score function the same with policy gradient? The two side by side, and what reward-to-go and values are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.block import Setting, block_seed, seeded
+from benchmarks.experiment import Experiment, Tables
+from benchmarks.frozen import moments_at
+from benchmarks.problems import TabularMDP
+from benchmarks.problems.trajectories import MOST_PATHS
+from benchmarks.readings import positive
+from benchmarks.reinforce import reinforce
+from estimators import LeaveOneOut, RaoBlackwellScoreFunction, ScoreFunction
+from estimators.core import Estimator, gradient_of_sum
+
+WHOLE, OTHERS = "the whole return", "the whole return, leave-one-out"
+TO_GO, VALUE = "reward-to-go", "reward-to-go less the value"
+HOST = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class PolicyGradient(Experiment):
+    """The variance of four policy gradients of `num_samples` trajectories against the horizon, at the uniform policy.
+
+    The score function's cost is minus the return; split by site it is the reward-to-go, with the value function in its
+    terms a baseline. The table `variances` has the total variance and |∇J|² for each horizon and weight of the score;
+    `agreement` has, for each horizon, the largest differences in the gradient: dynamic programming from enumeration of
+    all paths (none beyond 2^18), and three estimators from a hand-written REINFORCE of the same seed; and how many of
+    that many trajectories differ. Raises ValueError for horizons that are not increasing and fewer than two draws.
+
+    Reference: Policy Gradient Methods for Reinforcement Learning with Function Approximation, Richard S. Sutton,
+    David McAllester, Satinder Singh, Yishay Mansour, 2000.
+    """
+
+    title = "The score function is the policy gradient"
+
+    horizons: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    num_samples: int = 4
+    replicates: int = 16384
+
+    def validate(self) -> None:
+        if not self.horizons or list(self.horizons) != sorted(set(self.horizons)) or self.horizons[0] < 1:
+            raise ValueError(f"PolicyGradient(horizons={self.horizons}): horizons increase from 1 on; use (1, 4, 16)")
+        if self.num_samples < 2 or self.replicates < 1024:
+            raise ValueError(
+                f"PolicyGradient(num_samples={self.num_samples}, replicates={self.replicates}): leave-one-out takes 2 "
+                "draws, and a variance 1024 replicates; use num_samples=4, replicates=16384"
+            )
+
+    def run(self, seed: int) -> Tables:
+        mdps = [TabularMDP(horizon=horizon) for horizon in self.horizons]
+        return {
+            "setting": [{"num_samples": self.num_samples}],
+            "variances": [row for mdp in mdps for row in self._variances(mdp, seed)],
+            "agreement": [self._agreement(mdp, seed) for mdp in mdps],
+        }
+
+    def _variances(self, mdp: TabularMDP, seed: int) -> list[dict[str, Any]]:
+        size = float(exact_gradient(mdp).square().sum())
+        rows = []
+        for name, problem, estimator in _four(mdp):
+            setting = Setting(problem, estimator, self.num_samples, problem.init())
+            found = positive(moments_at(setting, "init", seed, self.replicates).traces[:, 0]).json()
+            rows.append({"horizon": mdp.horizon, "weight": name, "variance": found, "squared_gradient": size})
+        return rows
+
+    def _agreement(self, mdp: TabularMDP, seed: int) -> dict[str, Any]:
+        few = mdp.environment(torch.zeros(())).paths <= MOST_PATHS
+        enumerated = exact_gradient(mdp, enumerated=True) if few else None
+        found: dict[str, Any] = {
+            "horizon": mdp.horizon,
+            "enumeration": None if enumerated is None else _apart(exact_gradient(mdp), enumerated),
+        }
+        for name, problem, estimator in _four(mdp):
+            if name == OTHERS:
+                continue
+            params = problem.init()
+            one = block_seed(problem, self.num_samples, "by hand", seed, 1, 0)
+            with seeded(one, HOST):
+                ours = estimator.estimate(problem, params, (), self.num_samples).gradient["logits"]
+            with seeded(one, HOST):
+                z = problem.distribution(params).sample((self.num_samples,))
+            with seeded(one, HOST):
+                values = mdp.values(params) if name == VALUE else None
+                here = mdp.environment(params["logits"])
+                path, hand = reinforce(here, params["logits"], self.num_samples, to_go=name != WHOLE, values=values)
+            found[name] = _apart(ours, hand)
+            found["paths_that_differ"] = found.get("paths_that_differ", 0) + int((z != path).any(-1).sum())
+        return found
+
+
+def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
+    """∇E[cost] in the logits at the uniform policy, by dynamic programming or by enumeration of all paths."""
+    params = {name: value.requires_grad_() for name, value in mdp.init().items()}
+    return gradient_of_sum(mdp.enumerated(params) if enumerated else mdp.exact(params), params)["logits"]
+
+
+def _four(mdp: TabularMDP) -> list[tuple[str, TabularMDP, Estimator]]:
+    split = RaoBlackwellScoreFunction()
+    with_value = replace(mdp, baseline="value")
+    return [
+        (WHOLE, mdp, ScoreFunction()), (OTHERS, mdp, LeaveOneOut()), (TO_GO, mdp, split), (VALUE, with_value, split),
+    ]  # fmt: skip
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max())

@@ -1,0 +1,96 @@
+"""The variance of the encoder's gradient at the start, half-way and at the end, and ratios to reparameterization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.store import Outcome
+from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from reports.blocks import Block, Table, figure, formula, paragraph, readings
+from reports.style import Look, breakable, looks, wrapped
+
+HEIGHT = 1.6  # inches of a panel
+
+FORMULA = (
+    'underbrace(f(z) nabla_phi log q_phi (z), "score function") quad "against" quad '
+    'underbrace(nabla_phi f(g_phi (epsilon)), "reparameterization"), quad f = log q_phi (z|x) - log p_theta (x, z)'
+)
+CAPTION = (
+    "Total variance of the encoder's gradient along one run of Adam, the same for all estimators; 95 % intervals. "
+    "The panels share their axis."
+)
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """The two gradients as a formula, a figure of all problems, and a table of ratios for each."""
+    known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["variances"])
+    images[f"{key}.svg"] = _drawn(outcomes, known)
+    found = [
+        formula(FORMULA),
+        paragraph(
+            "The naive gradient weighs the score by the cost itself, hundreds of nats that say nothing of where to go; "
+            "reparameterization differentiates the cost. A leave-one-out baseline takes the hundreds of nats away as "
+            "well, and what is then left between the two is set by the number of latents: the score's noise grows with "
+            "each, as any of them is weighed by what all have caused. The decoder's gradient is the same for all."
+        ),
+        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+    ]
+    return found + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
+
+
+def _drawn(outcomes: list[Outcome], known: dict[str, Look]) -> str:
+    entries = columns(known, 0.4)
+    with drawing():
+        bottom = 0.4 + 0.16 * -(-len(known) // entries)
+        shown, axes = panels((1, len(outcomes)), HEIGHT, left=0.62, top=0.35, bottom=bottom, between=0.3)
+        rows = [
+            [row for row in (outcome.tables or {})["variances"] if row["part"] == "encoder"] for outcome in outcomes
+        ]
+        limits = room([row["variance"]["value"] for some in rows for row in some if row["variance"]["value"]])
+        for outcome, some, each in zip(outcomes, rows, axes[0], strict=True):
+            each.set_title(wrapped((outcome.tables or {})["setting"][0]["problem"], 50))
+            _panel(each, some, known)
+            logarithmic(each, "y", limits)
+            grid(each, "y")
+        axes[0][0].set_ylabel("total variance, encoder")
+        handles = [Line2D([], [], label=name, **_style(look)) for name, look in known.items()]
+        shown.legend(handles=handles, loc="lower left", ncols=entries, frameon=False, fontsize=7.5, borderaxespad=0)
+        return svg(shown)
+
+
+def _style(look: Look) -> dict[str, Any]:
+    return {"color": look.colour, "marker": look.marker, "markersize": 4, "linewidth": 1.1}
+
+
+def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look]) -> None:
+    places = list(dict.fromkeys(row["at"] for row in rows))
+    for name in dict.fromkeys(row["estimator"] for row in rows):
+        mine = [row["variance"] for row in rows if row["estimator"] == name]
+        reach = [[each["value"] - each["ci"][0] for each in mine], [each["ci"][1] - each["value"] for each in mine]]
+        axes.errorbar(range(len(mine)), [each["value"] for each in mine], reach, **_style(known[name]), elinewidth=0.8)
+    axes.set_xticks(range(len(places)), places)
+    axes.set_xlim(-0.3, len(places) - 0.7)
+
+
+def _table(outcome: Outcome, label: str) -> Block:
+    tables = outcome.tables or {}
+    setting = tables["setting"][0]
+    first = tables["variances"][0]["estimator"]
+    caption = (
+        f"{breakable(setting['problem'])}, {setting['num_samples']} samples: the encoder's total variance, and its "
+        f"ratio to that of {breakable(first)} on the same draws."
+    )
+    table = Table([caption], label)
+    table.column("estimator")
+    table.reading_column("variance")
+    table.reading_column("ratio")
+    for place in tables["places"]:
+        objective, interval = readings(place["objective"])
+        table.group(f"{place['at']}, objective ", *objective, " ", *interval)
+        for row in tables["variances"]:
+            if (row["at"], row["part"]) == (place["at"], "encoder"):
+                table.row(breakable(row["estimator"]), *readings(row["variance"]), *readings(row["ratio"]))
+    return table.block()

@@ -1,0 +1,113 @@
+"""Variance against the number of samples: a panel for each problem, and the slopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.store import Outcome
+from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from reports.blocks import Block, Table, figure, formula, math, paragraph, readings
+from reports.numbers import plain
+from reports.style import Look, breakable, looks, wrapped
+
+HEIGHT = 1.5  # inches of a panel
+ACROSS = 3  # panels
+
+FORMULA = (
+    '"Var"[1/L sum_l g_l] = v/L, quad "leave-one-out:" space v/L + w/(L(L - 1)), quad log "Var" = alpha + beta log L'
+)
+CAPTION = (
+    "Total variance of an estimate against the number L of its samples, relative to the first estimator's at the "
+    "fewest; logarithmic axes, so that 1/L is a line of slope −1. Bars are 95 % intervals."
+)
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """The law of averages as a formula, a figure of all problems, and a table of slopes."""
+    known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["slopes"])
+    images[f"{key}.svg"] = _drawn(outcomes, known)
+    return [
+        formula(FORMULA),
+        paragraph(
+            "More samples help all estimators alike, where an estimate is a mean of independent draws: they divide the "
+            "variance and leave its size to the method. A leave-one-out baseline is itself a mean of the other draws "
+            "and gets better with them, which makes a slope steeper than −1 that straightens out. A bound of ",
+            math("L"),
+            " samples is not a mean but another target for each ",
+            math("L"),
+            ": as it tightens, the gradient of q vanishes, and its noise with it.",
+        ),
+        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+        _table(outcomes, f"{key}-table"),
+    ]
+
+
+def _drawn(outcomes: list[Outcome], known: dict[str, Look]) -> str:
+    across = min(ACROSS, len(outcomes))
+    down = -(-len(outcomes) // across)
+    entries = columns(known, 0.4)
+    with drawing():
+        bottom = 0.45 + 0.16 * -(-len(known) // entries)
+        shown, made = panels((down, across), HEIGHT, left=0.55, top=0.35, bottom=bottom, between=0.62)
+        axes = list(made.flat)
+        rows = [_relative((outcome.tables or {})["variances"]) for outcome in outcomes]
+        for number, each in enumerate(axes):
+            if number >= len(outcomes):
+                each.set_visible(False)
+                continue
+            line = rows[number - number % across : number - number % across + across]
+            limits = room([row["at"][0] for some in line for row in some])
+            each.set_title(wrapped((outcomes[number].tables or {})["setting"][0]["problem"], 34), fontsize=7)
+            _panel(each, rows[number], known, limits)
+            if number + across >= len(outcomes):
+                each.set_xlabel("samples L")
+            if number % across == 0:
+                each.set_ylabel("relative variance")
+        handles = [Line2D([], [], label=name, **_style(look)) for name, look in known.items()]
+        shown.legend(handles=handles, loc="lower left", ncols=entries, frameon=False, fontsize=7.5, borderaxespad=0)
+        return svg(shown)
+
+
+def _relative(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Value and interval over the first estimator's at the fewest samples."""
+    scale = rows[0]["variance"]["value"]
+    return [
+        {**row, "at": [part / scale for part in (row["variance"]["value"], *(row["variance"]["ci"] or ()))]}
+        for row in rows
+        if row["variance"]["value"]
+    ]
+
+
+def _style(look: Look) -> dict[str, Any]:
+    return {"color": look.colour, "marker": look.marker, "markersize": 3, "linewidth": 1.1}
+
+
+def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look], limits: tuple[float, float]) -> None:
+    for name in dict.fromkeys(row["estimator"] for row in rows):
+        mine = [row for row in rows if row["estimator"] == name]
+        values = [row["at"][0] for row in mine]
+        reach = [[row["at"][0] - row["at"][1] for row in mine], [row["at"][2] - row["at"][0] for row in mine]]
+        axes.errorbar([row["samples"] for row in mine], values, reach, **_style(known[name]), elinewidth=0.8)
+    logarithmic(axes, "x", room([float(row["samples"]) for row in rows]), 4)
+    logarithmic(axes, "y", limits)
+    grid(axes, "both")
+
+
+def _table(outcomes: list[Outcome], label: str) -> Block:
+    table = Table(["The fitted slope of log variance on log L, and χ² per degree of freedom of the line."], label)
+    table.column("estimator")
+    table.reading_column("slope")
+    table.column("χ²/f", "right")
+    table.column("tail")
+    for outcome in outcomes:
+        tables = outcome.tables or {}
+        table.group(breakable(tables["setting"][0]["problem"]))
+        for row in tables["slopes"]:
+            table.row(breakable(row["estimator"]), *readings(row["slope"]), plain(row["misfit"], 2), row["tail"])
+        for row in tables["refused"]:
+            table.note(f"{breakable(row['estimator'])} is left out: {breakable(row['reason'])}")
+    table.note("Where the line does not fit (χ²/f above 1) the interval is widened by its root.")
+    return table.block()
