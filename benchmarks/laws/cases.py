@@ -13,12 +13,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.block import Setting, block_seed, lifted, seeded, warm_state
 from benchmarks.problems import (
+    BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
     CategoricalMixture,
     CategoricalToy,
     DirichletPosterior,
+    FixedBeliefNetwork,
     GammaPosterior,
     GaussianMixture,
     GaussianToy,
@@ -99,6 +101,8 @@ FIXTURES = (
     Fixture(GaussianMixture(components=2, observed=1, rows=3)),
     Fixture(CategoricalMixture(components=3, views=3, categories=2, rows=2)),
     Fixture(HiddenMarkovModel(steps=2, symbols=2, rows=2)),
+    Fixture(BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)),
+    Fixture(FixedBeliefNetwork(latents=2, observed=3, rows=2)),
     Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
     Fixture(BernoulliVAE(latents=2, rows=3)),
     Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),

@@ -10,12 +10,14 @@ import torch
 
 from benchmarks import problems, specs
 from benchmarks.problems import (
+    BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
     CategoricalMixture,
     CategoricalToy,
     DirichletPosterior,
+    FixedBeliefNetwork,
     GammaPosterior,
     GaussianMixture,
     GaussianToy,
@@ -43,6 +45,9 @@ PROBLEMS = [
     GaussianMixture(rows=6),
     CategoricalMixture(components=2, views=3, categories=3, rows=6),
     HiddenMarkovModel(steps=4, rows=6),
+    BayesianGaussianMixture(components=2, rows=4, shape=3.0),
+    FixedBeliefNetwork(latents=3, observed=4, rows=6),
+    FixedBeliefNetwork(latents=3, observed=4, rows=6, encoder="linear"),
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),
