@@ -8,6 +8,10 @@ from benchmarks.experiments.decomposition import Decomposition as Decomposition
 # Direct maximum likelihood, by enumeration
 from benchmarks.experiments.scaling import Scaling as Scaling
 
+# Mean field and coordinate ascent
+from benchmarks.experiments.mean_field_gap import MeanFieldGap as MeanFieldGap
+from benchmarks.experiments.amortisation_gap import AmortisationGap as AmortisationGap
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError

@@ -76,10 +76,10 @@ class FixedBeliefNetwork(LatentVariableModel):
         return self.rows
 
     def distribution(self, params: Params) -> Distribution:
-        return Independent(Bernoulli(logits=self._encoded(params), validate_args=False), 1, validate_args=False)
+        return Independent(Bernoulli(logits=self.encoded(params), validate_args=False), 1, validate_args=False)
 
-    def _encoded(self, params: Params) -> Tensor:
-        """η, `[*R, rows, latents]`."""
+    def encoded(self, params: Params) -> Tensor:
+        """η, the logits of q, `[*R, rows, latents]`."""
         if self.encoder == "linear":
             return linear(self.observations(params), params["encoder_weight"], params["encoder_bias"])
         index, logits = self._selected, params["logits"]
@@ -88,7 +88,7 @@ class FixedBeliefNetwork(LatentVariableModel):
         return logits.take_along_dim(index.to(logits.device).unsqueeze(-1), -2)
 
     def prior(self, params: Params) -> Distribution:
-        logits = torch.full_like(self._encoded(params), PRIOR)
+        logits = torch.full_like(self.encoded(params), PRIOR)
         return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -120,7 +120,7 @@ class FixedBeliefNetwork(LatentVariableModel):
         return self.log_joint_of(params, 0, self.num_states).logsumexp(-1) * self.likelihood_weight
 
     def exact(self, params: Params) -> Tensor:
-        log_q = _log_prob(self._encoded(params), states_of_bits(self.latents, next(iter(params.values()))))
+        log_q = _log_prob(self.encoded(params), states_of_bits(self.latents, next(iter(params.values()))))
         joint = self.log_joint_of(params, 0, self.num_states)
         return (log_q.exp() * (log_q - joint)).sum(-1) * self.likelihood_weight
 

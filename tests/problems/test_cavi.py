@@ -69,7 +69,7 @@ def test_the_bound_never_falls(problem: Problem) -> None:
 def test_where_it_ends_the_bounds_gradient_in_q_is_zero(problem: Problem) -> None:
     """The oracle and its gradient know nothing of the sweeps."""
     start = moved(problem, 2)
-    end = swept(problem, start, 300)
+    end = swept(problem, start, 600)
     of_q = [name for name in start if not torch.equal(start[name], end[name])]
     sizes = []
     for params in (start, end):
@@ -127,7 +127,7 @@ def test_a_linear_encoder_loses_nothing_on_a_linear_gaussian_model() -> None:
 
     search.step(loss)
     with torch.no_grad():
-        start = {"logits": amortised._encoded(leaves)}
+        start = {"logits": amortised.encoded(leaves)}
         best = swept(free, start, 50)
         evidence = free.log_evidence(best).sum()
         gaps = [float(evidence - bound(problem, at)) for problem, at in ((amortised, leaves), (free, best))]
