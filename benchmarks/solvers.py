@@ -132,7 +132,9 @@ class CAVI(Solver):
         if problem.template is not problem:
             return f"{call}: a sweep sees all rows at once; use it on {problem.template}"
         if type(problem).coordinate is Problem.coordinate or problem.coordinate(problem.init()) is None:
-            return f"{call}: no factor of q is known here; use BayesianGaussianMixture(), or Adam(estimator=LeaveOneOut())"
+            return (
+                f"{call}: no factor of q is known here; use BayesianGaussianMixture(), or Adam(estimator=LeaveOneOut())"
+            )
         return None
 
     def init(self, problem: Problem, params: Params) -> State:

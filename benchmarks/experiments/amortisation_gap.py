@@ -25,7 +25,8 @@ class AmortisationGap(Experiment):
     The encoder is linear and its parameters minimise the exact cost (L-BFGS, from `starts` starts). The best q of each
     row is where coordinate ascent ends, from as many starts and from the encoder's q, so that no part is negative. On
     belief networks of growing `strengths`, and on linear Gaussian models of growing precision 1/noise, where the best
-    means are affine in x. The table `gaps` has both parts in nats a row. Raises ValueError for no start or fewer than one strength.
+    means are affine in x. The table `gaps` has both parts in nats a row.
+    Raises ValueError for no start, row or sweep.
 
     Reference: Inference Suboptimality in Variational Autoencoders, Chris Cremer, Xuechen Li, David Duvenaud, 2018.
     """

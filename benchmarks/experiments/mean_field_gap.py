@@ -1,4 +1,4 @@
-"""What independence costs: the gap of the best factorised q against the posterior's correlation, and its closed form."""
+"""What independence costs: the best factorised q's gap against the posterior's correlation, and its closed form."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ ENCODERS = ("free", "linear")
 
 @dataclass(frozen=True)
 class FixedBeliefNetwork(LatentVariableModel):
-    """z_j ~ Bernoulli(σ(b_j)), x_i | z ~ Bernoulli(σ(W z + c)_i), with W, b and c known; q(z_j|x) = Bernoulli(σ(η_j(x))).
+    """z_j ~ Bernoulli(σ(b_j)), x_i | z ~ Bernoulli(σ(Wz + c)_i), W, b and c known; q(z_j|x) = Bernoulli(σ(η_j(x))).
 
     `encoder="free"` has η as a parameter of each row, `logits` `[rows, latents]`: the best that independent bits can
     do. `encoder="linear"` amortises it, η(x) = Ex + e, `encoder_weight` `[latents, observed]` and `encoder_bias`

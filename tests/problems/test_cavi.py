@@ -145,15 +145,15 @@ def test_the_bound_is_scikit_learns_but_for_its_constants() -> None:
     share = problem.init()["assignment_logits"].softmax(-1).numpy()
 
     class Started(Witness):
-        def _initialize_parameters(self, X: Any, random_state: Any, **more: Any) -> None:  # noqa: N803
+        def _initialize_parameters(self, X: Any, *more: Any, **named: Any) -> None:  # noqa: N803
             self._initialize(X, share)  # pyright: ignore[reportAttributeAccessIssue]
 
     constant = -25 * math.log(2 * math.pi) + math.lgamma(3 * 0.8) - 3 * math.lgamma(0.8)
     constant += 3 * (math.log(0.05) / 2 + 1.5 * math.log(0.7) - math.lgamma(1.5))
     for steps in (1, 5, 20):
         witness = Started(
-            n_components=3, covariance_type="diag", weight_concentration_prior_type="dirichlet_distribution", tol=0, reg_covar=0,
-            weight_concentration_prior=0.8, mean_prior=[0.0], mean_precision_prior=0.05,
+            n_components=3, covariance_type="diag", weight_concentration_prior_type="dirichlet_distribution", tol=0,
+            reg_covar=0, weight_concentration_prior=0.8, mean_prior=[0.0], mean_precision_prior=0.05,
             degrees_of_freedom_prior=3.0, covariance_prior=[1.4], max_iter=steps,
         )  # fmt: skip
         with pytest.warns(ConvergenceWarning):
