@@ -91,6 +91,7 @@ FIXTURES = (
     Fixture(CategoricalToy()),
     Fixture(CategoricalToy(latents=2)),
     Fixture(LinearGaussian(latents=2, observed=3, rows=3)),
+    Fixture(LinearGaussian(latents=2, observed=3, rows=3, correlated=True)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
     Fixture(BayesianLogisticRegression()),

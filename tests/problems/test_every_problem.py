@@ -39,6 +39,7 @@ PROBLEMS = [
     CategoricalToy(),
     CategoricalToy(probs=(0.1, 0.3, 0.4, 0.2), latents=2),
     LinearGaussian(rows=6),
+    LinearGaussian(rows=6, correlated=True),
     BayesianLogisticRegression(),
     GammaPosterior(),
     DirichletPosterior(),
