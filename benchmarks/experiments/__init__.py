@@ -12,6 +12,10 @@ from benchmarks.experiments.scaling import Scaling as Scaling
 from benchmarks.experiments.mean_field_gap import MeanFieldGap as MeanFieldGap
 from benchmarks.experiments.amortisation_gap import AmortisationGap as AmortisationGap
 
+# Is θ* unique? Recovery modulo symmetries
+from benchmarks.experiments.subspace_recovery import SubspaceRecovery as SubspaceRecovery
+from benchmarks.experiments.mixture_recovery import MixtureRecovery as MixtureRecovery
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError
