@@ -16,6 +16,9 @@ from benchmarks.experiments.amortisation_gap import AmortisationGap as Amortisat
 from benchmarks.experiments.subspace_recovery import SubspaceRecovery as SubspaceRecovery
 from benchmarks.experiments.mixture_recovery import MixtureRecovery as MixtureRecovery
 
+# A prior that is learned, and one that is fixed
+from benchmarks.experiments.fixed_prior import FixedPrior as FixedPrior
+
 # Diffusion: the path and its reverse
 from benchmarks.experiments.reverse_path import ReversePath as ReversePath
 from benchmarks.experiments.reverse_error import ReverseError as ReverseError
