@@ -17,7 +17,7 @@ from estimators.core import LatentVariableModel, Params, Problem
 
 NUMBERS = 2**23  # in the largest tensor of one evaluation without an oracle
 FEWEST, MOST = 8, 512  # draws of one evaluation
-FALL = 64  # units of rounding by which a step of EM may seem to lower log p(x)
+FALL = 64  # units of rounding by which a step of EM or CAVI may seem to lower the bound
 
 
 def prepare(training: Training) -> tuple[Problem, Solver, Params]:
@@ -50,8 +50,8 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     for step in range(training.steps + 1):
         if step in stops:
             rows.append(evaluate(problem, params, solver.tight))
-            if solver.tight and len(rows) > 1:
-                _never_falls(solver, step, rows[-2].evidence, rows[-1].evidence, step - stops[len(rows) - 2])
+            if solver.monotone and len(rows) > 1:
+                _never_falls(solver, step, -rows[-2].objective, -rows[-1].objective, step - stops[len(rows) - 2])
             tick(step / training.steps)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
@@ -68,16 +68,15 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     return {**curves, "evaluation": kind, **cited}
 
 
-def _never_falls(solver: Solver, step: int, before: Tensor | None, after: Tensor | None, steps: int) -> None:
-    """Raise ArithmeticError where log p(x) fell by more than rounding, FALL eps (1 + |log p(x)|) for each step."""
-    assert before is not None, "a tight solver has a log p(x)"
-    assert after is not None, "a tight solver has a log p(x)"
+def _never_falls(solver: Solver, step: int, before: Tensor, after: Tensor, steps: int) -> None:
+    """Raise ArithmeticError where the bound fell by more than rounding, FALL eps (1 + |bound|) for each step."""
     least = -FALL * steps * torch.finfo(after.dtype).eps * (1 + after.abs())
     if not bool((after - before >= least).all()):
         worst = int((after - before - least).argmin())
+        what, hook = ("log p(x)", "maximise") if solver.tight else ("the bound", "coordinate")
         raise ArithmeticError(
-            f"{solver}, step {step}: log p(x) fell from {float(before[worst]):.17g} to {float(after[worst]):.17g}, "
-            "which its step cannot do; the problem's maximise is wrong"
+            f"{solver}, step {step}: {what} fell from {float(before[worst]):.17g} to {float(after[worst]):.17g}, "
+            f"which its step cannot do; the problem's {hook} is wrong"
         )
 
 

@@ -19,6 +19,7 @@ class Solver(Spec):
     """A rule that improves the parameters of a problem, step by step; state in, state out."""
 
     tight: ClassVar[bool] = False  # whether its q is p(z|x) itself, so that the bound is log p(x)
+    monotone: ClassVar[bool] = False  # whether no step lowers the bound; a run that does it all the same fails
 
     @abstractmethod
     def refuses(self, problem: Problem) -> str | None:
@@ -90,6 +91,7 @@ class EM(Solver):
     """
 
     tight = True
+    monotone = True
 
     def refuses(self, problem: Problem) -> str | None:
         call = f"EM.step(problem={problem})"
@@ -110,4 +112,39 @@ class EM(Solver):
         return found, state
 
 
-__all__ = ["EM", "Adam"]
+@dataclass(frozen=True)
+class CAVI(Solver):
+    """Coordinate ascent variational inference: the bound, maximised in one factor of q at a time.
+
+        q_j(z_j) ∝ exp E_{k ≠ j}[log p(x, z)]    for j = 1, 2, …, with the factors before j as they are already
+
+    With the other factors held still, this is the best q_j of any shape: the bound is minus a divergence from it, up to
+    a constant. So the bound cannot fall. No rate, no draw and no state; a step is one sweep over all factors and sees
+    all rows. It is a loop over the problem's hook `coordinate`; the model's parameters stay as they are.
+
+    Reference: Variational Inference: A Review for Statisticians, David M. Blei, Alp Kucukelbir, Jon D. McAuliffe, 2017.
+    """
+
+    monotone = True
+
+    def refuses(self, problem: Problem) -> str | None:
+        call = f"CAVI.step(problem={problem})"
+        if problem.template is not problem:
+            return f"{call}: a sweep sees all rows at once; use it on {problem.template}"
+        if type(problem).coordinate is Problem.coordinate or problem.coordinate(problem.init()) is None:
+            return (
+                f"{call}: no factor of q is known here; use BayesianGaussianMixture(), or Adam(estimator=LeaveOneOut())"
+            )
+        return None
+
+    def init(self, problem: Problem, params: Params) -> State:
+        return ()
+
+    def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
+        found = problem.coordinate(params)
+        if found is None:
+            raise ValueError(f"CAVI.step(problem={problem}): no factor is known here; use BayesianGaussianMixture()")
+        return found, state
+
+
+__all__ = ["CAVI", "EM", "Adam"]

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-import typing
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -22,8 +21,8 @@ from torch.distributions import Distribution, kl_divergence
 from estimators.enumerated import Enumerated as Enumerated
 from estimators.spec import Spec
 
-Params: typing.TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
-State: typing.TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
+Params: TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
+State: TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
 
 
 class Term(NamedTuple):
@@ -64,6 +63,10 @@ class Problem(Spec):
 
     def exact(self, params: Params) -> Tensor | None:
         """The oracle: the expected cost `[*R, *B]`, differentiable in params; None where `no_oracle` says why."""
+        return None
+
+    def coordinate(self, params: Params) -> Params | None:
+        """Coordinate ascent's sweep: each factor of q set in turn to the best given the others, where that is known."""
         return None
 
     @property
@@ -143,8 +146,7 @@ class LatentVariableModel(Problem):
     def observations(self, params: Params) -> Tensor:
         """The data that this problem sees, in the parameters' dtype and device: `[rows, D]`, or `[*R, size, D]`."""
         like = next(iter(params.values()))
-        rows = self.data_rows(like.dtype, like.device)
-        selected = self._selected
+        rows, selected = self.data_rows(like.dtype, like.device), self._selected
         return rows if selected is None else rows[selected.to(like.device)]
 
     @property

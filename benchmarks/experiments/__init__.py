@@ -8,6 +8,17 @@ from benchmarks.experiments.decomposition import Decomposition as Decomposition
 # Direct maximum likelihood, by enumeration
 from benchmarks.experiments.scaling import Scaling as Scaling
 
+# Mean field and coordinate ascent
+from benchmarks.experiments.mean_field_gap import MeanFieldGap as MeanFieldGap
+from benchmarks.experiments.amortisation_gap import AmortisationGap as AmortisationGap
+
+# Is θ* unique? Recovery modulo symmetries
+from benchmarks.experiments.subspace_recovery import SubspaceRecovery as SubspaceRecovery
+from benchmarks.experiments.mixture_recovery import MixtureRecovery as MixtureRecovery
+
+# A prior that is learned, and one that is fixed
+from benchmarks.experiments.fixed_prior import FixedPrior as FixedPrior
+
 # Is this the same with policy gradient?
 from benchmarks.experiments.policy_gradient import PolicyGradient as PolicyGradient
 from benchmarks.experiments.normalised_advantages import NormalisedAdvantages as NormalisedAdvantages

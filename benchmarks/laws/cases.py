@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.block import Setting, block_seed, lifted, seeded, warm_state
 from benchmarks.problems import (
+    BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
@@ -20,6 +21,7 @@ from benchmarks.problems import (
     CategoricalToy,
     ContextualBandit,
     DirichletPosterior,
+    FixedBeliefNetwork,
     GammaPosterior,
     GaussianMixture,
     GaussianToy,
@@ -105,6 +107,7 @@ FIXTURES = (
     Fixture(CategoricalToy()),
     Fixture(CategoricalToy(latents=2)),
     Fixture(LinearGaussian(latents=2, observed=3, rows=3)),
+    Fixture(LinearGaussian(latents=2, observed=3, rows=3, correlated=True)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3)),
     Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
     Fixture(BayesianLogisticRegression()),
@@ -115,6 +118,8 @@ FIXTURES = (
     Fixture(GaussianMixture(components=2, observed=1, rows=3)),
     Fixture(CategoricalMixture(components=3, views=3, categories=2, rows=2)),
     Fixture(HiddenMarkovModel(steps=2, symbols=2, rows=2)),
+    Fixture(BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)),
+    Fixture(FixedBeliefNetwork(latents=2, observed=3, rows=2)),
     Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
     Fixture(BernoulliVAE(latents=2, rows=3)),
     Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),

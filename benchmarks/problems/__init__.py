@@ -17,6 +17,10 @@ from benchmarks.problems.gaussian_mixture import GaussianMixture as GaussianMixt
 from benchmarks.problems.categorical_mixture import CategoricalMixture as CategoricalMixture
 from benchmarks.problems.hidden_markov_model import HiddenMarkovModel as HiddenMarkovModel
 
+# Mean field: coordinate ascent has a sweep
+from benchmarks.problems.bayesian_gaussian_mixture import BayesianGaussianMixture as BayesianGaussianMixture
+from benchmarks.problems.fixed_belief_network import FixedBeliefNetwork as FixedBeliefNetwork
+
 # Conjugate models whose z is neither a location and a scale nor discrete
 from benchmarks.problems.gamma_posterior import GammaPosterior as GammaPosterior
 from benchmarks.problems.dirichlet_posterior import DirichletPosterior as DirichletPosterior

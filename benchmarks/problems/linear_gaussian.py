@@ -35,9 +35,13 @@ class LinearGaussian(LatentVariableModel):
     where WᵀW is diagonal, as it is at the optimum. With one latent, importance-weighted bounds of any number of draws
     are known too, by quadrature.
 
+    `correlated=True` gives q a full covariance LLᵀ, L with the diagonal `scale` and `lower` `[latents (latents − 1)/2]`
+    below it, row after row. That family holds p(z|x) for every W, so that the bound is as blind to a rotation of z as
+    p(x) is; the oracle has ‖WL‖² in place of Σ_j v_j ‖W_j‖².
+
     Shapes: z `[*S, *R, rows, latents]`, cost `[*S, *R, rows]`, oracle and evidence `[*R, rows]`.
 
-    Raises ValueError for a size below 1, a noise that is not positive or a negative seed.
+    Raises ValueError for a size below 1, a noise that is not positive, a negative seed, or one latent to correlate.
 
     Reference: Probabilistic Principal Component Analysis, Michael E. Tipping, Christopher M. Bishop, 1999.
     """
@@ -47,6 +51,7 @@ class LinearGaussian(LatentVariableModel):
     rows: int = 64
     noise: float = 0.5
     seed: int = 0
+    correlated: bool = False
 
     def validate(self) -> None:
         for name in ("latents", "observed", "rows"):
@@ -56,6 +61,8 @@ class LinearGaussian(LatentVariableModel):
             raise ValueError(f"LinearGaussian(noise={self.noise}): a standard deviation is positive; use 0.5")
         if self.seed < 0:
             raise ValueError(f"LinearGaussian(seed={self.seed}): a seed is not negative; use 0")
+        if self.correlated and self.latents < 2:
+            raise ValueError("LinearGaussian(latents=1, correlated=True): one latent has no correlation; use latents=2")
 
     def init(self) -> Params:
         draw = np.random.default_rng(0)  # the start does not depend on the data's seed
@@ -67,6 +74,8 @@ class LinearGaussian(LatentVariableModel):
             "encoder_bias": (self.latents,),
             "log_scale": (self.latents,),
         }
+        if self.correlated:
+            shapes["lower"] = (self.latents * (self.latents - 1) // 2,)
         return {name: torch.from_numpy(draw.normal(scale=0.3, size=shape)) for name, shape in shapes.items()}
 
     def true_parameters(self) -> Params:
@@ -78,7 +87,11 @@ class LinearGaussian(LatentVariableModel):
         encoder = torch.linalg.solve(precision, params["weight"].mT) / self.noise**2
         params["log_noise"] = torch.tensor([math.log(self.noise)], dtype=torch.float64)
         params |= {"encoder_weight": encoder, "encoder_bias": -encoder @ params["bias"]}
-        return params | {"log_scale": -precision.diagonal().log() / 2}
+        if not self.correlated:
+            return params | {"log_scale": -precision.diagonal().log() / 2}
+        factor = torch.linalg.cholesky(precision.inverse())
+        below = torch.tril_indices(self.latents, self.latents, -1).unbind()
+        return params | {"log_scale": factor.diagonal().log(), "lower": factor[below]}
 
     @property
     def _drawn(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -99,11 +112,24 @@ class LinearGaussian(LatentVariableModel):
 
     def distribution(self, params: Params) -> Distribution:
         loc = linear(self.observations(params), params["encoder_weight"], params["encoder_bias"])
+        if self.correlated:
+            return MultivariateNormal(loc, scale_tril=self._factor(params).unsqueeze(-3), validate_args=False)
         scale = params["log_scale"].exp().unsqueeze(-2)
         return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
 
+    def _factor(self, params: Params) -> Tensor:
+        """L of q's covariance LLᵀ, `[*R, latents, latents]`."""
+        factor = torch.diag_embed(params["log_scale"].exp())
+        if self.correlated:
+            i, j = torch.tril_indices(self.latents, self.latents, -1)
+            factor[..., i, j] = params["lower"]
+        return factor
+
     def prior(self, params: Params) -> Distribution:
         zero = torch.zeros_like(params["log_scale"]).unsqueeze(-2)
+        if self.correlated:  # the closed-form KL needs q's kind
+            eye = torch.eye(self.latents, dtype=zero.dtype, device=zero.device)
+            return MultivariateNormal(zero, scale_tril=eye, validate_args=False)
         return Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
@@ -112,11 +138,11 @@ class LinearGaussian(LatentVariableModel):
         return Normal(mean, noise, validate_args=False).log_prob(self.observations(params)).sum(-1)
 
     def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
-        return by_coordinate(self, params, z, q)
+        return [] if self.correlated else by_coordinate(self, params, z, q)
 
     def exact(self, params: Params) -> Tensor:
         q = self.distribution(params)
-        spread = (params["weight"] ** 2 @ (2 * params["log_scale"]).exp().unsqueeze(-1)).sum((-2, -1))
+        spread = ((params["weight"] @ self._factor(params)) ** 2).sum((-2, -1))
         noise = (2 * params["log_noise"]).exp()
         likelihood = self.log_likelihood(params, q.mean) - (spread.unsqueeze(-1) / noise) / 2
         divergence = kl_divergence(q, self.prior(params))
@@ -159,6 +185,28 @@ class LinearGaussian(LatentVariableModel):
             )
         model = {"weight": fitted[..., :-1], "bias": fitted[..., -1], "log_noise": variance.log().unsqueeze(-1) / 2}
         return {**params, **model}
+
+    def coordinate(self, params: Params) -> Params | None:
+        """A sweep of coordinate ascent: q(z_j|x) = N(·, 1/A_jj) for each j, of all rows at once.
+
+        E_j ← (W_jᵀ/s² − Σ_{k≠j} A_jk E_k)/A_jj, and e_j with −W_jᵀb/s² in place of W_jᵀ/s²: the best means are
+        affine in x, so that a linear encoder amortises q at no loss.
+        """
+        if self.correlated:
+            return None
+        weight, variance = params["weight"], (2 * params["log_noise"]).exp().unsqueeze(-1)
+        precision = torch.eye(self.latents, dtype=weight.dtype, device=weight.device) + weight.mT @ weight / variance
+        seen = torch.cat([weight.mT, -weight.mT @ params["bias"].unsqueeze(-1)], -1) / variance
+        rows = list(torch.cat([params["encoder_weight"], params["encoder_bias"].unsqueeze(-1)], -1).unbind(-2))
+        for j in range(self.latents):
+            given = sum(
+                (precision[..., j, k, None] * rows[k] for k in range(self.latents) if k != j),
+                torch.zeros_like(seen[..., j, :]),
+            )
+            rows[j] = (seen[..., j, :] - given) / precision[..., j, j, None]
+        encoder = torch.stack(rows, -2)
+        factors = {"encoder_weight": encoder[..., :-1], "encoder_bias": encoder[..., -1]}
+        return {**params, **factors, "log_scale": -precision.diagonal(dim1=-2, dim2=-1).log() / 2}
 
     def exact_bound(self, params: Params, num_samples: int) -> Tensor | None:
         """For one latent, whose Gaussian q is a grid that reaches 9 standard deviations: the trapezoidal rule."""

@@ -10,6 +10,7 @@ import torch
 
 from benchmarks import problems, specs
 from benchmarks.problems import (
+    BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
@@ -17,6 +18,7 @@ from benchmarks.problems import (
     CategoricalToy,
     ContextualBandit,
     DirichletPosterior,
+    FixedBeliefNetwork,
     GammaPosterior,
     GaussianMixture,
     GaussianToy,
@@ -39,12 +41,16 @@ PROBLEMS = [
     CategoricalToy(),
     CategoricalToy(probs=(0.1, 0.3, 0.4, 0.2), latents=2),
     LinearGaussian(rows=6),
+    LinearGaussian(rows=6, correlated=True),
     BayesianLogisticRegression(),
     GammaPosterior(),
     DirichletPosterior(),
     GaussianMixture(rows=6),
     CategoricalMixture(components=2, views=3, categories=3, rows=6),
     HiddenMarkovModel(steps=4, rows=6),
+    BayesianGaussianMixture(components=2, rows=4, shape=3.0),
+    FixedBeliefNetwork(latents=3, observed=4, rows=6),
+    FixedBeliefNetwork(latents=3, observed=4, rows=6, encoder="linear"),
     GaussianVAE(rows=6, hidden=5),
     BernoulliVAE(rows=6, latents=3),
     BernoulliVAE(rows=6, latents=3, layers="nonlinear", hidden=4, learned_prior=False),

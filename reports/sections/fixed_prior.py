@@ -1,0 +1,100 @@
+"""The same model with its prior learned and fixed: what each latent is used for, and where log p(x) goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from benchmarks.store import Outcome
+from reports.axes import drawing, grid, panels, svg
+from reports.blocks import Block, Table, figure, formula, math, paragraph
+from reports.numbers import plain, tidy
+from reports.style import INK, MARKERS, PALETTE
+
+HEIGHT = 1.6  # inches of a panel
+
+FORMULA = (
+    'EE_x "KL"(p(z|x) || p(z)) = underbrace(I(x; z), "information") + underbrace("TC"(macron(p)), "dependence")'
+    ' + underbrace(sum_j "KL"(macron(p)(z_j) || p(z_j)), "mismatch"), quad macron(p)(z) = EE_x p(z|x)'
+)
+
+
+def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+    """What is hidden, and for each experiment a figure and a table."""
+    found = [
+        paragraph(
+            "The note lists ",
+            math("p_theta (z)"),
+            " among what is to be identified, and then fixes it. For a Gaussian z and an affine decoder that hides "
+            "nothing: any other Gaussian prior is absorbed by W and b. Bits have no such way out: a prior of one half "
+            "says that each is on half of the time, and the model has to bend its features until they are.",
+        ),
+        formula(FORMULA),
+        paragraph(
+            "With a learned prior the last part is zero wherever log p(x) is stationary, as there ",
+            math("p(z_j) = macron(p)(z_j)"),
+            ". That is the part of θ which a fixed prior cannot express. What the model does instead shows in log p(x).",
+        ),
+    ]
+    for number, outcome in enumerate(outcomes):
+        tables, name = outcome.tables or {}, f"{key}-{number}"
+        images[f"{name}.svg"] = _drawn(tables["latents"])
+        found += [figure(f"{name}.svg", CAPTION, f"{name}-figure"), _table(tables["fits"], f"{name}-table")]
+    return found
+
+
+CAPTION = [
+    "How often each latent is on, in the order of the learned prior: by the mean posterior over the data (marks) and by "
+    "the prior (line). Left: the prior is learned. Right: it is fixed at one half, and so are the features."
+]
+
+
+def _drawn(rows: list[dict[str, Any]]) -> str:
+    fits = list(dict.fromkeys(row["fit"] for row in rows))
+    with drawing():
+        shown, axes = panels((1, 2), HEIGHT, left=0.5, top=0.22, bottom=0.62, between=0.3)
+        for each, prior in zip(axes[0], ("learned", "fixed"), strict=True):
+            for i, fit in enumerate(fits):
+                _marks(each, [row for row in rows if (row["fit"], row["prior"]) == (fit, prior)], i)
+            each.set_title(f"prior {prior}")
+            each.set_xlabel("latent")
+            each.set_xticks([])
+            each.set_ylim(0, 1)
+            grid(each, "y")
+        axes[0][0].set_ylabel("probability of being on")
+        handles = [
+            Line2D([], [], color=PALETTE[i], marker=MARKERS[i], markersize=3.5, linestyle="", label=fit)
+            for i, fit in enumerate(fits)
+        ]
+        handles.append(Line2D([], [], color=INK, linewidth=0.9, label="the prior"))
+        shown.legend(handles=handles, loc="lower left", ncols=4, frameon=False, fontsize=7.5, borderaxespad=0)
+        return svg(shown)
+
+
+def _marks(axes: Axes, rows: list[dict[str, Any]], number: int) -> None:
+    """A latent and its complement are the same feature, so that it is shown as it is on most."""
+    folded = sorted((max(r["posterior"], 1 - r["posterior"]), _beside(r)) for r in rows)
+    for latent, (posterior, prior) in enumerate(folded):
+        x = latent + 0.22 * (number - 1)
+        axes.plot([x - 0.1, x + 0.1], [prior, prior], color=INK, linewidth=0.9)
+        axes.plot([x], [posterior], color=PALETTE[number], marker=MARKERS[number], markersize=3.5)
+
+
+def _beside(row: dict[str, Any]) -> float:
+    return row["prior_says"] if row["posterior"] >= 0.5 else 1 - row["prior_says"]
+
+
+def _table(rows: list[dict[str, Any]], label: str) -> Block:
+    table = Table(
+        ["Nats a row of data, the best of the starts by log p(x); the last three add up to the mean KL."], label
+    )
+    table.column("fit")
+    table.column("prior")
+    for head in ("log p(x)", "information", "dependence", "mismatch"):
+        table.column(head, "right")
+    for row in rows:
+        parts = (plain(row["information"], 4), plain(row["total_correlation"], 3), tidy(row["mismatch"], 2))
+        table.row(row["fit"], row["prior"], plain(row["log_evidence"], 5), *parts)
+    return table.block()
