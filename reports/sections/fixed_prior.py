@@ -88,9 +88,7 @@ def _beside(row: dict[str, Any]) -> float:
 
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
-    table = Table(
-        ["Nats a row of data, the best of the starts by log p(x); the last three add up to the mean KL."], label
-    )
+    table = Table(["Nats of a row, the best of the starts by log p(x); the last three add up to the mean KL."], label)
     table.column("fit")
     table.column("prior")
     for head in ("log p(x)", "information", "dependence", "mismatch"):

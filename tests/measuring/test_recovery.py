@@ -1,4 +1,4 @@
-"""Errors modulo symmetries are zero on the orbit and nowhere near it off it; rates are those that errors are made with."""
+"""Errors modulo symmetries are zero on the orbit and not off it; rates are those that errors were made with."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_order_of_components_is_found() -> None:
 
 
 def test_rates_have_their_value_and_their_coverage() -> None:
-    """Errors c n^−½ exp(noise): the interval misses −½ in 5 % of the studies; 10 to 38 of 400 with probability .998."""
+    """Errors c n^−½ exp(noise): the interval misses −½ in 5 % of the studies: 8 to 36 of 400 with probability .999."""
     sizes, missed = np.array([100.0, 300.0, 1000.0, 3000.0]), 0
     for _ in range(400):
         errors = np.exp(DRAW.normal(size=(8, 1)) + 0.3 * DRAW.normal(size=(8, 4))) * sizes**-0.5
