@@ -46,9 +46,9 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
 
 
 CAPTION = [
-    "How often each latent is on: by the mean posterior over the data (marks) and by the prior (line). A latent that is "
-    "on in less than half of the rows is shown as its complement, the same feature. Left: the prior is learned. Right: "
-    "it is fixed at one half."
+    "How often each latent is on: by the mean posterior over the data (marks) and by the prior (line). A latent that "
+    "is on in less than half of the rows is shown as its complement, the same feature. Left: the prior is learned. "
+    "Right: it is fixed at one half."
 ]
 
 
