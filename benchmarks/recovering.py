@@ -59,13 +59,15 @@ class Recovery(Experiment):
     def run(self, seed: int) -> Tables:
         found = [
             {"fit": name, "size": size, **row}
-            for name, (problem, solver) in self.fits().items()
+            for name in self.fits()
             for size in self.sizes
-            for row in self._fitted(problem, solver, size, seed)
+            for row in self.fitted(name, size, seed)
         ]
         return {"errors": found, "rates": [self._rates(name, found) for name in self.fits()]}
 
-    def _fitted(self, problem: LatentVariableModel, text: str, size: int, seed: int) -> list[dict[str, Any]]:
+    def fitted(self, name: str, size: int, seed: int) -> list[dict[str, Any]]:
+        """The errors of one way to fit on `size` rows of each data set."""
+        problem, text = self.fits()[name]
         first = torch.arange(self.sets) * max(self.sizes)
         index = first.unsqueeze(1) + torch.arange(size)
         with seeded(block_seed(problem, 0, "recovery", seed, self.sets, size), torch.device("cpu")):

@@ -50,7 +50,7 @@ def _drawn(rows: list[dict[str, Any]], errors: Sequence[Error]) -> str:
     with drawing():
         below = 0.5 + 0.16 * -(-len(names) // across)
         down = -(-len(errors) // 2)
-        shown, axes = panels((down, 2), HEIGHT, left=0.55, top=0.22, bottom=below, between=0.32)
+        shown, axes = panels((down, 2), HEIGHT, left=0.55, top=0.22, bottom=below, between=0.52)
         styles = [
             {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)], "markersize": 3, "linewidth": 1}
             for i in range(len(names))

@@ -147,7 +147,8 @@ def bibliography(results: Results) -> pd.DataFrame:
     asked = {each.inquiry.experiment.partition("(")[0]: each.facts["reference"] for each in results.answered}
     asked = {name: reference for name, reference in asked.items() if reference}
     cited |= asked
-    for name in [*results.used, *(name for name, reference in solvers.items() if reference), *asked]:
+    used = [name for name in results.used if not solvers.get(name.partition("(")[0])]  # EM() is a solver, listed next
+    for name in [*used, *(name for name, reference in solvers.items() if reference), *asked]:
         found.setdefault(cited.get(name, ""), []).append(name)
     rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])

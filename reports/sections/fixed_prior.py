@@ -35,7 +35,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
         paragraph(
             "With a learned prior the last part is zero wherever log p(x) is stationary, as there ",
             math("p(z_j) = macron(p)(z_j)"),
-            ". That is the part of θ which a fixed prior cannot express. What the model does instead shows in log p(x).",
+            ". That is the part of θ which a fixed prior cannot express. What it costs shows in log p(x).",
         ),
     ]
     for number, outcome in enumerate(outcomes):
@@ -46,8 +46,9 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
 
 
 CAPTION = [
-    "How often each latent is on, in the order of the learned prior: by the mean posterior over the data (marks) and by "
-    "the prior (line). Left: the prior is learned. Right: it is fixed at one half, and so are the features."
+    "How often each latent is on: by the mean posterior over the data (marks) and by the prior (line). A latent that "
+    "is on in less than half of the rows is shown as its complement, the same feature. Left: the prior is learned. "
+    "Right: it is fixed at one half."
 ]
 
 
@@ -87,9 +88,7 @@ def _beside(row: dict[str, Any]) -> float:
 
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
-    table = Table(
-        ["Nats a row of data, the best of the starts by log p(x); the last three add up to the mean KL."], label
-    )
+    table = Table(["Nats of a row, the best of the starts by log p(x); the last three add up to the mean KL."], label)
     table.column("fit")
     table.column("prior")
     for head in ("log p(x)", "information", "dependence", "mismatch"):

@@ -20,7 +20,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             "does not fall; after an optimal assignment it does. There is no direction in which the likelihood is "
             "flat, so that several isolated maxima are equally good, and others less: of several starts the one with "
             "the largest log p(x) is kept, which needs no truth. A median far below the root mean square means that "
-            "some data set ended in a worse maximum."
+            "some data set ended in a worse maximum, or has not arrived."
         ),
     ]
     for number, outcome in enumerate(outcomes):
