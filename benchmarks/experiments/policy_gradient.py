@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import specs
 from benchmarks.block import Setting, block_seed, seeded
 from benchmarks.experiment import Experiment, Tables
 from benchmarks.frozen import moments_at
@@ -15,7 +16,6 @@ from benchmarks.problems import TabularMDP
 from benchmarks.problems.trajectories import MOST_PATHS
 from benchmarks.readings import positive
 from benchmarks.reinforce import reinforce
-from estimators import LeaveOneOut, RaoBlackwellScoreFunction, ScoreFunction
 from estimators.core import Estimator, gradient_of_sum
 
 WHOLE, OTHERS = "the whole return", "the whole return, leave-one-out"
@@ -101,11 +101,13 @@ def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
 
 
 def _four(mdp: TabularMDP) -> list[tuple[str, TabularMDP, Estimator]]:
-    split = RaoBlackwellScoreFunction()
-    with_value = replace(mdp, baseline="value")
+    split = specs.estimator("RaoBlackwellScoreFunction()")
     return [
-        (WHOLE, mdp, ScoreFunction()), (OTHERS, mdp, LeaveOneOut()), (TO_GO, mdp, split), (VALUE, with_value, split),
-    ]  # fmt: skip
+        (WHOLE, mdp, specs.estimator("ScoreFunction()")),
+        (OTHERS, mdp, specs.estimator("LeaveOneOut()")),
+        (TO_GO, mdp, split),
+        (VALUE, replace(mdp, baseline="value"), split),
+    ]
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
