@@ -76,22 +76,26 @@ class PolicyGradient(Experiment):
             "horizon": mdp.horizon,
             "enumeration": None if enumerated is None else _apart(exact_gradient(mdp), enumerated),
         }
+        differ = 0
         for name, problem, estimator in _four(mdp):
-            if name == OTHERS:
-                continue
-            params = problem.init()
-            one = block_seed(problem, self.num_samples, "by hand", seed, 1, 0)
-            with seeded(one, HOST):
-                ours = estimator.estimate(problem, params, (), self.num_samples).gradient["logits"]
-            with seeded(one, HOST):
-                z = problem.distribution(params).sample((self.num_samples,))
-            with seeded(one, HOST):
-                values = mdp.values(params) if name == VALUE else None
-                here = mdp.environment(params["logits"])
-                path, hand = reinforce(here, params["logits"], self.num_samples, to_go=name != WHOLE, values=values)
-            found[name] = _apart(ours, hand)
-            found["paths_that_differ"] = found.get("paths_that_differ", 0) + int((z != path).any(-1).sum())
-        return found
+            if name != OTHERS:
+                found[name], paths = self._by_hand(problem, estimator, name, seed)
+                differ += paths
+        return found | {"paths_that_differ": differ}
+
+    def _by_hand(self, mdp: TabularMDP, estimator: Estimator, name: str, seed: int) -> tuple[float, int]:
+        """How far an estimate is from a hand-written one of the same seed, and how many trajectories are others."""
+        params, count = mdp.init(), self.num_samples
+        one = block_seed(mdp, count, "by hand", seed, 1, 0)
+        with seeded(one, HOST):
+            ours = estimator.estimate(mdp, params, (), count).gradient["logits"]
+        with seeded(one, HOST):
+            z = mdp.distribution(params).sample((count,))
+        values = mdp.values(params) if name == VALUE else None
+        with seeded(one, HOST):
+            here = mdp.environment(params["logits"])
+            path, hand = reinforce(here, params["logits"], count, to_go=name != WHOLE, values=values)
+        return _apart(ours, hand), int((z != path).any(-1).sum())
 
 
 def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
