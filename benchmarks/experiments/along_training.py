@@ -38,7 +38,8 @@ class AlongTraining(Experiment):
 
     problem: Problem = GaussianVAE(rows=100, hidden=16)  # noqa: RUF009  # frozen
     estimators: tuple[str, ...] = (
-        "Reparameterization()", "ReparameterizationAnalyticKL()", "LeaveOneOut()", "ScoreFunction()",
+        "Reparameterization()", "ReparameterizationAnalyticKL()", "StickingTheLanding()", "LeaveOneOut()",
+        "ScoreFunction()",
     )  # fmt: skip
     steps: int = 600
     num_samples: int = 2

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks import specs
 from benchmarks.block import Setting, block_seed, seeded
 from benchmarks.experiment import Experiment, Tables
 from benchmarks.frozen import moments_at
@@ -15,7 +16,6 @@ from benchmarks.problems import TabularMDP
 from benchmarks.problems.trajectories import MOST_PATHS
 from benchmarks.readings import positive
 from benchmarks.reinforce import reinforce
-from estimators import LeaveOneOut, RaoBlackwellScoreFunction, ScoreFunction
 from estimators.core import Estimator, gradient_of_sum
 
 WHOLE, OTHERS = "the whole return", "the whole return, leave-one-out"
@@ -76,22 +76,26 @@ class PolicyGradient(Experiment):
             "horizon": mdp.horizon,
             "enumeration": None if enumerated is None else _apart(exact_gradient(mdp), enumerated),
         }
+        differ = 0
         for name, problem, estimator in _four(mdp):
-            if name == OTHERS:
-                continue
-            params = problem.init()
-            one = block_seed(problem, self.num_samples, "by hand", seed, 1, 0)
-            with seeded(one, HOST):
-                ours = estimator.estimate(problem, params, (), self.num_samples).gradient["logits"]
-            with seeded(one, HOST):
-                z = problem.distribution(params).sample((self.num_samples,))
-            with seeded(one, HOST):
-                values = mdp.values(params) if name == VALUE else None
-                here = mdp.environment(params["logits"])
-                path, hand = reinforce(here, params["logits"], self.num_samples, to_go=name != WHOLE, values=values)
-            found[name] = _apart(ours, hand)
-            found["paths_that_differ"] = found.get("paths_that_differ", 0) + int((z != path).any(-1).sum())
-        return found
+            if name != OTHERS:
+                found[name], paths = self._by_hand(problem, estimator, name, seed)
+                differ += paths
+        return found | {"paths_that_differ": differ}
+
+    def _by_hand(self, mdp: TabularMDP, estimator: Estimator, name: str, seed: int) -> tuple[float, int]:
+        """How far an estimate is from a hand-written one of the same seed, and how many trajectories are others."""
+        params, count = mdp.init(), self.num_samples
+        one = block_seed(mdp, count, "by hand", seed, 1, 0)
+        with seeded(one, HOST):
+            ours = estimator.estimate(mdp, params, (), count).gradient["logits"]
+        with seeded(one, HOST):
+            z = mdp.distribution(params).sample((count,))
+        values = mdp.values(params) if name == VALUE else None
+        with seeded(one, HOST):
+            here = mdp.environment(params["logits"])
+            path, hand = reinforce(here, params["logits"], count, to_go=name != WHOLE, values=values)
+        return _apart(ours, hand), int((z != path).any(-1).sum())
 
 
 def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
@@ -101,11 +105,13 @@ def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
 
 
 def _four(mdp: TabularMDP) -> list[tuple[str, TabularMDP, Estimator]]:
-    split = RaoBlackwellScoreFunction()
-    with_value = replace(mdp, baseline="value")
+    split = specs.estimator("RaoBlackwellScoreFunction()")
     return [
-        (WHOLE, mdp, ScoreFunction()), (OTHERS, mdp, LeaveOneOut()), (TO_GO, mdp, split), (VALUE, with_value, split),
-    ]  # fmt: skip
+        (WHOLE, mdp, specs.estimator("ScoreFunction()")),
+        (OTHERS, mdp, specs.estimator("LeaveOneOut()")),
+        (TO_GO, mdp, split),
+        (VALUE, replace(mdp, baseline="value"), split),
+    ]
 
 
 def _apart(a: Tensor, b: Tensor) -> float:

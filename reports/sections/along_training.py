@@ -31,10 +31,11 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     found = [
         formula(FORMULA),
         paragraph(
-            "The naive gradient weighs the score by the cost itself, hundreds of nats that say nothing of where to go; "
-            "reparameterization differentiates the cost. A leave-one-out baseline takes the hundreds of nats away as "
-            "well, and what is then left between the two is set by the number of latents: the score's noise grows with "
-            "each, as any of them is weighed by what all have caused. The decoder's gradient is the same for all."
+            "The naive gradient weighs the score by the cost itself, tens of nats for each row that say nothing of "
+            "where to go; reparameterization differentiates the cost. Two more effects show along a run. A leave-one-"
+            "out baseline takes the constant away, and as q comes near the posterior the cost is little else; the "
+            "score of log q, which reparameterization leaves in its derivative, stays as noisy as it was. Sticking the "
+            "landing takes that away in turn. The decoder's gradient is the same for all."
         ),
         figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
     ]
