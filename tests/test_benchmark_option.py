@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
         *options,
         str(tmp_path),
     ]
-    found = subprocess.run(call, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    found = subprocess.run(call, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=alone)
     assert outcome in found.stdout
     assert ("test_fast PASSED" in found.stdout) == timed

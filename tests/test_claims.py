@@ -13,6 +13,7 @@ from benchmarks.laws import CLAIMS, Case, Fixture
 from benchmarks.laws.contract import draws_have_the_precision_of_the_parameters, gradient_is_finite
 from benchmarks.laws.court import Trial
 from benchmarks.laws.exactness import expectation_is_exact, rows_have_noise_of_their_own
+from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.referee import judge
 from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
 from estimators import (
@@ -30,6 +31,7 @@ from estimators import (
 from estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
 from tests import broken, broken_late, unusual
 from tests.control import Control
+from tests.test_prior_gradients import LEARNED, ForgetsThePrior
 
 CLAIMED = {law.__name__: law for law in CLAIMS}
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
@@ -81,6 +83,7 @@ CLAIM_CONTROLS = [
     claim(Short(VarGrad()), "of_q_is_leave_one_out", VarGrad(), MODEL),
     claim(Short(MovingAverageBaseline()), "cold_is_score_function", MovingAverageBaseline(), BIT, "cold"),
     Control(broken_late.ScoreFunctionByProbabilities(), (gradient_is_finite,), ScoreFunction(), FAR),
+    Control(ForgetsThePrior(), (cost_reaches_its_parameters,), LeaveOneOut(), LEARNED["prior_logits"]),
     Control(
         broken_late.ARMInReducedPrecision(), (draws_have_the_precision_of_the_parameters,), ARM(), BIT, num_samples=2
     ),
