@@ -8,7 +8,7 @@ REPORT ?= report.pdf
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint types benchmark readme clean
+.PHONY: demo test lint types benchmark readme note clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -33,6 +33,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# The note, its report, and the figures of docs/note made again: about eight minutes
+note: $(VENV)/installed
+	$(BIN)/gradmark run note --store note.store
+	$(BIN)/gradmark report note.store -o note.pdf
+	mkdir -p note.figures
+	$(BIN)/gradmark figures note.store note.figures
+	cd docs/note/figures && for f in *.png; do cp ../../../note.figures/$$f .; done
+
 # The README's figure and numbers, made again: about eight minutes
 readme: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -41,4 +49,4 @@ readme: $(VENV)/installed
 	rm loop.md
 
 clean:
-	rm -rf $(VENV) $(STORE) $(REPORT)
+	rm -rf $(VENV) $(STORE) $(REPORT) note.store note.figures note.pdf

@@ -31,3 +31,14 @@ def excerpt(store: Path, problem: str, readme: Path, image: Path, loop: Path) ->
 
     pages.write(store, problem, readme, image, loop)
     click.echo(f"{readme} and {image} hold the results of {store}")
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+def figures(store: Path, folder: Path) -> None:
+    """Write the figures of a store's experiments and training runs into a folder, as PNG."""
+    from reports import excerpt as pages
+
+    for path in pages.pictures(store, folder):
+        click.echo(path)

@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.errors import BadInput
-from reports import figures, problems, ranking
+from reports import figures, problems, ranking, sections, training
 from reports.numbers import NONE, reading_line, time_unit
 from reports.ranking import Place, Ranking
 from reports.results import Entry, Results, read
 from reports.style import looks
 
 WIDTH, RESOLUTION = "18cm", 180  # of the image; dots an inch
+COARSE = 100  # dots an inch of pages with many
 
 
 def write(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> None:
@@ -41,12 +42,36 @@ def _between(page: str, name: str, text: str) -> str:
     return f"{before}{start}\n{text}\n{stop}{after}"
 
 
+def pictures(store: Path, folder: Path) -> list[Path]:
+    """Write the figures of the store's experiments and training runs into `folder` as PNG, under the report's names.
+
+    Raises BadInput where the folder is missing or no experiment was run.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"FOLDER {str(folder)!r}: there is none; make it, or use another")
+    results, drawn = read(store), dict[str, str]()
+    sections.blocks(results.answered, drawn)
+    training.blocks(results, looks(results.used), drawn)
+    if not drawn:
+        raise BadInput(
+            f"store {str(store)!r}: it has no experiment with a figure; run one, such as `gradmark run note`"
+        )
+    found = [folder / Path(name).with_suffix(".png") for name in drawn]
+    for path, svg in zip(found, drawn.values(), strict=True):
+        path.write_bytes(_image(svg, COARSE))
+    return found
+
+
 def picture(results: Results, problem: str) -> bytes:
     """The variance figure of one problem as PNG."""
+    subject = problems.subject(results, problem, 0, looks(results.used))
+    return _image(figures.variance(list(problems.panels(subject)), subject.looks), RESOLUTION)
+
+
+def _image(drawn: str, resolution: int) -> bytes:
+    """An SVG as PNG."""
     import typst
 
-    subject = problems.subject(results, problem, 0, looks(results.used))
-    drawn = figures.variance(list(problems.panels(subject)), subject.looks)
     with tempfile.TemporaryDirectory(prefix="gradmark-") as folder:
         (Path(folder) / "figure.svg").write_text(drawn, encoding="utf-8")
         page = Path(folder) / "page.typ"
@@ -54,7 +79,7 @@ def picture(results: Results, problem: str) -> bytes:
             f'#set page(width: {WIDTH}, height: auto, margin: 4mm)\n#image("figure.svg", width: 100%)\n',
             encoding="utf-8",
         )
-        return typst.compile(str(page), format="png", ppi=RESOLUTION, ignore_system_fonts=True)
+        return typst.compile(str(page), format="png", ppi=resolution, ignore_system_fonts=True)
 
 
 def winners(results: Results) -> str:
