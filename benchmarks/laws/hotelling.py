@@ -158,7 +158,7 @@ def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0, seconds: float = ma
             return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
         fewest = FEWEST if case.numbers() < DEAR * draws else FEWEST_OF_THE_DEAR
         replicates = min(max(room, fewest), REPLICATES if control is None else CONTROLLED)
-        if (expected := _expected_seconds(case, replicates)) > seconds:
+        if math.isfinite(seconds) and (expected := _expected_seconds(case, replicates)) > seconds:
             return declined(
                 f"{replicates} estimates would take about {expected:.0f} s; a larger --budget tries this too"
             )
