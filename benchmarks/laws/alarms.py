@@ -47,6 +47,8 @@ def main(texts: tuple[str, ...], seeds: int) -> None:
                 counts[finding.status] += 1
                 if finding.failed:
                     click.echo(f"  rejected with seed {seed}: {case}: {finding.detail}")
+                elif seed == seeds:
+                    click.echo(f"  tried {seeds} times: {case}")
             total += counts
             cells = counts.total()
             click.echo(f"{estimator}: check says {verdict.verdict}; {counts['failed']} of {cells} cells rejected")
