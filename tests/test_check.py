@@ -35,6 +35,7 @@ from tests import (
     broken_late,
     broken_measure,
     broken_multisample,
+    broken_sharing,
     broken_state,
     broken_terms,
 )
@@ -49,7 +50,7 @@ BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
 
 MODULES = (
     *(broken, broken_continuous, broken_contract, broken_discrete, broken_measure, broken_multisample, broken_state),
-    *(broken_terms, broken_late),
+    *(broken_terms, broken_late, broken_sharing),
 )
 
 

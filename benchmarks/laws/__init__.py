@@ -36,7 +36,6 @@ from benchmarks.laws.problems import (
     start_is_the_same_each_time,
     terms_are_the_cost,
 )
-from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.referee import FORM
 from benchmarks.laws.referee import judge as judge
 from estimators.core import Estimator
@@ -46,7 +45,6 @@ Law: TypeAlias = Callable[[Case], Finding]
 LAWS: tuple[Law, ...] = (  # those that find most in the least time first
     text_is_identity,
     *FORM,
-    cost_reaches_its_parameters,
     mean_is_exact,
     variance_falls_with_draws,
 )

@@ -50,7 +50,7 @@ def _both_runs(case: Case, replicates: int, shifted: int) -> tuple[dict[str, Ten
         other_params, other_state = _shifted(params, shifted), _shifted_state(state, shifted)
         with Replayed(recorded.draws):
             after = case.estimator.estimate(problem, other_params, other_state, case.num_samples)
-    return _named(before), _named(after)
+    return named(before), named(after)
 
 
 def _shifted(params: Params, replicate: int) -> Params:
@@ -71,7 +71,8 @@ def _shifted_state(state: State, replicate: int) -> State:
     return tree_map(moved, state)
 
 
-def _named(estimate: Estimate) -> dict[str, Tensor]:
+def named(estimate: Estimate) -> dict[str, Tensor]:
+    """Every gradient and every leaf of the state, by name."""
     leaves = {f"state leaf {i}": leaf for i, leaf in enumerate(tree_leaves(estimate.state))}
     return {**estimate.gradient, **leaves}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
+
+Draws: TypeAlias = list[tuple[OpOverload, Any]]  # every operation that drew, with what it gave
 
 
 class Diverged(Exception):
@@ -26,7 +28,7 @@ class Recorded(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.draws: list[tuple[OpOverload, Any]] = []
+        self.draws: Draws = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -43,7 +45,7 @@ class Recorded(TorchDispatchMode):
 class Replayed(TorchDispatchMode):
     """Gives every operation that draws what it gave before; Diverged where that does not fit."""
 
-    def __init__(self, draws: list[tuple[OpOverload, Any]]) -> None:
+    def __init__(self, draws: Draws) -> None:
         super().__init__()
         self.left = list(draws)
 

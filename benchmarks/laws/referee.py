@@ -36,7 +36,9 @@ from benchmarks.laws.findings import Finding, blamed, declined, failed
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import variance_falls_with_draws
+from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.rulings import Ruling, Verdict
+from benchmarks.laws.sharing import draws_are_not_shared
 from benchmarks.laws.watchdog import TimedOut, limited
 from estimators.core import Estimator
 
@@ -53,6 +55,8 @@ FORM = (
     draws_have_the_precision_of_the_parameters,
     seeds_decide,
     replicates_are_independent,
+    draws_are_not_shared,
+    cost_reaches_its_parameters,
 )
 CLAIMED = {law.__name__: law for law in CLAIMS}
 OF_THE_MEAN = ("expectation_is_exact", "mean_of_many_is_exact")

@@ -1,0 +1,83 @@
+"""That no two replicates share a draw: what no mean shows, and every variance and every interval is wrong by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from benchmarks.block import seeded
+from benchmarks.laws.cases import HOST, Case
+from benchmarks.laws.contract import same
+from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from benchmarks.laws.independence import named
+from benchmarks.laws.recording import Diverged, Draws, Recorded, Replayed
+
+REPLICATES = 6  # two halves, three pairs, and no two draws of a row alike
+NUMBERS = 12  # that are altered, one at a time, of all that are drawn
+STRIDE = 0.6180339887  # of the altered places: no axis is a multiple of it
+
+
+@law
+def draws_are_not_shared(case: Case) -> Finding:
+    """With one number altered of all that were drawn, and the rest replayed, no more than one replicate changes.
+
+    Where replicates share their draws, each of them is right, and so is their mean; but there are fewer of them than
+    are counted, and the standard error is too small.
+    """
+    replicates = case.replicates(REPLICATES)
+    if replicates < REPLICATES:
+        return declined("nothing is drawn, or evaluations are too many")
+    params = case.params((replicates,))
+    with seeded(1, HOST):
+        problem = case.fixture.problem.draw(replicates)
+        state = case.initial(problem, params)
+        with Recorded() as recorded:
+            before = named(case.estimator.estimate(problem, params, state, case.num_samples))
+    draws = None
+    for draws in alterations(recorded.draws):
+        try:
+            with seeded(1, HOST), Replayed(draws):
+                after = named(case.estimator.estimate(problem, params, state, case.num_samples))
+        except (Diverged, ValueError) as fault:  # q may demand of its draws what a single altered number breaks
+            return declined(f"draws cannot be replayed when one of them changes: {fault}")
+        changed = {r for name, value in before.items() for r in range(replicates) if not same(value[r], after[name][r])}
+        if len(changed) > 1:
+            which = ", ".join(map(str, sorted(changed)))
+            return failed(f"one number altered of those drawn changed replicates {which}: they share their draws")
+    return passed(0.0) if draws else declined("nothing is drawn that could be altered")
+
+
+def alterations(draws: Draws) -> Iterator[Draws]:
+    """The draws with one number altered, at NUMBERS places that are spread over all of them.
+
+    It becomes the number that is furthest from it in the same draw: a bit flips, a category becomes another one, and
+    no draw leaves its support.
+    """
+    leaves = [leaf for _, out in draws for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+    total = sum(leaf.numel() for leaf in leaves)
+    for place in sorted({int(total * (STRIDE * (i + 1) % 1.0)) for i in range(min(NUMBERS, total))}):
+        first = 0
+        for leaf in leaves:
+            if first <= place < first + leaf.numel():
+                altered = _altered(leaf, place - first)
+                yield [
+                    (func, tree_map(lambda each, leaf=leaf, altered=altered: altered if each is leaf else each, out))
+                    for func, out in draws
+                ]
+            first += leaf.numel()
+
+
+def _altered(leaf: Tensor, place: int) -> Tensor:
+    numbers = leaf.flatten().clone()
+    furthest = numbers[(numbers.double() - numbers[place].double()).abs().argmax()].item()
+    numbers[place] = furthest if furthest != numbers[place].item() else _another(furthest)
+    return numbers.view(leaf.shape)
+
+
+def _another(number: float) -> float:
+    """Instead of a number that all others equal: the other bit, or one in (0, 1), which any density allows."""
+    if number % 1:
+        return (number + 0.5) % 1
+    return 1 - number if number in (0, 1) else number

@@ -1,0 +1,100 @@
+"""The law that no two replicates share a draw, over controls whose mean is right and over code that draws oddly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.laws import Case, Fixture
+from benchmarks.laws.hotelling import mean_by_monte_carlo
+from benchmarks.laws.independence import replicates_are_independent, seeds_decide
+from benchmarks.laws.recording import Recorded
+from benchmarks.laws.sharing import NUMBERS, alterations, draws_are_not_shared
+from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian
+from estimators import ExactGradient, ImplicitReparameterization, Reparameterization, ScoreFunction
+from estimators.core import Params, Problem, State, detached, replicate_axes
+from tests.broken_sharing import MirroredBetweenReplicates, NoiseOfHalfTheReplicates, StratifiedOverReplicates
+from tests.control import Control
+from tests.test_laws import BIT, GAMMA, GAUSSIAN, MODEL
+
+CONTROLS = [
+    Control(NoiseOfHalfTheReplicates(), (draws_are_not_shared,), Reparameterization(), GAUSSIAN),
+    Control(NoiseOfHalfTheReplicates(), (draws_are_not_shared,), Reparameterization(), MODEL),
+    Control(MirroredBetweenReplicates(), (draws_are_not_shared,), Reparameterization(), GAUSSIAN),
+    Control(StratifiedOverReplicates(), (draws_are_not_shared,), ScoreFunction(), BIT, num_samples=1),
+]
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: f"{control}-{control.fixture}")
+def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
+    control.demand()
+
+
+@pytest.mark.parametrize("control", CONTROLS[::2], ids=str)
+def test_other_laws_do_not_see_it(control: Control) -> None:
+    for law in (replicates_are_independent, seeds_decide, mean_by_monte_carlo()):
+        assert law(control.case(control.wrong)).status == "passed"
+
+
+@dataclass(frozen=True)
+class Shuffled(ScoreFunction):
+    """Right: deals the draws out to the replicates in a random order."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))[:, torch.randperm(replicate_axes(problem, params)[0])]
+        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        return (cost.detach() * q.log_prob(z) + cost).mean(0), state
+
+
+@pytest.mark.parametrize(
+    "case",
+    [Case(Shuffled(), GAUSSIAN), Case(Shuffled(), BIT), Case(ImplicitReparameterization(), GAMMA)],
+    ids=str,
+)
+def test_odd_but_right_draws_pass(case: Case) -> None:
+    assert draws_are_not_shared(case).status == "passed"
+
+
+def test_nothing_drawn_is_declined() -> None:
+    assert draws_are_not_shared(Case(ExactGradient(), MODEL)).status == "declined"
+
+
+def test_alterations_are_of_one_number_each_and_stay_in_the_support() -> None:
+    with Recorded() as recorded:
+        torch.bernoulli(torch.full((40,), 0.5))
+        torch.randint(3, (5, 7))
+        torch.randn(())
+    flat = torch.cat([out.flatten().double() for _, out in recorded.draws])
+    found = [torch.cat([out.flatten().double() for _, out in draws]) for draws in alterations(recorded.draws)]
+    assert len(found) == NUMBERS
+    assert all((each != flat).sum() <= 1 for each in found)
+    assert sum(int((each != flat).sum()) for each in found) == NUMBERS
+    assert all(set(each[:40].tolist()) <= {0.0, 1.0} for each in found)
+    assert all(set(each[40:75].tolist()) <= {0.0, 1.0, 2.0} for each in found)
+
+
+def test_shared_by_categories_too() -> None:
+    @dataclass(frozen=True)
+    class OneDrawForThree(ScoreFunction):
+        """Every third replicate draws, and its neighbours see the same."""
+
+        def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+            q = problem.distribution(params)
+            z = q.sample((num_samples,))
+            z = z[:, torch.arange(z.shape[1]) // 3 * 3]
+            cost = problem.cost(params, z, problem.distribution(detached(params)))
+            return (cost.detach() * q.log_prob(z) + cost).mean(0), state
+
+    for fixture in (
+        Fixture(CategoricalToy()),
+        Fixture(GaussianToy(), "init"),
+        Fixture(BernoulliToy(), "init"),
+        Fixture(LinearGaussian(rows=2)),
+    ):
+        finding = draws_are_not_shared(Case(OneDrawForThree(), fixture, 2))
+        assert finding.failed
+        assert "0, 1, 2" in finding.detail or "3, 4, 5" in finding.detail
