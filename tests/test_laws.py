@@ -49,6 +49,7 @@ from estimators.core import Estimator
 from tests import broken, broken_continuous, broken_contract, broken_problems
 from tests.control import Control
 from tests.test_claims import CLAIM_CONTROLS
+from tests.test_sharing import SHARING_CONTROLS
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
@@ -170,7 +171,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 def test_every_law_rejects_a_control() -> None:
     """No test that cannot fail."""
-    assert {law.__name__ for control in CONTROLS + CLAIM_CONTROLS for law in control.laws} == {
+    assert {law.__name__ for control in CONTROLS + CLAIM_CONTROLS + SHARING_CONTROLS for law in control.laws} == {
         law.__name__ for law in LAWS + CLAIMS
     }
 
