@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import register_multi_grad_hook
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Timer
 
 from benchmarks.block import Setting, device_of, lifted, seeded
+from benchmarks.dispatch import Dispatch
 from estimators.core import LatentVariableModel, Problem
 
 ROUNDS = 15  # of the interleaved timing
@@ -122,7 +122,7 @@ def _peak_cpu(call: Callable[[], object]) -> int:
     return allocations.peak
 
 
-class _Allocations(TorchDispatchMode):
+class _Allocations(Dispatch):
     """The bytes of all storages that ops made and that are still alive: the CPU's allocator keeps no such count.
 
     Scratch space that an op takes and gives back by itself is not seen.
@@ -132,11 +132,6 @@ class _Allocations(TorchDispatchMode):
         super().__init__()
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.peak = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {_storage(value)._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}

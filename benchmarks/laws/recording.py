@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
+
+from benchmarks.dispatch import Dispatch
 
 Draws: TypeAlias = list[tuple[OpOverload, Any]]  # every operation that drew, with what it gave
 
@@ -23,17 +24,12 @@ def is_draw(operation: OpOverload) -> bool:
     return torch.Tag.nondeterministic_seeded in operation.tags or takes_generator
 
 
-class Recorded(TorchDispatchMode):
+class Recorded(Dispatch):
     """Keeps the output of every operation that draws. It sits below autograd, so that gradients through draws live."""
 
     def __init__(self) -> None:
         super().__init__()
         self.draws: Draws = []
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
-        return False
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -42,17 +38,12 @@ class Recorded(TorchDispatchMode):
         return out
 
 
-class Replayed(TorchDispatchMode):
+class Replayed(Dispatch):
     """Gives every operation that draws what it gave before; Diverged where that does not fit."""
 
     def __init__(self, draws: Draws) -> None:
         super().__init__()
         self.left = list(draws)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
-        return False
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))

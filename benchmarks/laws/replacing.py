@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.dispatch import Dispatch
 from benchmarks.laws.recording import is_draw
 from benchmarks.laws.rules import Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
 
@@ -21,18 +21,13 @@ class SharedDraw(Exception):
     """A draw has no axis of replicates: they all see the same one."""
 
 
-class Probe(TorchDispatchMode):
+class Probe(Dispatch):
     """Lists the operations that draw, with the axis of the replicates and the sites of each."""
 
     def __init__(self, edges: Tensor | None) -> None:
         super().__init__()
         self.draws: list[Draw] = []
         self.edges = edges
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here; torch would load its compiler (seconds) just to keep out of it."""
-        return False
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -66,7 +61,7 @@ class Probe(TorchDispatchMode):
         return tuple((0.0, min(p, 1 - p), max(p, 1 - p), 1.0) for p in probs.tolist())
 
 
-class Gridded(TorchDispatchMode):
+class Gridded(Dispatch):
     """Gives every draw the values of the nodes with the given numbers, and multiplies up their weights."""
 
     def __init__(self, draws: list[Draw], index: Tensor, points: int) -> None:
@@ -74,11 +69,6 @@ class Gridded(TorchDispatchMode):
         self.left, self.points, self.rest = list(draws), points, index
         self.replicates = len(index)
         self.weight = torch.ones(len(index), dtype=torch.float64)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """As above."""
-        return False
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = arguments(func, args, kwargs or {})
