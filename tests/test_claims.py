@@ -10,9 +10,10 @@ import pytest
 from torch import Tensor
 
 from benchmarks.laws import CLAIMS, Case, Fixture
-from benchmarks.laws.contract import draws_have_the_precision_of_the_parameters, gradient_is_finite
+from benchmarks.laws.contract import gradient_is_finite
 from benchmarks.laws.court import Trial
 from benchmarks.laws.exactness import expectation_is_exact, rows_have_noise_of_their_own
+from benchmarks.laws.precision import draws_have_the_precision_of_the_parameters
 from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.referee import judge
 from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch

@@ -14,8 +14,6 @@ from benchmarks import specs
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.findings import Finding, failed, law, passed
-from benchmarks.laws.recording import Recorded
-from benchmarks.laws.rules import DISCRETE, KINDS
 
 REPLICATES = ((), (1,), (5,))  # a source of problems has one axis of them
 DRAWS = 100  # among which none may be NaN
@@ -57,20 +55,6 @@ def gradient_is_finite(case: Case) -> Finding:
             if not value.isfinite().all():
                 share = f"{int((~value.isfinite()).flatten(1).any(1).sum())} of {len(value)}"
                 return failed(f"{share} replicates have NaN or infinity in {dtype}", name)
-    return passed()
-
-
-@law
-def draws_have_the_precision_of_the_parameters(case: Case) -> Finding:
-    """Continuous draws have at least the parameters' dtype: with fewer digits rare outcomes get a probability of 0."""
-    for dtype in (torch.float64, torch.float32):
-        params = case.params((3,), dtype)
-        with Recorded() as recorded:
-            case.estimate(params)
-        for operation, drawn in recorded.draws:
-            coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < dtype.itemsize
-            if coarse and KINDS.get(operation._schema.name) not in DISCRETE:
-                return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
     return passed()
 
 

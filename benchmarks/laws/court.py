@@ -65,6 +65,9 @@ COURT = (
     _at(LinearGaussian(latents=1, observed=2, rows=1), 1, 2, 3, place="moved", contract=False),
     _at(LinearGaussian(latents=2, observed=3, rows=3), 1, 2, place="moved"),
     _at(LinearGaussian(latents=1, observed=2, rows=3), 2, place="posterior"),
+    _at(LinearGaussian(latents=2, observed=3, rows=1, correlated=True), 1, 2, place="moved", contract=False),
+    # rows whose costs are more than a hundred apart
+    _at(LinearGaussian(latents=1, observed=80, rows=3), 2, place="moved"),
     _at(BernoulliVAE(latents=2, rows=3), 1, 2, place="moved"),
     _at(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2), 2, place="moved"),
     _at(SigmoidBeliefNetwork(lower=2, upper=2, rows=1), 1, 2, place="moved"),

@@ -101,8 +101,9 @@ def variance_falls_with_draws(case: Case) -> Finding:
     claims `exact_variance_halves` is held to it. The rows of a minibatch are not more by it: what falls is the
     estimator's noise given the rows.
     """
-    if case.estimator.deterministic or replace(case, num_samples=FEW).refusal is not None:
-        return declined("no noise, or no estimate from 2 draws")
+    refusals = [replace(case, num_samples=count).refusal for count in (FEW, MANY)]
+    if case.estimator.deterministic or any(refusals):
+        return declined(f"no noise, or no estimate from {FEW} draws or from {MANY}")
     if case.estimator.target.moves:
         return declined("the target is another one for each number of draws, and so is the gradient")
     few, many = (replicated(case, FEWER, count) for count in (FEW, MANY))

@@ -16,7 +16,6 @@ from benchmarks.block import threads
 from benchmarks.laws.cases import Case, Fixture
 from benchmarks.laws.claims import CLAIMS
 from benchmarks.laws.contract import (
-    draws_have_the_precision_of_the_parameters,
     gradient_has_the_form_of_the_parameters,
     gradient_is_finite,
     inputs_are_not_touched,
@@ -36,6 +35,7 @@ from benchmarks.laws.findings import Finding, blamed, declined, failed
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import variance_falls_with_draws
+from benchmarks.laws.precision import draws_have_the_precision_of_the_parameters, single_precision_is_enough
 from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.sharing import draws_are_not_shared
@@ -53,6 +53,7 @@ FORM = (
     nothing_stays_attached,
     surroundings_are_not_touched,
     draws_have_the_precision_of_the_parameters,
+    single_precision_is_enough,
     seeds_decide,
     replicates_are_independent,
     draws_are_not_shared,
