@@ -12,10 +12,11 @@ from torch import Tensor
 from benchmarks.laws import CLAIMS, Case, Fixture
 from benchmarks.laws.contract import gradient_is_finite
 from benchmarks.laws.court import Trial
-from benchmarks.laws.exactness import expectation_is_exact, rows_have_noise_of_their_own
-from benchmarks.laws.precision import draws_have_the_precision_of_the_parameters
+from benchmarks.laws.exactness import expectation_is_exact
+from benchmarks.laws.precision import draws_have_digits_enough
 from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.referee import judge
+from benchmarks.laws.sharing import rows_draw_for_themselves
 from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
 from estimators import (
     ARM,
@@ -85,9 +86,7 @@ CLAIM_CONTROLS = [
     claim(Short(MovingAverageBaseline()), "cold_is_score_function", MovingAverageBaseline(), BIT, "cold"),
     Control(broken_late.ScoreFunctionByProbabilities(), (gradient_is_finite,), ScoreFunction(), FAR),
     Control(ForgetsThePrior(), (cost_reaches_its_parameters,), LeaveOneOut(), LEARNED["prior_logits"]),
-    Control(
-        broken_late.ARMInReducedPrecision(), (draws_have_the_precision_of_the_parameters,), ARM(), BIT, num_samples=2
-    ),
+    Control(broken_late.ARMInReducedPrecision(), (draws_have_digits_enough,), ARM(), BIT, num_samples=2),
 ]
 
 
@@ -98,7 +97,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 def test_rows_that_share_their_noise_are_seen() -> None:
     Control(
-        broken_late.GumbelSoftmaxOfOneNoise(), (rows_have_noise_of_their_own,), GumbelSoftmax(), ROWS, num_samples=1
+        broken_late.GumbelSoftmaxOfOneNoise(), (rows_draw_for_themselves,), GumbelSoftmax(), ROWS, num_samples=1
     ).demand()
 
 

@@ -22,6 +22,7 @@ from benchmarks.laws.cases import Case as Case
 from benchmarks.laws.cases import Fixture as Fixture
 from benchmarks.laws.cases import cases as cases
 from benchmarks.laws.claims import CLAIMS as CLAIMS
+from benchmarks.laws.claims import claims_are_known
 from benchmarks.laws.contract import text_is_identity
 from benchmarks.laws.exactness import exact_variance_falls as exact_variance_falls
 from benchmarks.laws.exactness import expectation_is_exact as expectation_is_exact
@@ -44,6 +45,7 @@ Law: TypeAlias = Callable[[Case], Finding]
 
 LAWS: tuple[Law, ...] = (  # those that find most in the least time first
     text_is_identity,
+    claims_are_known,
     *FORM,
     mean_is_exact,
     variance_falls_with_draws,

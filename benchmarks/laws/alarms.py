@@ -8,14 +8,14 @@ were rejected, and how many the level allows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
 from benchmarks import specs
 from benchmarks.block import threads
 from benchmarks.laws.cases import Case
-from benchmarks.laws.court import COURT, tried
+from benchmarks.laws.court import COURT, Trial, tried
 from benchmarks.laws.findings import Finding
 from benchmarks.laws.hotelling import CELLS, LEVEL, mean_by_monte_carlo
 from benchmarks.laws.referee import judge
@@ -23,30 +23,32 @@ from benchmarks.laws.rulings import Verdict
 from estimators.core import Estimator
 
 
-def alarms(estimator: Estimator, verdict: Verdict, seeds: int) -> Iterator[tuple[Case, int, Finding]]:
-    """What the law of the mean by Monte Carlo finds on the cases that `check` leaves to it, seed by seed."""
-    left = {(each.fixture, each.num_samples) for each in verdict.laws if each.law == "mean_of_many_is_exact"}
-    for case in (case for trial in COURT for case in tried(estimator, trial)):
+def alarms(
+    estimator: Estimator, trials: Sequence[Trial], verdict: Verdict, seeds: int
+) -> Iterator[tuple[Case, int, Finding]]:
+    """What the law of the mean by Monte Carlo finds on the cases that `check` judges by it, seed by seed."""
+    judged = [each for each in verdict.laws if each.law == "mean_of_many_is_exact" and each.status != "declined"]
+    left = {(each.fixture, each.num_samples) for each in judged}
+    for case in (case for trial in trials for case in tried(estimator, trial)):
         for seed in range(1, seeds + 1) if (case.place, case.num_samples) in left else ():
-            finding = mean_by_monte_carlo(seed=seed)(case)
-            if finding.status == "declined":  # there is neither an oracle nor a method of known mean, for any seed
-                break
-            yield case, seed, finding
+            yield case, seed, mean_by_monte_carlo(seed=seed)(case)
 
 
 @click.command()
 @click.argument("texts", metavar="[SPEC …]", nargs=-1)
 @click.option("--seeds", default=20, show_default=True, type=click.IntRange(1), help="of every cell")
-def main(texts: tuple[str, ...], seeds: int) -> None:
+@click.option("--on", default="", help="only trials whose problem's text has this in it")
+def main(texts: tuple[str, ...], seeds: int, on: str) -> None:
     """How often the laws of chance reject estimators that are right."""
+    trials = [trial for trial in COURT if on in str(trial.fixture)]
     found = [specs.estimator(text) for text in texts]
     found = found or [cls() for cls in specs.catalogue("estimator").values() if cls.unbiased]
     total = Counter[str]()
     with threads(1):
         for estimator in found:
-            verdict = judge(estimator, budget=600.0)
+            verdict = judge(estimator, trials, budget=600.0)
             counts = Counter[str]()
-            for case, seed, finding in alarms(estimator, verdict, seeds):
+            for case, seed, finding in alarms(estimator, trials, verdict, seeds):
                 counts[finding.status] += 1
                 if finding.failed:
                     click.echo(f"  rejected with seed {seed}: {case}: {finding.detail}")

@@ -16,6 +16,7 @@ from benchmarks.laws.cases import HOST, Case, Fixture, coordinate
 from benchmarks.laws.exactness import exact_variance_halves
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.recording import Diverged, Recorded, Replayed
+from benchmarks.laws.sharing import MEANT
 from benchmarks.timing import one_estimate, watched
 from estimators.core import Params, Problem
 
@@ -157,6 +158,14 @@ CLAIMS = (
     is_the_same_as("cold_is_score_function", "ScoreFunction", state="cold"),
     is_the_same_as("of_q_is_leave_one_out", "LeaveOneOut", of_q=True),
 )
+
+
+@law
+def claims_are_known(case: Case) -> Finding:
+    """Every claim is the name of a law, or of what is excused where it is meant: a misspelt one would claim nothing."""
+    known = [*(each.__name__ for each in CLAIMS), MEANT]
+    unknown = [name for name in case.estimator.claims if name not in known]
+    return failed(f"claims {', '.join(unknown)}; known are {', '.join(known)}") if unknown else passed()
 
 
 def modelled(case: Case) -> list[str]:

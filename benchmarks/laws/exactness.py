@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.laws.cases import Case, coordinate
-from benchmarks.laws.expectation import ExactMoments, NotAlone, exact_moments, exact_moments_of, wider_errors
+from benchmarks.laws.expectation import ExactMoments, NotAlone, exact_moments, wider_errors
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.replacing import SharedDraw
 from benchmarks.laws.rules import Unreplaceable
-from estimators.core import LatentVariableModel, Params
+from estimators.core import Params
 
 SAFETY = 10.0  # times the quadrature's own error
 ROUNDING = 1e-8  # times 1 + |g| + sd
@@ -27,17 +27,18 @@ CONVERGED = 1e-3  # times 1 + |g| + sd: a quadrature that sees less than that le
 def expectation_is_exact(case: Case) -> Finding:
     """The expectation of the code itself is the exact gradient of the estimator's target, in every coordinate.
 
-    A replicate that depends on others breaks the law too. Declines where draws cannot be replaced, where the quadrature
-    has not converged, and without an oracle.
+    A replicate that depends on others breaks the law too. Declines where draws cannot be replaced, or are not made for
+    each replicate (that they are not shared is a law of its own), where the quadrature has not converged, and without
+    an oracle.
     """
     exact = case.exact()
     if exact is None:
         return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
     try:
         moments = exact_moments(case)
-    except Unreplaceable as reason:
+    except (Unreplaceable, SharedDraw) as reason:
         return declined(str(reason))
-    except (SharedDraw, NotAlone) as reason:
+    except NotAlone as reason:
         return failed(str(reason))
     return _compared(case, moments, torch.cat([value.reshape(-1) for value in exact.values()]))
 
@@ -106,34 +107,6 @@ def _fall(case: Case, least: float) -> Finding:
         f"{float(once.variance[worst]):.4g} to {float(twice.variance[worst]):.4g}, and not to {HALF[least]} of it"
     )
     return failed(detail, coordinate(case.fixture.params, worst), float(excess[worst]), float(reach[worst]))
-
-
-@law
-def rows_have_noise_of_their_own(case: Case) -> Finding:
-    """A row seen twice, at half the weight each, has the variance over √2 at most: it is half where rows draw apart.
-
-    Declines where rows share their z, and where draws cannot be replaced.
-    """
-    problem = case.fixture.problem.template
-    if not isinstance(problem, LatentVariableModel) or not problem.per_row or case.estimator.deterministic:
-        return declined("no row has a z of its own, or there is no noise")
-    try:
-        once, twice = (
-            exact_moments_of(replace(case.setting, problem=problem.select(torch.tensor(rows)), state=None))
-            for rows in ([0], [0, 0])
-        )
-    except (Unreplaceable, SharedDraw, NotAlone) as reason:
-        return declined(str(reason))
-    size = once.total_variance
-    reach = SAFETY * float((once.variance_error + twice.variance_error).sum()) + ROUNDING * (1 + size)
-    if not reach <= 0.01 * (1 + size):
-        return declined(f"the variance's quadrature has not converged: {reach:.2g}")
-    excess = twice.total_variance - size / math.sqrt(2)
-    if excess <= reach:
-        return passed(reach, f"exact total variance {size:.6g} of one row, {twice.total_variance:.6g} of it twice")
-    return failed(
-        f"the same row twice has the variance {twice.total_variance:.4g}, once {size:.4g}", None, excess, reach
-    )
 
 
 def _incomparable(case: Case, more: Case) -> str | None:

@@ -18,14 +18,14 @@ SINGLE, DOUBLE = torch.float32, torch.float64
 
 
 @law
-def draws_have_the_precision_of_the_parameters(case: Case) -> Finding:
-    """Continuous draws have at least the parameters' dtype: with fewer digits rare outcomes get a probability of 0."""
+def draws_have_digits_enough(case: Case) -> Finding:
+    """Continuous draws have single precision at least: with fewer digits rare outcomes get a probability of 0."""
     for dtype in (DOUBLE, SINGLE):
         params = case.params((3,), dtype)
         with Recorded() as recorded:
             case.estimate(params)
         for operation, drawn in recorded.draws:
-            coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < dtype.itemsize
+            coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < SINGLE.itemsize
             if coarse and KINDS.get(operation._schema.name) not in DISCRETE:
                 return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
     return passed()

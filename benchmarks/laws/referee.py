@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.block import threads
 from benchmarks.laws.cases import Case, Fixture
-from benchmarks.laws.claims import CLAIMS
+from benchmarks.laws.claims import CLAIMS, claims_are_known
 from benchmarks.laws.contract import (
     gradient_has_the_form_of_the_parameters,
     gradient_is_finite,
@@ -29,16 +29,15 @@ from benchmarks.laws.exactness import (
     exact_variance_falls,
     expectation_is_exact,
     is_bias,
-    rows_have_noise_of_their_own,
 )
 from benchmarks.laws.findings import Finding, blamed, declined, failed
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import variance_falls_with_draws
-from benchmarks.laws.precision import draws_have_the_precision_of_the_parameters, single_precision_is_enough
+from benchmarks.laws.precision import draws_have_digits_enough, single_precision_is_enough
 from benchmarks.laws.reaching import cost_reaches_its_parameters
 from benchmarks.laws.rulings import Ruling, Verdict
-from benchmarks.laws.sharing import draws_are_not_shared
+from benchmarks.laws.sharing import draws_are_not_shared, rows_draw_for_themselves
 from benchmarks.laws.watchdog import TimedOut, limited
 from estimators.core import Estimator
 
@@ -52,11 +51,12 @@ FORM = (
     inputs_are_not_touched,
     nothing_stays_attached,
     surroundings_are_not_touched,
-    draws_have_the_precision_of_the_parameters,
+    draws_have_digits_enough,
     single_precision_is_enough,
     seeds_decide,
     replicates_are_independent,
     draws_are_not_shared,
+    rows_draw_for_themselves,
     cost_reaches_its_parameters,
 )
 CLAIMED = {law.__name__: law for law in CLAIMS}
@@ -124,7 +124,7 @@ class _Sitting:
             yield Ruling("refuses", "every one", None, "declined", detail="; ".join(sorted(refusals))[:600])
             return
         means: list[Ruling] = []
-        yield self.tried(text_is_identity, tries[0][1][-1])
+        yield from (self.tried(law, tries[0][1][-1]) for law in (text_is_identity, claims_are_known))
         for ruling in self._on(tries, means):
             yield ruling
             if self.stopped:
@@ -151,8 +151,8 @@ class _Sitting:
                 malformed |= ruling.law == FORM[0].__name__ and ruling.status == "failed"
             if malformed:  # what is no gradient has no mean
                 return
-            yield from self._of_exactness(cases, means)
-        yield from self._of_chance(tries, means)
+            yield from self._of_exactness(cases, means) if trial.mean else ()
+        yield from self._of_chance([(trial, cases) for trial, cases in tries if trial.mean], means)
 
     def _of_form(self, trial: Trial, cases: list[Case]) -> Iterator[Ruling]:
         for case in _last(cases) if trial.contract else []:
@@ -163,7 +163,7 @@ class _Sitting:
 
     def _of_exactness(self, cases: list[Case], means: list[Ruling]) -> Iterator[Ruling]:
         yield from (self._of_mean(expectation_is_exact, case, means) for case in cases)
-        yield from (self.tried(law, cases[0]) for law in (exact_variance_falls, rows_have_noise_of_their_own))
+        yield self.tried(exact_variance_falls, cases[0])
 
     def _of_chance(self, tries: list[tuple[Trial, list[Case]]], means: list[Ruling]) -> Iterator[Ruling]:
         """Monte Carlo where the exact mean is not to be had, but an oracle is; the dearest last."""

@@ -1,9 +1,10 @@
-"""That no two replicates share a draw: what no mean shows, and every variance and every interval is wrong by."""
+"""That no two replicates share a draw, and no two rows: what no mean shows, and every variance is wrong by."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -13,9 +14,13 @@ from benchmarks.laws.contract import same
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.independence import named
 from benchmarks.laws.recording import Draws, Recorded, Replayed
+from benchmarks.timing import watched
+from estimators.core import LatentVariableModel
 
 REPLICATES = 6  # two halves, three pairs, and no two draws of a row alike
+MANY = 64  # replicates, among which bits of one row differ from another's
 NUMBERS = 12  # that are altered, one at a time, of all that are drawn
+MEANT = "rows_share_their_noise"  # what an estimator says of itself that means it
 STRIDE = 0.6180339887  # of the altered places: no axis is a multiple of it
 
 
@@ -47,6 +52,41 @@ def draws_are_not_shared(case: Case) -> Finding:
             which = ", ".join(map(str, sorted(changed)))
             return failed(f"one number altered of those drawn changed replicates {which}: they share their draws")
     return passed(0.0) if draws else declined("nothing is drawn that could be altered")
+
+
+@law
+def rows_draw_for_themselves(case: Case) -> Finding:
+    """A row that is seen twice has other draws the second time.
+
+    A z that rows share is nearly always a shape that was broadcast by mistake: unbiased, and many times as noisy. Who
+    means it says so, with the claim `rows_share_their_noise`. Declines where nothing is drawn that the cost sees.
+    """
+    problem = case.fixture.problem.template
+    if not isinstance(problem, LatentVariableModel) or not problem.per_row or MEANT in case.estimator.claims:
+        return declined("no row has a z of its own, or the estimator says that rows share it")
+    replicates, seen = case.replicates(MANY), list[Tensor]()
+    params, twice = case.params((replicates,)), watched(problem.select(torch.tensor([0, 0])), seen.append)
+    with seeded(1, HOST):
+        case.estimator.estimate(twice, params, case.estimator.init(twice, params), case.num_samples)
+    row = -1 - len(problem.distribution(case.fixture.params).event_shape)
+    fitting = [
+        z for z in seen if _readable(z) and z.dim() > -row and z.shape[row - 1] == replicates and z.shape[row] == 2
+    ]
+    drawn = [z for z in fitting if not same(z, z.narrow(row - 1, 0, 1).expand_as(z))]  # and not enumerated, for one
+    if not drawn:
+        return declined("no z is drawn that the cost sees")
+    if all(same(z.select(row, 0), z.select(row, 1)) for z in drawn):
+        return failed(f"a row that is seen twice has the same z: rows share their draws, or claim {MEANT!r} if meant")
+    return passed(0.0)
+
+
+def _readable(z: Tensor) -> bool:
+    """Whether z can be looked at here: what a function under `torch.func.vmap` was given cannot."""
+    try:
+        z.isfinite()
+    except RuntimeError:
+        return False
+    return True
 
 
 def alterations(draws: Draws) -> Iterator[Draws]:
