@@ -24,11 +24,21 @@ from benchmarks.laws.exactness import expectation_is_exact
 from benchmarks.laws.hotelling import mean_by_monte_carlo
 from benchmarks.laws.referee import judge, outcome, rule
 from benchmarks.laws.rulings import Ruling, Verdict
-from benchmarks.problems import BernoulliToy, GaussianToy, GaussianVAE, LinearGaussian
+from benchmarks.problems import (
+    BernoulliToy,
+    CategoricalToy,
+    GaussianToy,
+    GaussianVAE,
+    LinearGaussian,
+    Minibatch,
+    SigmoidBeliefNetwork,
+)
 from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from estimators.core import Estimate, Estimator, Params, Problem, State
 from tests import (
     broken,
+    broken_blind,
+    broken_blind_discrete,
     broken_continuous,
     broken_contract,
     broken_discrete,
@@ -50,7 +60,7 @@ BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
 
 MODULES = (
     *(broken, broken_continuous, broken_contract, broken_discrete, broken_measure, broken_multisample, broken_state),
-    *(broken_terms, broken_late, broken_sharing),
+    *(broken_terms, broken_late, broken_sharing, broken_blind, broken_blind_discrete),
 )
 
 
@@ -79,6 +89,11 @@ def controls() -> list[Estimator]:
 # Those that only the last law of a whole court sees, with the trial that convicts them: a minute each is saved
 DEAR: dict[type[Estimator], list[Trial]] = {
     broken_discrete.LearnsWhatItUses: [BIT],
+    broken_blind.RaoBlackwellOwnReads: [Trial(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1,))],
+    broken_blind_discrete.WeightedRowsVIMCO: [
+        Trial(Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2)), (2,))
+    ],
+    broken_blind_discrete.LooseGumbelREBAR: [Trial(Fixture(CategoricalToy()), (1,))],
     broken_late.MeasureValuedAtTheMean: [Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))],
 }
 
