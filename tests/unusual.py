@@ -19,7 +19,11 @@ from estimators.core import (
     detached,
     replicate_axes,
 )
+from tests.unusual_bits import ARMS, BitFlip, DoubleControlVariate, LocalExpectation, MuProp
+from tests.unusual_loops import ChunkedWide, ForwardGradient, RejectionReparameterization
 from tests.unusual_normals import BoxMuller, InverseDistribution, RandomSign, SumOfTwo, normal
+from tests.unusual_paths import LAX, CrossFitted, RandomisedQuadrature, RandomisedSobol, TaylorControlVariate
+from tests.unusual_sets import Alternating, AuxiliaryBaseline, DefensiveImportance, SumAndSample, UnorderedSet
 
 
 def bits(problem: Problem) -> bool:
@@ -258,12 +262,20 @@ class RandomWeight(SurrogateEstimator):
 
 
 def unusual() -> list[Estimator]:
-    """All of them."""
+    """All of them: the last eighteen are by one who had not read the referee, which took nine of them for wrong.
+
+    A method that is exact on a problem seemed to draw nothing; more draws were asked for than there are categories;
+    draws made in chunks or once more seemed to be shared by replicates, noise that rows share to be a bug, and a coin
+    tossed in single precision to be coarse.
+    """
     return [
         cls()
         for cls in (
             InverseDistribution, BoxMuller, SumOfTwo, RandomSign, ImportanceSampled, RandomBaseline, OtherHalf,
             MedianOfOthers, RescaledMean, ConstantControl, Delayed, GumbelArgmax, IndexDrawn, RotatedBits,
             OneSiteAtATime, Both, TossedCoin, Roulette, NoisyTruth, RandomWeight,
+            MuProp, LocalExpectation, BitFlip, ARMS, DoubleControlVariate, UnorderedSet, SumAndSample,
+            AuxiliaryBaseline, DefensiveImportance, Alternating, CrossFitted, TaylorControlVariate, RandomisedSobol,
+            LAX, RandomisedQuadrature, RejectionReparameterization, ForwardGradient, ChunkedWide,
         )
     ]  # fmt: skip

@@ -1,0 +1,48 @@
+"""What right but unusual estimators ask of a problem, and how they refuse it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from estimators.core import (
+    Estimator,
+    Problem,
+)
+from estimators.couplings import GumbelOneHot, bit_logits, relaxation
+
+
+def others_of(x: Tensor) -> Tensor:
+    """The mean over the other draws."""
+    return (x.sum(0) - x) / (len(x) - 1)
+
+
+def law_of_z(problem: Problem) -> Distribution:
+    return problem.distribution(problem.init())
+
+
+def no_bits(problem: Problem) -> str | None:
+    return "z is no vector of independent bits; use LeaveOneOut()" if bit_logits(law_of_z(problem)) is None else None
+
+
+def one_category(problem: Problem) -> int | None:
+    """C where z is one one-hot vector, event (1, C)."""
+    q = law_of_z(problem)
+    found = isinstance(relaxation(q), GumbelOneHot) and len(q.event_shape) == 2 and q.event_shape[0] == 1
+    return q.event_shape[1] if found else None
+
+
+def refusal(estimator: Estimator, problem: Problem, reason: str | None) -> str | None:
+    return None if reason is None else f"{type(estimator).__name__}.estimate(problem={problem}): {reason}"
+
+
+def too_few(estimator: Estimator, num_samples: int, least: int) -> str | None:
+    if num_samples >= least:
+        return None
+    name = type(estimator).__name__
+    return f"{name}.estimate(num_samples={num_samples}): at least {least} draws are needed; pass {least} or more"
+
+
+def over_axes(value: Tensor, axes: int) -> Tensor:
+    """`[*R]` with `axes` axes behind."""
+    return value.reshape((*value.shape, *[1] * axes))
