@@ -55,6 +55,7 @@ GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
 PATIENCE = 300.0  # seconds: a busy machine is no reason to miss a bug; on a quiet one the default is enough
+STAGES = Trial(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1, 2))
 BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
 
 
@@ -86,10 +87,15 @@ def controls() -> list[Estimator]:
     return [special.get(cls) or cls() for cls in sorted(classes, key=lambda cls: cls.__qualname__)]
 
 
-# Those that only the last law of a whole court sees, with the trial that convicts them: a minute each is saved
+# Those that a whole court is slow to see, with the trial that convicts them: two minutes are saved
 DEAR: dict[type[Estimator], list[Trial]] = {
+    broken.StateAttached: [BIT],
     broken_discrete.LearnsWhatItUses: [BIT],
-    broken_blind.RaoBlackwellOwnReads: [Trial(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1,))],
+    broken_blind.RaoBlackwellOwnReads: [STAGES],
+    broken_late.RaoBlackwellOfTheFirst: [STAGES],
+    broken_terms.LaterStagesForgotten: [STAGES],
+    broken_terms.MeanFieldBlanket: [STAGES],
+    broken_terms.StagesReversed: [STAGES],
     broken_blind_discrete.WeightedRowsVIMCO: [
         Trial(Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2)), (2,))
     ],

@@ -19,7 +19,7 @@ from estimators.core import LatentVariableModel
 
 REPLICATES = 6  # two halves, three pairs, and no two draws of a row alike
 MANY = 64  # replicates, among which bits of one row differ from another's
-NUMBERS = 12  # that are altered, one at a time, of all that are drawn
+NUMBERS = 8  # that are altered, one at a time, of all that are drawn
 MEANT = "rows_share_their_noise"  # what an estimator says of itself that means it
 STRIDE = 0.6180339887  # of the altered places: no axis is a multiple of it
 
