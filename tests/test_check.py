@@ -89,7 +89,6 @@ def controls() -> list[Estimator]:
 
 # Those that a whole court is slow to see, with the trial that convicts them: two minutes are saved
 DEAR: dict[type[Estimator], list[Trial]] = {
-    broken.StateAttached: [BIT],
     broken_discrete.LearnsWhatItUses: [BIT],
     broken_blind.RaoBlackwellOwnReads: [STAGES],
     broken_late.RaoBlackwellOfTheFirst: [STAGES],
