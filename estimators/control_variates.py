@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from estimators.core import Estimate, Estimator, Params, Problem, State, detached, gradient_of_sum, replicate_axes
 from estimators.couplings import Relaxation, relaxation
@@ -48,8 +49,12 @@ class RelaxedControlVariate(Estimator):
     def control(self, cost: Cost, relaxed: Relaxation, z: Tensor, coefficients: Params) -> Tensor:
         """c(z), `[K, *R, *B]`: differentiable twice in z, and in ψ."""
 
+    def relaxation(self, q: Distribution) -> Relaxation | None:
+        """How draws of q are made from z, and z̃ from them; None where they are not."""
+        return relaxation(q)
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if relaxation(problem.distribution(problem.init())) is None:
+        if self.relaxation(problem.distribution(problem.init())) is None:
             return (
                 f"{type(self).__name__}.estimate(problem={problem}): z is made neither of independent bits nor of "
                 "one-hot categories; use Reparameterization(), or LeaveOneOut()"
@@ -75,7 +80,7 @@ class RelaxedControlVariate(Estimator):
     def _gradient(self, problem: Problem, leaves: Params, coefficients: Params, num_samples: int) -> Params:
         """g, itself differentiable in ψ; the weights of the sums are what the backward pass is fed with."""
         q, held = problem.distribution(leaves), detached(leaves)
-        fixed, relaxed = problem.distribution(held), relaxation(q)
+        fixed, relaxed = problem.distribution(held), self.relaxation(q)
         if relaxed is None:
             raise ValueError(f"{type(self).__name__}.estimate(problem={problem}): z has no relaxation")
         z = relaxed.noisy(num_samples)

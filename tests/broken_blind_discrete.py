@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from estimators import (
     ARM,
@@ -89,31 +90,9 @@ class _LooseGumbel(GumbelOneHot):
 class LooseGumbelREBAR(REBAR):
     """Given the category, the largest noisy logit is drawn as if it had that category's own location."""
 
-    def _gradient(self, problem: Problem, leaves: Params, coefficients: Params, num_samples: int) -> Params:
-        q, held = problem.distribution(leaves), detached(leaves)
-        fixed, relaxed = problem.distribution(held), relaxation(q)
-        assert relaxed is not None
-        if isinstance(relaxed, GumbelOneHot):
-            relaxed = _LooseGumbel(relaxed.logits)
-        z = relaxed.noisy(num_samples)
-        b = relaxed.hard(z)
-        cost = problem.cost(leaves, b, fixed)
-        first, again = (
-            self.control(lambda x: problem.cost(held, x, fixed), relaxed, each, coefficients)
-            for each in (z, relaxed.given(b))
-        )
-        one = torch.full_like(cost, 1 / num_samples)
-        terms = [(q.log_prob(b), (cost.detach() - again) * one), (cost, one), (first, one), (again, -one)]
-        reached = [term for term in terms if term[0].requires_grad]
-        found = torch.autograd.grad(
-            [value for value, _ in reached],
-            list(leaves.values()),
-            [weight for _, weight in reached],
-            create_graph=True,
-            materialize_grads=True,
-            allow_unused=True,
-        )
-        return dict(zip(leaves, found, strict=True))
+    def relaxation(self, q: Distribution) -> Relaxation | None:
+        found = super().relaxation(q)
+        return _LooseGumbel(found.logits) if isinstance(found, GumbelOneHot) else found
 
 
 @dataclass(frozen=True)

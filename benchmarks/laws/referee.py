@@ -25,11 +25,7 @@ from benchmarks.laws.contract import (
     text_is_identity,
 )
 from benchmarks.laws.court import COURT, Trial, tried
-from benchmarks.laws.exactness import (
-    exact_variance_falls,
-    expectation_is_exact,
-    is_bias,
-)
+from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
 from benchmarks.laws.findings import Finding, blamed, declined, failed
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
