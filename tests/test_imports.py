@@ -14,7 +14,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("estimators", "benchmarks", "reports")
-MEASURES = ("measures", "readings", "verdicts", "moments", "errors")  # what a reading is and how it is said
+MEASURES = (
+    "measures",
+    "readings",
+    "verdicts",
+    "moments",
+    "contributions",
+    "errors",
+)  # what a reading is and how it is said
 WITHOUT_TORCH = ("store", "study", "specs", *MEASURES)
 MATHEMATICS = frozenset({"torch", "numpy", "scipy", "jaxtyping"})
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
