@@ -174,7 +174,7 @@ class Case:
     def params(self, replicates: Sequence[int], dtype: torch.dtype = torch.float64) -> Params:
         """The fixture's parameters as equal replicates, in tensors of their own."""
         params = self.fixture.params
-        return {name: value.to(dtype).expand(*replicates, *value.shape).clone() for name, value in params.items()}
+        return {name: value.to(dtype).expand((*replicates, *value.shape)).clone() for name, value in params.items()}
 
     def initial(self, problem: Problem, params: Params) -> State:
         """The state before the estimate, for parameters `[*R, …]`; a warm one for parameters `[R, …]`."""

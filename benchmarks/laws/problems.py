@@ -6,9 +6,9 @@ import torch
 
 from benchmarks import specs
 from benchmarks.block import seeded
-from benchmarks.laws.cases import HOST, Fixture, coordinate
+from benchmarks.laws.cases import HOST, Fixture, coordinate, uneven
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
-from estimators.core import Params, Problem, gradient_of_sum
+from estimators.core import Params, Problem, detached, gradient_of_sum
 
 ROUNDING = 1e-12  # times one plus the number: what the order of a sum may change
 CHANGED = 64  # draws among which every coordinate is to change
@@ -20,7 +20,8 @@ def _drawn(
 ) -> tuple[Problem, Params, torch.Tensor]:
     """The problem that an estimator sees, parameters that require gradients, and draws of z."""
     params = {
-        name: value.expand(*replicates, *value.shape).clone().requires_grad_() for name, value in fixture.params.items()
+        name: value.expand((*replicates, *value.shape)).clone().requires_grad_()
+        for name, value in fixture.params.items()
     }
     with seeded(1, HOST):
         problem = fixture.problem.draw(replicates[0]) if replicates else fixture.problem.template
@@ -72,12 +73,16 @@ def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
 
 @law
 def every_parameter_matters(fixture: Fixture) -> Finding:
-    """Each parameter has a gradient, through q or through the cost."""
+    """Each parameter has a gradient, through q or through the cost.
+
+    The weight of each draw's log q is a number of its own, and not its cost: the cost may be the same for all draws.
+    """
     problem, params, z = _drawn(fixture, (2,), (3,))
     q = problem.distribution(params)
-    cost = problem.cost(params, z, q)
-    gradient = gradient_of_sum((cost.detach() - 1.0) * q.log_prob(z) + cost, params)
-    idle = [name for name, value in gradient.items() if not value.count_nonzero()]
+    log_q, cost = q.log_prob(z), problem.cost(params, z, problem.distribution(detached(params)))
+    of_q = gradient_of_sum(uneven(log_q) * log_q, params)
+    of_cost = gradient_of_sum(cost, params)
+    idle = [name for name in params if not (of_q[name].count_nonzero() or of_cost[name].count_nonzero())]
     return failed("neither q nor the cost depends on it", ", ".join(idle)) if idle else passed()
 
 

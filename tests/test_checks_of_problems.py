@@ -1,0 +1,17 @@
+"""Checks of problems do not reject problems that are right."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.laws import PROBLEM_LAWS, Fixture
+from benchmarks.problems import StepToy
+from estimators.core import Problem
+from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
+
+
+@pytest.mark.parametrize("place", ["init", "moved"])
+@pytest.mark.parametrize("problem", [ScalarGaussian(), AlwaysOne(), StepToy(), StepToy(edges=(-9.0,))], ids=str)
+def test_scalar_parameters_and_equal_costs_are_right(problem: Problem, place: str) -> None:
+    for check in PROBLEM_LAWS:
+        check(Fixture(problem, place)).demand()
