@@ -10,9 +10,9 @@ from torch import Tensor
 
 from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
+from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
 from benchmarks.solvers import Solver
-from benchmarks.study import Training
 from estimators.core import LatentVariableModel, Params, Problem
 
 NUMBERS = 2**23  # in the largest tensor of one evaluation without an oracle

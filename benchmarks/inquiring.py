@@ -7,10 +7,10 @@ import time
 import torch
 
 from benchmarks import specs
+from benchmarks.cells import Inquiry
 from benchmarks.errors import one_line
 from benchmarks.experiment import plain
 from benchmarks.store import Store
-from benchmarks.study import Inquiry
 
 
 def inquire(inquiry: Inquiry, store: Store) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.moments import Array, Moments
 from benchmarks.readings import Reading, median, positive, product, root_ratio, signed
-from benchmarks.store import Record
+from benchmarks.records import Record
 from benchmarks.verdicts import judge_bias, judge_tail
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}

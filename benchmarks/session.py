@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from benchmarks import provenance, runner, study
+from benchmarks.progress import Progress
 from benchmarks.store import Store
 
 
@@ -24,7 +25,7 @@ def run_study(name: str, path: Path, device: str | None) -> int:
             cells,
             trainings,
             store,
-            runner.Progress(
+            Progress(
                 start=lambda label: bar.update(task, description=label),
                 advance=lambda share: bar.advance(task, share),
             ),

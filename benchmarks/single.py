@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import places, runner, specs
+from benchmarks.cells import REPLICATES, Cell
 from benchmarks.measures import summarise
 from benchmarks.store import Store
-from benchmarks.study import REPLICATES, Cell, states
+from benchmarks.study import states
 
 
 def measure(

@@ -6,16 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from benchmarks.cells import Cell, Inquiry, Training
 from benchmarks.errors import BadInput
-from benchmarks.moments import Array, Moments, merged
-from benchmarks.study import Cell, Inquiry, Training
-from benchmarks.verdicts import BIAS_REPLICATES
+from benchmarks.moments import Array, Moments
+from benchmarks.records import Curve, Outcome, Record
 
 VERSION = 2  # of the schema; a store of a newer one is refused, never touched, and one of an older one gets new tables
 
@@ -37,51 +36,6 @@ CREATE TABLE IF NOT EXISTS experiments (
     key TEXT PRIMARY KEY, position INTEGER NOT NULL, inquiry TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
     seconds REAL, provenance INTEGER, facts TEXT, tables TEXT) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the store has of one cell."""
-
-    cell: Cell
-    status: str  # "missing" | "measured" | "refused" | "failed"
-    reason: str | None
-    facts: dict[str, Any]  # what the runner knew: family, reference, parameter shapes, block size, objective, …
-    exact: Array | None  # [P], the exact gradient of the estimator's target
-    timing: dict[str, Any] | None  # forward, backward, seconds of each round, peak memory
-    blocks: list[Moments]
-
-    @property
-    def moments(self) -> Moments:
-        """All blocks as one."""
-        return merged(self.blocks)
-
-    @property
-    def early(self) -> Moments:
-        """The first BIAS_REPLICATES: a number fixed beforehand, for the bias verdict."""
-        return merged(self.blocks[: max(-(-BIAS_REPLICATES // self.blocks[0].replicates), 1)])
-
-
-@dataclass(frozen=True)
-class Curve:
-    """What the store has of one training run."""
-
-    training: Training
-    status: str
-    reason: str | None
-    data: dict[str, Any] | None  # steps, objective and gap [evaluations][seeds], seconds of a step, …
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the store has of one experiment."""
-
-    inquiry: Inquiry
-    status: str
-    reason: str | None
-    seconds: float | None  # that it took
-    facts: dict[str, Any]  # title, reference and what it ran on
-    tables: dict[str, list[dict[str, Any]]] | None  # named tables of plain rows
 
 
 class Store:

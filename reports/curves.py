@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.store import Curve
+from benchmarks.records import Curve
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.results import inner, whole
 from reports.style import Look, wrapped

@@ -13,7 +13,8 @@ import numpy as np
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
 from benchmarks.moments import Array
-from benchmarks.store import Curve, Outcome, Record, Store
+from benchmarks.records import Curve, Outcome, Record
+from benchmarks.store import Store
 from reports.style import label
 
 

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.store import Curve
+from benchmarks.records import Curve
 from reports.axes import drawing, grid, panels, svg
 from reports.curves import SETTLED, names
 from reports.style import INK, Look, wrapped

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.readings import signed
-from benchmarks.store import Curve
+from benchmarks.records import Curve
 from reports.results import Entry, Results, inner
 
 READINGS = (

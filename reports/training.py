@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.readings import LEVEL
-from benchmarks.store import Curve
+from benchmarks.records import Curve
 from reports import curves as drawing
 from reports import stacks, tables
 from reports.blocks import Block, Table, Text, figure, heading, muted, paragraph, swatch

@@ -22,7 +22,7 @@ MEASURES = (
     "contributions",
     "errors",
 )  # what a reading is and how it is said
-WITHOUT_TORCH = ("store", "study", "specs", *MEASURES)
+WITHOUT_TORCH = ("store", "records", "cells", "study", "specs", *MEASURES)
 MATHEMATICS = frozenset({"torch", "numpy", "scipy", "jaxtyping"})
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
@@ -104,7 +104,7 @@ def allowed(file: str, name: str) -> bool:
         return name == "benchmarks.cli"
     if file.startswith("reports/sections/") and within(name, "reports.sections"):
         return False
-    kept = ("benchmarks.store", *(f"benchmarks.{each}" for each in MEASURES))
+    kept = ("benchmarks.store", "benchmarks.records", "benchmarks.cells", *(f"benchmarks.{each}" for each in MEASURES))
     return base == "reports" or name in kept or (not ours and base != "torch")
 
 

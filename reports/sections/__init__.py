@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from itertools import groupby
 from types import ModuleType
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.blocks import Block, heading
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.blocks import Block, Table, figure, formula, paragraph, readings
 from reports.style import Look, breakable, looks, wrapped

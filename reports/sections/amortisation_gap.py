@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import drawing, grid, panels, svg
 from reports.blocks import Block, Table, emph, figure, formula, paragraph
 from reports.numbers import plain, tidy

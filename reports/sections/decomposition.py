@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.blocks import Block, Table, figure, formula, math, paragraph
 from reports.numbers import grouped, plain, tidy

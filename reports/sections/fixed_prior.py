@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import drawing, grid, panels, svg
 from reports.blocks import Block, Table, figure, formula, math, paragraph
 from reports.numbers import plain, tidy

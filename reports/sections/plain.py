@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.blocks import Block, Table, Text, readings
 from reports.numbers import grouped, tidy
 from reports.style import breakable

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import drawing, grid, logarithmic, panels, room, svg
 from reports.blocks import Block, Table, emph, figure, formula, paragraph
 from reports.numbers import NONE, plain

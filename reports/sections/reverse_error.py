@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.blocks import Block, Table, emph, figure, formula, math, muted, paragraph, readings
 from reports.numbers import tidy

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import drawing, panels, svg
 from reports.blocks import Block, figure, formula, math, paragraph
 from reports.numbers import tidy

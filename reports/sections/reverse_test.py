@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.blocks import Block, Table, Text, paragraph, strong
 from reports.numbers import tidy
 from reports.style import breakable

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
 from reports.blocks import Block, Segment, Table, figure, formula, paragraph, readings, strong
 from reports.numbers import memory, plain, time_unit

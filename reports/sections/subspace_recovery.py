@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.blocks import Block, emph, formula, math, paragraph
 from reports.recoveries import Error, recovered
 

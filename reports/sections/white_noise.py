@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.lines import Line2D
 
-from benchmarks.store import Outcome
+from benchmarks.records import Outcome
 from reports.axes import drawing, grid, logarithmic, panels, room, svg
 from reports.blocks import Block, emph, figure, formula, math, paragraph
 from reports.style import MARKERS, PALETTE, breakable

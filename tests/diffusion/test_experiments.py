@@ -9,13 +9,13 @@ import pytest
 from pypdf import PdfReader
 
 from benchmarks import provenance, runner, specs, study
+from benchmarks.cells import Inquiry
 from benchmarks.diffusion.schedules import Cosine
 from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture
 from benchmarks.errors import BadInput
 from benchmarks.experiment import plain
 from benchmarks.experiments import DiffusionBound, ReverseError, ReversePath, ReverseTest, TimeSampling, WhiteNoise
 from benchmarks.store import Store
-from benchmarks.study import Inquiry
 from reports import document
 
 SMALL = [

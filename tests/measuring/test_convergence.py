@@ -11,9 +11,9 @@ import torch
 
 from benchmarks import convergence, runner, specs, timing
 from benchmarks.block import Setting, lifted
+from benchmarks.cells import Training
 from benchmarks.solvers import Adam
 from benchmarks.store import Store
-from benchmarks.study import Training
 from estimators import ExactGradient, LeaveOneOut, RaoBlackwellScoreFunction, Reparameterization, ScoreFunction
 
 LINEAR = "LinearGaussian(rows=16)"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import convergence, single
-from benchmarks.study import Training
+from benchmarks.cells import Training
 
 pytestmark = [
     pytest.mark.cuda,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch.distributions import MultivariateNormal
 
 from benchmarks import convergence, specs
+from benchmarks.cells import Training
 from benchmarks.decomposition import decompose, divergence
 from benchmarks.experiments import Decomposition
 from benchmarks.problems import (
@@ -22,7 +23,6 @@ from benchmarks.problems import (
     HiddenMarkovModel,
     LinearGaussian,
 )
-from benchmarks.study import Training
 from estimators.core import Enumerated, LatentVariableModel, Params, Problem
 
 MOST = 64  # units of rounding: eps (1 + |log p| + KL + |L|)

@@ -13,10 +13,10 @@ import pytest
 from pypdf import PdfReader
 
 from benchmarks import listing, runner, session, specs, study
+from benchmarks.cells import Cell, Inquiry
 from benchmarks.errors import BadInput
 from benchmarks.experiment import Experiment, Tables, plain
 from benchmarks.store import SCHEMA, Store
-from benchmarks.study import Cell, Inquiry
 from reports import document
 
 HERE = __name__

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import places, runner, single, specs
+from benchmarks import convergence, places, runner, single, specs
+from benchmarks.cells import Cell
 from benchmarks.errors import BadInput
 from benchmarks.places import Place, Refusal
 from benchmarks.store import Store
-from benchmarks.study import Cell
 from estimators import ScoreFunction
 from estimators.core import Estimate, Estimator, Params, Problem, State
 
@@ -178,7 +178,7 @@ def test_the_reference_run_descends() -> None:
             found = places.find(problem, at)
             assert isinstance(found, Place)
             params = {name: value.unsqueeze(0) for name, value in found.params.items()}
-            values.append(float(runner.convergence.evaluate(problem, params)[0]))
+            values.append(float(convergence.evaluate(problem, params)[0]))
         assert values[1] < values[0]
 
 

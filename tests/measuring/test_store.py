@@ -13,10 +13,10 @@ import torch
 
 from benchmarks import runner, single
 from benchmarks.block import fold
+from benchmarks.cells import Cell
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
 from benchmarks.store import Store
-from benchmarks.study import Cell
 
 CELL = Cell("GaussianToy()", "ScoreFunction()", replicates=10000)
 

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from benchmarks import convergence, specs
 from benchmarks.block import lifted
+from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
 from benchmarks.problems import BayesianGaussianMixture, FixedBeliefNetwork, LinearGaussian
 from benchmarks.solvers import CAVI
-from benchmarks.study import Training
 from estimators.core import Params, Problem, gradient_of_sum
 
 EPS = torch.finfo(torch.float64).eps

@@ -17,10 +17,10 @@ from sklearn.mixture import GaussianMixture as Witness
 
 from benchmarks import convergence, specs
 from benchmarks.block import lifted
+from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
 from benchmarks.problems import CategoricalMixture, GaussianMixture, HiddenMarkovModel, LinearGaussian
 from benchmarks.solvers import EM
-from benchmarks.study import Training
 from estimators import ExactMarginalLikelihood
 from estimators.core import Enumerated, LatentVariableModel, Params, gradient_of_sum
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.cells import Cell, Training
 from benchmarks.moments import Moments
-from benchmarks.store import Record, Store
-from benchmarks.study import Cell, Training
+from benchmarks.records import Record
+from benchmarks.store import Store
 from reports.results import Entry, read
 
 GROUP = 32

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from pypdf import PdfReader
 
+from benchmarks.cells import Cell, Training
 from benchmarks.errors import BadInput
 from benchmarks.store import Store
-from benchmarks.study import Cell, Training
 from reports import document
 from reports.cli import report
 from reports.results import read

@@ -1,0 +1,17 @@
+"""Callbacks that tell how far a run has come; by default they do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run says of itself as it goes; by default to nobody."""
+
+    start: Callable[[str], None] = lambda label: None
+    advance: Callable[[float], None] = lambda share: None  # of one cell, training run or experiment
+
+
+SILENT = Progress()

@@ -1,0 +1,55 @@
+"""What a store gives back: one record for each cell, training run and experiment; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.cells import Cell, Inquiry, Training
+from benchmarks.moments import Array, Moments, merged
+from benchmarks.verdicts import BIAS_REPLICATES
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the store has of one cell."""
+
+    cell: Cell
+    status: str  # "missing" | "measured" | "refused" | "failed"
+    reason: str | None
+    facts: dict[str, Any]  # what the runner knew: family, reference, parameter shapes, block size, objective, …
+    exact: Array | None  # [P], the exact gradient of the estimator's target
+    timing: dict[str, Any] | None  # forward, backward, seconds of each round, peak memory
+    blocks: list[Moments]
+
+    @property
+    def moments(self) -> Moments:
+        """All blocks as one."""
+        return merged(self.blocks)
+
+    @property
+    def early(self) -> Moments:
+        """The first BIAS_REPLICATES: a number fixed beforehand, for the bias verdict."""
+        return merged(self.blocks[: max(-(-BIAS_REPLICATES // self.blocks[0].replicates), 1)])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What the store has of one training run."""
+
+    training: Training
+    status: str
+    reason: str | None
+    data: dict[str, Any] | None  # steps, objective and gap [evaluations][seeds], seconds of a step, …
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the store has of one experiment."""
+
+    inquiry: Inquiry
+    status: str
+    reason: str | None
+    seconds: float | None  # that it took
+    facts: dict[str, Any]  # title, reference and what it ran on
+    tables: dict[str, list[dict[str, Any]]] | None  # named tables of plain rows
