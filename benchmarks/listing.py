@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import data, specs, study
+from benchmarks.readings import NOT_COUNTED
 from benchmarks.store import Store
 
 
@@ -156,10 +157,15 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("tail", "not judged" if tail["verdict"] is None else f"{tail['verdict']} (k-hat {_number(tail['khat'])})"),
         ("not finite", f"{summary['nonfinite']} of {summary['replicates']} replicates"),
         ("seconds", _reading(cost["seconds"])),
-        ("evaluations", f"{cost['forward']} forward, {cost['backward']} backward"),
+        ("evaluations", _evaluations(cost)),
         ("peak memory", f"{cost['peak_memory_bytes']} bytes"),
+        ("variance × evaluations", _reading(summary["variance_times_evaluations"])),
         ("variance × seconds", _reading(summary["work_normalised_variance"])),
     ]
+
+
+def _evaluations(cost: dict[str, Any]) -> str:
+    return NOT_COUNTED if cost["forward"] is None else f"{cost['forward']} forward, {cost['backward']} backward"
 
 
 def _reading(reading: dict[str, Any]) -> str:

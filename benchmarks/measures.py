@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.moments import Array, Moments
-from benchmarks.readings import Reading, median, positive, product, root_ratio, signed
+from benchmarks.readings import Reading, median, positive, product, root_ratio, scaled, signed
 from benchmarks.records import Record
 from benchmarks.verdicts import judge_bias, judge_tail
 
@@ -48,7 +48,8 @@ def summarise(record: Record) -> dict[str, Any]:
 
 MEASURED = (
     "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr", "bias", "cosine",
-    "wrong_signs", "nonfinite", "tail", "cost", "work_normalised_variance",
+    "wrong_signs", "nonfinite", "tail", "cost", "variance_times_evaluations",
+    "work_normalised_variance",
 )  # fmt: skip
 
 
@@ -74,6 +75,7 @@ def _measured(record: Record) -> dict[str, Any]:
         "nonfinite": moments.nonfinite,
         "tail": asdict(judge_tail(moments.deviations)),
         "cost": _cost(record.timing, seconds),
+        "variance_times_evaluations": _at_equal_evaluations(total, record.timing).json(),
         "work_normalised_variance": product(total, seconds).json(),
     }
 
@@ -140,6 +142,12 @@ def _coordinate(flat: int, shapes: dict[str, list[int]]) -> str:
             return f"{name}{[int(i) for i in np.unravel_index(flat, shape)]}" if shape else name
         flat -= size
     raise IndexError(flat)
+
+
+def _at_equal_evaluations(total: Reading, timing: dict[str, Any] | None) -> Reading:
+    """The total variance times the forward evaluations of an estimate; nothing where these are not counted, or none."""
+    count = timing["forward"] if timing else None
+    return scaled(total, count) if count else NOTHING
 
 
 def _cost(timing: dict[str, Any] | None, seconds: Reading) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from scipy import stats
 from benchmarks.moments import Array
 
 LEVEL = 0.95  # of every confidence interval
+NOT_COUNTED = "not counted"  # said of evaluations of the cost that were made where nobody sees them
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,15 @@ def median(rounds: Array) -> Reading:
         return Reading(value)
     spread = float(stats.iqr(rounds)) / (2 * float(stats.norm.ppf(0.75)))
     return log_interval(value, math.sqrt(math.pi / 2) * spread / math.sqrt(len(rounds)) / value, len(rounds) - 1)
+
+
+def scaled(reading: Reading, factor: float) -> Reading:
+    """The reading times a positive number that is known."""
+    if reading.value is None:
+        return reading
+    stderr = None if reading.stderr is None else reading.stderr * factor
+    ci = None if reading.ci is None else (reading.ci[0] * factor, reading.ci[1] * factor)
+    return Reading(reading.value * factor, stderr, ci, reading.level)
 
 
 def product(a: Reading, b: Reading, freedom: float = 30) -> Reading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,57 +43,94 @@ def interleaved(calls: list[Callable[[], object]], device: torch.device, count: 
     return [list(column) for column in zip(*rounds, strict=True)]
 
 
+# The forms in which a problem's cost may be asked for; a problem that overrides one calls others inside of it, or none
+FORMS = ("cost", "cost_analytic_kl", "terms", "log_joint", "log_likelihood")
+OF_STATES = "log_joint_of"  # the form that is asked for a range of states, and not for draws
+
+
 @dataclass
 class Evaluations:
-    """How many draws had their cost evaluated, and how many of these were differentiated."""
+    """How many draws had their cost evaluated, and how many of these were differentiated; None where nobody can say."""
 
-    forward: int = 0
-    backward: int = 0
+    forward: int | None = 0
+    backward: int | None = 0
 
 
 def count_evaluations(setting: Setting) -> Evaluations:
-    """Evaluations of the cost in one estimate, counted on a view of the problem whose cost tells."""
-    counts = Evaluations()
+    """Evaluations of the cost in one estimate, counted on a view of the problem whose cost tells.
+
+    An estimator that draws and was never seen to evaluate asks its problem in a way of their own: that is not counted,
+    and no zero. One that is deterministic asks for the oracle, whose closed form evaluates nothing.
+    """
+    counts = _Counts()
+
+    def counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        return _counting(original, counts, _range if name == OF_STATES else _draws)
+
     with seeded(0, device_of(setting.params)):
-        one_estimate(
-            replace(setting, problem=_viewed(setting.problem.draw(1), lambda original: _counting(original, counts)))
-        )()
-    return counts
+        one_estimate(replace(setting, problem=_viewed(setting.problem.draw(1), (*FORMS, OF_STATES), counted)))()
+    unseen = not counts.forward and not setting.estimator.deterministic
+    return Evaluations(None, None) if unseen else Evaluations(counts.forward, counts.backward)
 
 
 def watched(problem: Problem, see: Callable[[Tensor], object]) -> Problem:
     """A view of the problem that shows every z whose cost it evaluates."""
 
-    def seeing(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda params, z, *rest: (see(z), original(params, z, *rest))[1]
+    def seeing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda params, z, *rest, **named: (see(z), original(params, z, *rest, **named))[1]
 
-    return _viewed(problem, seeing)
+    return _viewed(problem, FORMS, seeing)
 
 
-def _viewed(problem: Problem, wrapped: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Problem:
-    """A latent-variable model's cost is seen at its likelihood, which every form of the cost evaluates once."""
-    names = ("log_likelihood",) if isinstance(problem, LatentVariableModel) else ("cost", "terms")
+def _viewed(
+    problem: Problem, forms: Sequence[str], wrapped: Callable[[str, Callable[..., Any]], Callable[..., Any]]
+) -> Problem:
+    """The problem with these forms of its cost wrapped, each around the method of the problem itself.
+
+    So a form that calls another one is seen once, where the estimator asks. The posterior is given, as q is: what it
+    enumerates is not seen.
+    """
     view = copy.copy(problem)
-    for name in names:
-        object.__setattr__(view, name, wrapped(getattr(problem, name)))
+    for name in forms:
+        if hasattr(problem, name):
+            object.__setattr__(view, name, wrapped(name, getattr(problem, name)))
+    if isinstance(problem, LatentVariableModel):
+        object.__setattr__(view, "posterior", problem.posterior)
+        object.__setattr__(view, "select", lambda index: _viewed(problem.select(index), forms, wrapped))
     return view
 
 
-def _counting(original: Callable[..., Any], counts: Evaluations) -> Callable[..., Any]:
+@dataclass
+class _Counts:
+    forward: int = 0
+    backward: int = 0
+
+
+def _draws(params: Any, z: Tensor, *rest: Any) -> int:
+    return z.shape[0]
+
+
+def _range(params: Any, first: int, last: int) -> int:
+    return last - first
+
+
+def _counting(original: Callable[..., Any], counts: _Counts, size: Callable[..., int]) -> Callable[..., Any]:
     """The same function, which tells how often it was called, and how often something of what it found came back."""
 
-    def counting(params: Any, z: Tensor, *rest: Any) -> Any:
-        found = original(params, z, *rest)
-        counts.forward += z.shape[0]
-        attached = [value for value in tree_leaves(found) if isinstance(value, Tensor) and value.requires_grad]
+    def counting(*args: Any, **named: Any) -> Any:
+        found = original(*args, **named)
+        values = [value for value in tree_leaves(found) if isinstance(value, Tensor)]
+        draws = size(*args, **named) if values else 0  # a cost that does not split has no terms
+        counts.forward += draws
+        attached = [value for value in values if value.requires_grad]
         if attached:
-            register_multi_grad_hook(attached, lambda _: _backward(counts, z.shape[0]), mode="any")
+            register_multi_grad_hook(attached, lambda _: _backward(counts, draws), mode="any")
         return found
 
     return counting
 
 
-def _backward(counts: Evaluations, draws: int) -> None:
+def _backward(counts: _Counts, draws: int) -> None:
     counts.backward += draws
 
 

@@ -22,6 +22,7 @@ from benchmarks.problems import (
     GaussianToy,
     LinearGaussian,
 )
+from benchmarks.readings import NOT_COUNTED
 from benchmarks.timing import count_evaluations
 from estimators.core import MINUS_LOG_EVIDENCE, Estimator, LatentVariableModel, Params, Problem
 
@@ -59,6 +60,8 @@ class Traits:
     def per_draw(self) -> str:
         """Evaluations of the cost for each draw, forward and backward."""
         count = self.evaluations["num_samples"]
+        if self.evaluations["forward"] is None:
+            return NOT_COUNTED
         forward, backward = (self.evaluations[way] / count for way in ("forward", "backward"))
         return f"{forward:g} forward and {backward:g} backward for each draw on {self.evaluations['problem']}"
 
@@ -127,7 +130,8 @@ def _gradient(estimator: Estimator, problem: Problem) -> Params:
 
 def _draws_from_q(estimator: Estimator, problem: Problem) -> bool:
     """Whether it evaluates the cost at all."""
-    return count_evaluations(Setting(problem, estimator, _fewest(estimator, problem) or 1, problem.init())).forward > 0
+    counts = count_evaluations(Setting(problem, estimator, _fewest(estimator, problem) or 1, problem.init()))
+    return bool(counts.forward)
 
 
 def _takes_the_path(estimator: Estimator, problem: Problem) -> bool:

@@ -27,7 +27,7 @@ def blocks(results: Results, problem: str, number: int, looks: dict[str, Look], 
     found += _variance_figures(about, shown, images)
     found += [readouts.bias(about), *readouts.accuracy(about), *readouts.noises(about)]
     found += _noise_figures(about, shown, images)
-    return [*found, *readouts.parameters(about), readouts.cost(about)]
+    return [*found, *readouts.parameters(about), readouts.evaluations(about), readouts.cost(about)]
 
 
 def subject(results: Results, problem: str, number: int, looks: dict[str, Look]) -> Subject:

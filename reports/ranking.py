@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmarks.readings import LEVEL, Reading, log_interval, median, product, ratio
+from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, log_interval, median, product, ratio, scaled
 from reports.results import Entry, tables
 
 MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: nobody chooses a method for one per cent
@@ -59,6 +59,11 @@ def by_work(entries: list[Entry]) -> Ranking:
     return _ranked(entries, lambda e: _reading(e, "work_normalised_variance"), work_ratio)
 
 
+def by_evaluations(entries: list[Entry]) -> Ranking:
+    """One comparison at equal evaluations: by total variance × forward evaluations of the cost in an estimate."""
+    return _ranked(entries, lambda e: _reading(e, "variance_times_evaluations"), evaluations_ratio, NOT_COUNTED)
+
+
 def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
     """Every comparison of measured cells, at equal samples and at equal seconds; those without a contender left out."""
     found = [(by_variance(group), by_work(group)) for group in tables(entries)]
@@ -68,6 +73,14 @@ def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
 def variance_ratio(a: Entry, b: Entry) -> Reading:
     """Total variance of `a` over that of `b`, paired group by group."""
     return ratio(a.traces, b.traces)
+
+
+def evaluations_ratio(a: Entry, b: Entry) -> Reading:
+    """Variance × evaluations of `a` over that of `b`: the paired ratio of variances, as evaluations have no spread."""
+    counts = [(e.record.timing or {}).get("forward") for e in (a, b)]
+    if not counts[0] or not counts[1]:
+        return Reading(None)
+    return scaled(variance_ratio(a, b), counts[0] / counts[1])
 
 
 def work_ratio(a: Entry, b: Entry) -> Reading:
@@ -90,17 +103,24 @@ def _quotient(a: Reading, b: Reading) -> Reading:
     return log_interval(a.value / b.value, float(np.hypot(a.stderr / a.value, b.stderr / b.value)), 30)
 
 
-def _ranked(entries: list[Entry], value, ratio_to) -> Ranking:  # noqa: ANN001
+def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -> Ranking:  # noqa: ANN001
     contenders = [entry for entry in entries if entry.unranked is None and value(entry).value is not None]
     contenders.sort(key=lambda entry: value(entry).value)
     places = [Place(entry, value(entry), ratio_to(entry, contenders[0])) for entry in contenders]
-    unranked = [(entry, entry.unranked or "not timed") for entry in entries if entry not in contenders]
+    unranked = [(entry, entry.unranked or lacking) for entry in entries if entry not in contenders]
     return Ranking(entries[0].where, places, unranked)
 
 
 def _reading(entry: Entry, name: str) -> Reading:
     found = entry.summary[name]
     return Reading(found["value"], found["stderr"], None if found["ci"] is None else tuple(found["ci"]), LEVEL)
+
+
+MEASURES = {
+    "variance": by_variance,
+    "variance × evaluations": by_evaluations,
+    "variance × seconds": by_work,
+}  # in the order in which methods are compared
 
 
 def frame(entries: list[Entry]) -> pd.DataFrame:
@@ -121,8 +141,9 @@ def frame(entries: list[Entry]) -> pd.DataFrame:
             "tied": place.tied,
             "bias": place.entry.summary["bias"]["verdict"],
         }
-        for pair in rankings(entries)
-        for measure, ranking in zip(("variance", "variance × seconds"), pair, strict=True)
+        for group in tables(entries)
+        for measure, compared in MEASURES.items()
+        for ranking in [compared(group)]
         for rank, place in enumerate(ranking.places, 1)
     ]
     return pd.DataFrame(rows)

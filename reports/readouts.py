@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.readings import NOT_COUNTED
 from benchmarks.verdicts import POWER
 from reports.blocks import Block, Table, Text, emph, method, muted, paragraph, readings, strong, where
 from reports.numbers import NONE, count, grouped, memory, plain, probability, reading, tidy, time_unit
-from reports.ranking import Place, Ranking
+from reports.ranking import Place, Ranking, by_evaluations
 from reports.results import Entry, Results
 from reports.style import Look, breakable
 
@@ -164,28 +165,49 @@ def parameters(subject: Subject) -> Iterator[Block]:
         yield table.block()
 
 
+def evaluations(subject: Subject) -> Block:
+    """The variance that is left after one evaluation of the cost: the same on every machine."""
+    table = subject.table(
+        "evaluations",
+        "At equal evaluations",
+        "Evaluations of the cost in one estimate, forward and backward; variance × forward evaluations, and its paired "
+        "ratio to the best.",
+    )
+    table.column("fwd, bwd", "right")
+    table.reading_column("variance × evaluations")
+    table.reading_column("relative")
+    compared = {group[0].where: by_evaluations(group) for group in subject.groups}
+    for entry, _, name in subject.fill(table):
+        cells = [*readings(entry.summary["variance_times_evaluations"]), *_relative(entry, compared[entry.where])]
+        table.row(name, _counted(entry.summary["cost"]), *cells)
+    return table.block()
+
+
+def _counted(found: dict[str, Any]) -> Text:
+    if found["forward"] is None:
+        return [muted(NOT_COUNTED)]
+    return [f"{tidy(found['forward'], 6)}, {tidy(found['backward'], 6)}"]
+
+
 def cost(subject: Subject) -> Block:
-    """What an estimate costs, and the variance that is left after a second of them."""
+    """What an estimate costs on this machine, and the variance that is left after a second of them."""
     unit, scale = time_unit([entry.summary["cost"]["seconds"]["value"] or 0.0 for entry in subject.entries])
     threads = {entry.summary["cost"].get("threads") for entry in subject.entries} - {None}
     on = f" on {count(min(threads), 'thread')}" if len(threads) == 1 else ""
     table = subject.table(
         "cost",
         "Cost",
-        f"Evaluations of the cost, forward and backward; wall time of one estimate{on}, the median of rounds in which "
-        "the methods took turns; peak memory of one estimate; variance × seconds, which compares methods at equal "
-        "seconds, and its ratio to the best.",
+        f"Wall time of one estimate{on}, the median of rounds in which the methods took turns; peak memory of one "
+        "estimate; variance × seconds, which compares methods at equal seconds, and its ratio to the best.",
     )
-    table.column("fwd, bwd", "right")
     table.reading_column(f"time, {unit}")
     table.column("memory", "right")
     table.reading_column("variance × seconds")
     table.reading_column("relative")
     for entry, (_, ranking), name in subject.fill(table):
         found = entry.summary["cost"]
-        counted = NONE if found["forward"] is None else f"{tidy(found['forward'], 6)}, {tidy(found['backward'], 6)}"
         table.row(
-            name, counted, *readings(found["seconds"], scale), memory(found["peak_memory_bytes"]),
+            name, *readings(found["seconds"], scale), memory(found["peak_memory_bytes"]),
             *readings(entry.summary["work_normalised_variance"]), *_relative(entry, ranking),
         )  # fmt: skip
     return table.block()

@@ -13,7 +13,8 @@ from benchmarks.records import Curve
 from reports.results import Entry, Results, inner
 
 READINGS = (
-    "total_variance", "mean_squared_error", "snr", "cosine", "wrong_signs", "work_normalised_variance",
+    "total_variance", "mean_squared_error", "snr", "cosine", "wrong_signs", "variance_times_evaluations",
+    "work_normalised_variance",
 )  # fmt: skip
 FIELDS = ("problem", "estimator", "state", "num_samples", "at", "device", "dtype", "seed", "status", "reason",
           "replicates", "nonfinite", "target", "family", "unbiased", "deterministic", "reference")  # fmt: skip

@@ -217,7 +217,7 @@ def _replicates(case: Case, params: Params) -> int:
 def _numbers(estimator: Estimator, fixture: Fixture, num_samples: int) -> int:
     q = fixture.problem.distribution(fixture.params)
     draw = max(fixture.problem.footprint, q.batch_shape.numel() * q.event_shape.numel())
-    return max(count_evaluations(Setting(fixture.problem, estimator, num_samples, fixture.params)).forward, 1) * draw
+    return (count_evaluations(Setting(fixture.problem, estimator, num_samples, fixture.params)).forward or 1) * draw
 
 
 def warmed(case: Case) -> State:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli
+from benchmarks import cli, single
+from benchmarks.listing import show_summary
 
 TOY = ["--problem", "GaussianToy()", "--estimator"]
 KEYS = {
     "problem", "estimator", "num_samples", "at", "device", "dtype", "replicates", "status", "reason", "objective",
     "parameters", "total_variance", "snr", "bias", "block", "state", "cosine", "nonfinite", "tail", "cost",
-    "work_normalised_variance",
+    "variance_times_evaluations", "work_normalised_variance",
 }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def test_measure_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(found["parameters"]) == {"loc", "log_scale"}
     assert set(found["parameters"]["loc"]) == {"mean", "stderr", "variance", "exact"}
     assert found["parameters"]["loc"]["exact"] == [2.0]
-    for name in ("snr", "cosine", "work_normalised_variance"):
+    for name in ("snr", "cosine", "variance_times_evaluations", "work_normalised_variance"):
         assert set(found[name]) == {"value", "stderr", "ci", "level"}
     assert set(found["total_variance"]) == {"value", "stderr", "ci", "level", "exact", "exact_error", "not_exact"}
     assert set(found["bias"]) >= {"verdict", "level", "max_abs_z", "p_value", "minimum_detectable"}
@@ -53,6 +54,20 @@ def test_the_same_command_gives_the_same_numbers(capsys: pytest.CaptureFixture[s
         _, out, _ = call(capsys, "measure", *TOY, "ScoreFunction()", "--replicates", "1", "--seed", seed, "--json")
         runs.append({key: value for key, value in json.loads(out).items() if key not in timed})
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_variance_times_evaluations_comes_before_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the same on every machine."""
+    _, out, _ = call(capsys, "measure", *TOY, "Reparameterization()", "--replicates", "1", "--num-samples", "2")
+    assert "2 forward, 2 backward" in out
+    assert out.index("variance × evaluations") < out.index("variance × seconds")
+
+
+def test_what_is_not_counted_is_no_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = single.measure("GaussianToy()", "Reparameterization()", replicates=1)
+    summary["cost"] |= {"forward": None, "backward": None}
+    show_summary(summary)
+    assert "not counted" in capsys.readouterr().out
 
 
 def test_a_refusal_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,17 +56,18 @@ def drawn(scale: float, seed: int = 0, shift: float = 0.0, replicates: int = BLO
     return EXACT + shift + scale * noise
 
 
-def timed(seconds: float, seed: int = 0) -> dict[str, Any]:
+def timed(seconds: float, seed: int = 0, evaluations: int | None = 1) -> dict[str, Any]:
     """Fifteen rounds of timing around `seconds`."""
     rounds = seconds * np.exp(0.01 * np.random.default_rng(seed).standard_normal(15))
-    return {"forward": 1, "backward": 1, "peak_memory_bytes": 2048, "seconds": rounds.tolist(), "threads": 1}
+    counted = {"forward": evaluations, "backward": evaluations}
+    return {**counted, "peak_memory_bytes": 2048, "seconds": rounds.tolist(), "threads": 1}
 
 
-def entry(cell: Cell, moments: Moments, seconds: float = 1e-3, **facts: Any) -> Entry:
+def entry(cell: Cell, moments: Moments, seconds: float = 1e-3, evaluations: int | None = 1, **facts: Any) -> Entry:
     """One measured cell without a store."""
     from benchmarks.measures import summarise
 
-    record = Record(cell, "measured", None, FACTS | facts, EXACT, timed(seconds), [moments])
+    record = Record(cell, "measured", None, FACTS | facts, EXACT, timed(seconds, evaluations=evaluations), [moments])
     return Entry(record, summarise(record))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.readings import median, product, ratio
-from reports.ranking import by_variance, by_work, frame, rankings
+from reports.ranking import by_evaluations, by_variance, by_work, frame, rankings
 
 
 def names(ranking):
@@ -80,6 +80,18 @@ def test_equal_seconds_multiply_by_paired_seconds(build):
     expected = product(ratio(slow.traces, fast.traces), median(seconds[0] / seconds[1]))
     assert ranking.places[1].ratio == expected
     assert expected.value == pytest.approx(9 / 4, rel=0.02)
+
+
+def test_equal_evaluations_multiply_by_what_is_counted(build):
+    many, few, unseen = build("Many()", 1.0, evaluations=9), build("Few()", 2.0), build("X()", 0.1, evaluations=None)
+    ranking = by_evaluations([many, few, unseen])
+    assert names(ranking) == ["Few()", "Many()"]
+    assert ranking.places[0].value.value == pytest.approx(few.summary["total_variance"]["value"])
+    expected = ratio(many.traces, few.traces)
+    assert ranking.places[1].ratio.value == pytest.approx(9 * (expected.value or 0))
+    assert ranking.places[1].ratio.ci == pytest.approx([9 * end for end in expected.ci or ()])
+    assert [why for _, why in ranking.unranked] == ["not counted"]
+    assert unseen.summary["variance_times_evaluations"]["value"] is None
 
 
 def test_the_frame_has_every_place(results):
