@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.records import Curve
+from reports.arrivals import round_medians
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.results import inner, whole
 from reports.style import Look, wrapped
@@ -61,14 +62,20 @@ def _lines(axes: Axes, curves: list[Curve], kind: str, by: str, styles: list[dic
         table = values(curve, kind, curves)
         if curve.data is None or not len(table) or not np.isfinite(table).any():
             continue
-        scale = {"seconds": "seconds", "rows touched": "rows"}.get(by)
-        across = np.array(curve.data["steps"], dtype=float) * (np.median(curve.data[scale]) if scale else 1.0)
+        across = np.array(curve.data["steps"], dtype=float) * _scale(curve.data, by)
         low, high = table.min(axis=1), table.max(axis=1)
         axes.fill_between(across, low, high, color=drawn["color"], alpha=0.16, linewidth=0)
         axes.plot(across, np.median(table, axis=1), **drawn)
     axes.set_xlim(left=0)
     axes.margins(x=0.02)
     axes.xaxis.set_major_locator(MaxNLocator(6 if by == "steps" else 4))
+
+
+def _scale(data: dict, by: str) -> float:
+    """What a step counts for on the axis: one, its seconds, or the rows that it touches."""
+    if by == "seconds":
+        return float(np.median(round_medians(data["seconds"])))
+    return data["rows"] if by == "rows touched" else 1.0
 
 
 def values(curve: Curve, kind: str, among: list[Curve] | None = None) -> np.ndarray:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from reports import winners
-from reports.blocks import Block, Segment, Text, bullets, figure, heading, see, strong, where
+from benchmarks.readings import Reading
+from reports import arrivals, winners
+from reports.arrivals import Arrival
+from reports.blocks import Block, Text, bullets, figure, heading, see, strong, where
 from reports.curves import names
 from reports.numbers import count, grouped, plain, tidy
 from reports.overview import overview
 from reports.ranking import Ranking, rankings
-from reports.results import Results, whole
+from reports.results import Results, inner, whole
 from reports.style import Look, breakable
-from reports.tables import counts, training
+from reports.tables import counts
 from reports.winners import NO_VARIANCE, UNTESTED
 
 OVERVIEW = (
@@ -80,23 +82,36 @@ def _listed(parts: list[Text]) -> Text:
 
 
 def _fastest(results: Results) -> list[Text]:
-    """Who reaches the target first, exact gradients aside; a sentence for each figure of training."""
+    """Who reaches the target first, exact gradients aside, if anybody is separated; one for each figure of training."""
     exact = [e.estimator for e in results.measured if e.summary["deterministic"]]
-    said: list[Text] = []
+    sentences: list[Text] = []
     for number, curves in enumerate(results.figures):
-        frame = training(curves).assign(name=names(curves)[0])
-        frame = frame.dropna(subset=["seconds_to_target"]).sort_values("seconds_to_target")
-        ordered = frame.loc[~frame["estimator"].isin(exact)].to_dict("records")
-        reached = [(row["name"], f"{plain(row['seconds_to_target'])} seconds") for row in ordered]
-        if reached:
-            rest = f", before {reached[1][0]} ({reached[1][1]})" if reached[1:] else ", and the only one"
-            text: list[Segment] = [
-                f"Training on {breakable(whole(curves[0].training.problem)[0])}: ",
-                strong(reached[0][0]),
-            ]
-            text.append(f" is the first at the target, after {reached[0][1]}{rest}; ")
-            said.append([*text, see(f"training-{number}-table"), "."])
-    return said
+        goal = arrivals.target(curves)
+        named = {id(curve): name for curve, name in zip(curves, names(curves)[0], strict=True)}
+        runs = [arrivals.arrival(curve, goal) for curve in curves if inner(curve.training.solver) not in exact]
+        found = arrivals.first(runs)
+        if found is not None:
+            text = _arrived(*found, named)
+            on = f"Training on {breakable(whole(curves[0].training.problem)[0])}: "
+            sentences.append([on, *text, "; ", see(f"training-{number}-table"), "."])
+    return sentences
+
+
+def _arrived(first: Arrival, others: list[tuple[Arrival, Reading]], named: dict[int, str]) -> Text:
+    """The first run at the target and how much longer the next takes; or those that are not separated from it."""
+    when = f"{plain(first.total_seconds)} seconds" if len(first.seconds) else f"{tidy(first.steps)} steps"
+    seeds = f"{first.reached} of {len(first.by)} seeds"
+    tied = [other for other, ratio in others if not arrivals.separated(ratio)]
+    if tied:
+        together = ", ".join(named[id(other.curve)] for other in tied)
+        return [f"no method is separated as the first at the target: {named[id(first.curve)]} ({when}, {seeds}) and "
+                f"{together} are within the noise of seeds and timings and the spacing of evaluations"]  # fmt: skip
+    winner: Text = [strong(named[id(first.curve)]), f" is the first at the target, after {when} ({seeds})"]
+    if not others:
+        return [*winner, ", and nothing else was trained"]
+    other, ratio = others[0]
+    times = " ".join(arrivals.text(ratio)).strip()
+    return [*winner, f"; {named[id(other.curve)]} takes {times} times as long"]
 
 
 def _biased(results: Results) -> Text | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks.readings import signed
 from benchmarks.records import Curve
+from reports import arrivals
 from reports.results import Entry, Results, inner
 
 READINGS = (
@@ -18,7 +19,6 @@ READINGS = (
 )  # fmt: skip
 FIELDS = ("problem", "estimator", "state", "num_samples", "at", "device", "dtype", "seed", "status", "reason",
           "replicates", "nonfinite", "target", "family", "unbiased", "deterministic", "reference")  # fmt: skip
-TARGET = 0.99  # of the way from the start to the best final objective: what "reached the target" means
 
 
 def measurements(entries: list[Entry]) -> pd.DataFrame:
@@ -63,38 +63,20 @@ def by_parameter(entries: list[Entry]) -> pd.DataFrame:
 
 def training(curves: list[Curve]) -> pd.DataFrame:
     """Where the runs of one figure ended, over seeds, and when they reached the target; one row for each run."""
-    goal = target(curves)
+    goal = arrivals.target(curves)
     return pd.DataFrame([_run(curve, goal) for curve in curves if curve.data is not None])
 
 
-def target(curves: list[Curve]) -> float:
-    """The objective to reach: TARGET of the way from the start to the best median at the end; NaN where all diverge."""
-    tables = [np.array(curve.data["objective"], dtype=float) for curve in curves if curve.data is not None]
-    start = float(np.median([table[0] for table in tables]))
-    best = float(min(np.median(np.where(np.isfinite(table[-1]), table[-1], np.inf)) for table in tables))
-    return start + TARGET * (best - start) if np.isfinite(best) else float("nan")
-
-
 def _run(curve: Curve, goal: float) -> dict[str, Any]:
-    data = curve.data or {}
+    data, found = curve.data or {}, arrivals.arrival(curve, goal)
     objective = np.array(data["objective"], dtype=float)
-    step = float(np.median(data["seconds"])) if data.get("seconds") else None
-    reached = first_reached(data["steps"], objective, goal)
     row = {"solver": curve.training.solver, "estimator": inner(curve.training.solver), "seeds": objective.shape[1]}
     row |= spread("final", signed(objective[-1]).json())
     gap = None if data.get("gap") is None else signed(np.array(data["gap"][-1], dtype=float)).json()
-    row |= spread("gap", gap) | {"seconds_per_step": step, "reached": int(np.isfinite(reached).sum())}
+    row |= spread("gap", gap) | {"reached": found.reached}
+    row |= {"seconds_per_step": float(np.median(found.seconds)) if len(found.seconds) else None}
     row |= {"diverged": int((~np.isfinite(objective[-1])).sum())}
-    typical = float(np.median(reached))  # infinite where half of the seeds or more never got there
-    row |= {"steps_to_target": typical if np.isfinite(typical) else None}
-    return row | {"seconds_to_target": typical * step if step and np.isfinite(typical) else None}
-
-
-def first_reached(steps: list[int], objective: np.ndarray, goal: float) -> np.ndarray:
-    """The first evaluated step at which each seed is at the goal or below; infinite where it never is. `[seeds]`"""
-    below = objective <= goal
-    at = np.array(steps, dtype=float)[below.argmax(axis=0)]
-    return np.where(below.any(axis=0), at, np.inf)
+    return row | {"steps_to_target": found.steps, "seconds_to_target": found.total_seconds}
 
 
 def unmeasured(results: Results) -> pd.DataFrame:

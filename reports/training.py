@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.readings import LEVEL
 from benchmarks.records import Curve
+from reports import arrivals, stacks, tables
 from reports import curves as drawing
-from reports import stacks, tables
-from reports.blocks import Block, Table, Text, figure, heading, muted, paragraph, swatch
+from reports.blocks import Block, Table, Text, emph, figure, heading, muted, paragraph, swatch
 from reports.numbers import count, plain, reading, tidy, time_unit
 from reports.results import Results, whole
 from reports.style import Look, breakable
@@ -87,7 +87,9 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
         table.reading_column("gap to −log p(x)")
     for head in (f"{unit} a step", "reached", "steps to it", "seconds to it"):
         table.column(head, "right")
-    for row, name in zip(frame.to_dict("records"), drawing.names(curves)[0], strict=True):
+    table.reading_column("times as long")
+    longer = _longer(curves)
+    for row, name, curve in zip(frame.to_dict("records"), drawing.names(curves)[0], curves, strict=True):
         known: dict[str, Any] = {
             str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()
         }
@@ -96,6 +98,7 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
         table.row(
             [swatch(looks[known["estimator"]]), breakable(name)], *ends,
             plain(step and step * scale), f"{known['reached']} of {run.seeds}", tidy(steps), plain(seconds),
+            *longer.get(id(curve), ([""], [""])),
         )  # fmt: skip
         if known["diverged"]:
             table.note(f"{name}: {known['diverged']} of {run.seeds} seeds end with an objective that is not finite.")
@@ -107,10 +110,26 @@ def _reached(curves: list[Curve]) -> str:
     every = tidy(run.steps / (run.evaluations - 1))
     return (
         f"After {count(run.steps, 'step')}: mean over {run.seeds} seeds with its {LEVEL:.0%} interval (Student's t "
-        f"over seeds). The target is {tidy(tables.target(curves), 6)}, {tables.TARGET:.0%} of the way from the start "
-        "to the best median at the end; steps and seconds to it are medians over seeds of the first evaluation at or "
-        f"below it, and there is one every {every} steps."
+        f"over seeds). The target is {tidy(arrivals.target(curves), 6)}, {arrivals.TARGET:.0%} of the way from the "
+        "start to the best median at the end; steps and seconds to it are medians over seeds of the first evaluation "
+        f"at or below it, and there is one every {every} steps. The last column compares times to the target with the "
+        f"shortest, in seconds where all runs were timed: its {arrivals.WINNER_LEVEL:.1%} intervals, over all "
+        "comparisons together, cover seeds, rounds of timing and the spacing of evaluations."
     )
+
+
+def _longer(curves: list[Curve]) -> dict[int, tuple[Text, Text]]:
+    """The two cells that say how many times longer a run takes to the target than the first one."""
+    goal = arrivals.target(curves)
+    found = arrivals.first([arrivals.arrival(curve, goal) for curve in curves])
+    if found is None:
+        return {}
+    cells: dict[int, tuple[Text, Text]] = {id(found[0].curve): (["1"], [""])}
+    for other, ratio in found[1]:
+        value, interval = arrivals.text(ratio)
+        tie: Text = [] if arrivals.separated(ratio) else [emph(" tie")]
+        cells[id(other.curve)] = ([value], [muted(interval), *tie])
+    return cells
 
 
 def _reading(row: dict[str, Any], name: str) -> list[Text]:

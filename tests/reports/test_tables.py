@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.readings import signed
-from reports import tables
+from reports import arrivals, tables
 from reports.results import inner
 
 
@@ -45,7 +45,7 @@ def test_variance_by_parameter_adds_up(results):
 def test_training_ends_and_targets(results):
     [curves] = results.figures
     frame = tables.training(curves).set_index("estimator")
-    assert tables.target(curves) == pytest.approx(100.015 + 0.99 * (10.015 + 90 * np.exp(-10) - 100.015))
+    assert arrivals.target(curves) == pytest.approx(100.015 + 0.99 * (10.015 + 90 * np.exp(-10) - 100.015))
     score = frame.loc["Score()"]
     assert score["final"] == pytest.approx(signed(np.array(curves[0].data["objective"][-1])).value)
     assert score["steps_to_target"] == 50
