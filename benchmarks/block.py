@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from benchmarks.forms import check_estimate
 from benchmarks.moments import MAX_COORDINATES, Moments
 from estimators.core import Estimator, Params, Problem, State
 
@@ -96,8 +97,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 def lifted(tree: Any, replicates: int) -> Any:
-    """Every tensor of a pytree with a leading axis of equal replicates."""
-    return tree_map(lambda value: value.expand(replicates, *value.shape).contiguous(), tree)
+    """A copy of every tensor of a pytree with a leading axis of equal replicates, which may be written to."""
+    return tree_map(
+        lambda value: value.expand(replicates, *value.shape).clone(memory_format=torch.contiguous_format), tree
+    )
 
 
 def device_of(params: Params) -> torch.device:
@@ -113,7 +116,8 @@ def warm_state(setting: Setting, seed: int) -> State:
     with seeded(seed, device_of(params)):
         for _ in range(WARM_UP):
             problem = setting.problem.draw(1)
-            state = setting.estimator.estimate(problem, params, state, setting.num_samples).state
+            estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
+            state = check_estimate(setting.estimator, estimate, params, state).state
     return tree_map(lambda value: value[0].detach(), state)
 
 
@@ -140,7 +144,8 @@ def _measure(setting: Setting, size: int, seed: int) -> Moments:
     with seeded(seed, device_of(params)):
         problem = setting.problem.draw(size)
         state = setting.initial(problem, params)
-        gradient = setting.estimator.estimate(problem, params, state, setting.num_samples).gradient
+        estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
+    gradient = check_estimate(setting.estimator, estimate, params, state).gradient
     paired = problem is not setting.problem and size > 1
     return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
 

@@ -12,6 +12,7 @@ from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
 from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
+from benchmarks.forms import check_step
 from benchmarks.solvers import Solver
 from estimators.core import LatentVariableModel, Params, Problem
 
@@ -56,7 +57,8 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
         if step < training.steps:
             seed = block_seed(problem, 0, "training", training.seed, training.seeds, step)
             with seeded(seed, device_of(params)):
-                params, state = solver.step(problem.draw(training.seeds, sharing=1), params, state)
+                stepped = solver.step(problem.draw(training.seeds, sharing=1), params, state)
+            params, state = check_step(solver, stepped, params, state)
     objective, stderr, gap, evidence, divergence = (_table(column) for column in zip(*rows, strict=True))
     kind = (
         "oracle" if stderr is None else f"{evaluation_draws(problem, training.seeds)} draws, the same for every method"

@@ -10,9 +10,23 @@ class BadInput(Exception):
 
 
 def one_line(fault: BaseException) -> str:
-    """The fault, and the last line of code it came through."""
+    """The fault, and the last line of code it came through; or where it says that it lies, as a wrong form does."""
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    return f"{type(fault).__name__}: {' '.join(str(fault).split())[:500]}{where}"
+    raised = None if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    where = getattr(fault, "where", raised)
+    return f"{type(fault).__name__}: {_message(fault)}" + (f" ({printable(str(where))})" if where else "")
+
+
+def _message(fault: BaseException) -> str:
+    """What an exception says, at most 500 characters; an exception may be anybody's code."""
+    try:
+        return printable(str(fault))[:500]
+    except Exception as second:
+        return f"(its message cannot be read: {type(second).__name__})"
+
+
+def printable(text: str) -> str:
+    """The text on one line, as UTF-8 can hold it: a lone surrogate is written as its escape."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from benchmarks import convergence, places, specs
-from benchmarks.block import Setting, block_seed, block_size, lifted, warm_state
+from benchmarks import convergence, forms, places, specs
+from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_state
 from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput
 from benchmarks.laws.expectation import exact_total_variance
@@ -59,6 +59,7 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     params = {
         name: value.to(torch.device(cell.device), getattr(torch, cell.dtype)) for name, value in place.params.items()
     }
+    rows = _check_forms(problem, estimator, params, cell.num_samples)
     size = block_size(problem, cell.num_samples, params)
     exact = _exact(problem, estimator, params, cell.num_samples)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
@@ -68,8 +69,19 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     if cell.state == "warm":
         ready = replace(ready, setting=replace(setting, state=warm_state(setting, ready.seed("warm-up"))))
     facts = _facts(cell, problem, estimator, params, place, size)
+    facts["objective"] = _objective(problem, params, rows)
     store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting)}, exact)
     return ready
+
+
+def _check_forms(problem: Problem, estimator: Estimator, params: Params, num_samples: int) -> torch.Size | None:
+    """WrongForm where a cost or surrogate loss has another shape; the rows' shape, None where rows are drawn."""
+    with seeded(0, device_of(params)):
+        several = lifted(params, forms.REPLICATES)
+        drawn = problem.draw(forms.REPLICATES)
+        batch = forms.check_problem(drawn, several)
+        forms.check_surrogate(estimator, drawn, several, num_samples, batch)
+    return batch[1:] if drawn is problem else None
 
 
 def _place(problem: Problem, cell: Cell, store: Store) -> Place | Refusal:
@@ -113,15 +125,16 @@ def _facts(
         "block": size,
         "place": place.digest,
         "no_oracle": problem.no_oracle,
-        "objective": _objective(problem, params),
     }
 
 
-def _objective(problem: Problem, params: Params) -> dict[str, Any]:
+def _objective(problem: Problem, params: Params, rows: torch.Size | None) -> dict[str, Any]:
     """The expected cost at the place: from the oracle in float64, else from a fixed sample."""
     with torch.no_grad():
         exact = problem.exact({name: value.double() for name, value in params.items()})
     if exact is not None:
+        if rows is not None:
+            forms.check_exact(problem, exact, rows)
         return {"value": float(exact.sum()), "stderr": 0.0, "exact": True}
     value, stderr = convergence.sampled_cost(problem, lifted(params, 1))
     return {"value": float(value), "stderr": float(stderr), "exact": False}

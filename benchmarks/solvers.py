@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 
 import torch
 
+from benchmarks.forms import check_estimate
 from estimators.core import Estimator, LatentVariableModel, Params, Problem, State
 from estimators.spec import Spec
 
@@ -64,7 +65,8 @@ class Adam(Solver):
         return {"count": 0, "mean": zeros, "square": zeros, "estimator": self.estimator.init(problem.template, params)}
 
     def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
-        gradient, inner = self.estimator.estimate(problem, params, state["estimator"], self.num_samples)
+        estimate = self.estimator.estimate(problem, params, state["estimator"], self.num_samples)
+        gradient, inner = check_estimate(self.estimator, estimate, params, state["estimator"])
         count = state["count"] + 1
         mean = {n: BETAS[0] * m + (1 - BETAS[0]) * gradient[n] for n, m in state["mean"].items()}
         square = {n: BETAS[1] * v + (1 - BETAS[1]) * gradient[n] ** 2 for n, v in state["square"].items()}
