@@ -9,8 +9,19 @@ class BadInput(Exception):
     """Input that cannot be used: each line names the call or file, the value and the remedy. Exit status 2."""
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, or its start and its end with "…" between where it is longer than `most`: a line stays a line."""
+    if len(text) <= most:
+        return text
+    end = most // 3
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
 def one_line(fault: BaseException) -> str:
-    """The fault, and the last line of code it came through; or where it says that it lies, as a wrong form does."""
+    """The fault, and the last line of code it came through; or where it says that it lies, as a wrong form does.
+
+    Its reason is never empty: an exception without a message is said to have none.
+    """
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -22,7 +33,7 @@ def one_line(fault: BaseException) -> str:
 def _message(fault: BaseException) -> str:
     """What an exception says, at most 500 characters; an exception may be anybody's code."""
     try:
-        return printable(str(fault))[:500]
+        return printable(str(fault))[:500] or "(no message)"
     except Exception as second:
         return f"(its message cannot be read: {type(second).__name__})"
 

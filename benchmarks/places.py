@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,17 @@ import torch
 from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 
-from benchmarks import specs
+from benchmarks import parameter_files, specs
 from benchmarks.block import block_seed, lifted, seeded
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, shortened
+from benchmarks.parameter_files import SUFFIXES as SUFFIXES
+from benchmarks.regular_files import fault_of_file
 from benchmarks.solvers import Adam
 from estimators.core import Params, Problem, gradient_of_sum
 
 RATE, SAMPLES = 0.001, 10  # of the reference run: at ten times the rate scales of a wide encoder collapse
-SUFFIXES = (".npz", ".json", ".pt")
+MOST_STEPS = 10**6  # of the reference run: minutes where a step is quick, and hours where it is not
+KINDS = "init, optimum, step=N or a file of parameters (.npz, .json, .pt)"
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,36 @@ class Refusal:
 def parse_place(text: str) -> str:
     """The place's canonical text; BadInput where it is none."""
     kind, _, number = text.partition("=")
+    call = f"--at {shortened(repr(text), 80)}"
     if text in ("init", "optimum"):
         return text
     if kind == "step":
-        if not number.isdecimal():
-            raise BadInput(f"--at {text!r}: step takes a whole number of steps, as in step=500")
-        return f"step={int(number)}"
+        return f"step={_steps(call, number)}"
     if Path(text).suffix not in SUFFIXES:
-        raise BadInput(f"--at {text!r}: a place is init, optimum, step=N or a file of parameters (.npz, .json, .pt)")
-    if not Path(text).is_file():
-        raise BadInput(f"--at {text!r}: there is no such file")
+        raise BadInput(f"{call}: a place is {KINDS}{_meant(text)}")
+    fault = fault_of_file(Path(text))
+    if fault is not None:
+        raise BadInput(f"{call}: {fault}; a place is {KINDS}")
     return text
+
+
+def _steps(call: str, number: str) -> int:
+    if not (number.isascii() and number.isdecimal()):
+        raise BadInput(f"{call}: step takes a whole number of steps, as in step=500")
+    digits = number.lstrip("0") or "0"
+    if len(digits) > len(str(MOST_STEPS)) or int(digits) > MOST_STEPS:
+        raise BadInput(f"{call}: the reference run takes {MOST_STEPS} steps at the most; pass a smaller number")
+    return int(digits)
+
+
+def _meant(text: str) -> str:
+    """A question that names the place whose spelling is near, or nothing."""
+    word = text.strip().lower().rstrip("0123456789").rstrip("=: ")
+    number = text.strip()[len(text.strip().rstrip("0123456789")) :]
+    near = difflib.get_close_matches(word, ("init", "optimum", "step"), n=1, cutoff=0.6)
+    if not near:
+        return ""
+    return f"; did you mean {f'step={shortened(number, 20) or 500}' if near == ['step'] else near[0]}?"
 
 
 def find(problem: Problem, at: str) -> Place | Refusal:
@@ -81,7 +103,8 @@ def find(problem: Problem, at: str) -> Place | Refusal:
         return _optimum(problem)
     if at.startswith("step="):
         return _reference_run(problem, int(at.removeprefix("step=")))
-    return Place(_from_file(problem, Path(at)))
+    shapes = {name: list(value.shape) for name, value in problem.init().items()}
+    return Place(parameter_files.read(Path(at), str(problem), shapes))
 
 
 def _optimum(problem: Problem) -> Place | Refusal:
@@ -91,13 +114,14 @@ def _optimum(problem: Problem) -> Place | Refusal:
             f"--at optimum of {problem}: there is no oracle to minimise: {problem.no_oracle}; use --at step=N"
         )
     start = problem.init()
+    here = _objective(problem, start, _flat(start))[0]
+    if not np.isfinite(here):
+        return Refusal(f"--at optimum of {problem}: the expected cost is {here} at init; use --at step=N or a file")
     first = _minimise(problem, _flat(start), 1e-5)
     second = _minimise(problem, first.x, 1e-9)
     away = second.x - _flat(start)
     further = _objective(problem, start, second.x + away)[0]
-    runs_off = (
-        np.abs(second.x - first.x).max() > 1.0 or further <= second.fun < _objective(problem, start, _flat(start))[0]
-    )
+    runs_off = np.abs(second.x - first.x).max() > 1.0 or further <= second.fun < here
     if not np.isfinite(second.fun) or runs_off:
         name = list(start)[
             int(np.searchsorted(np.cumsum([v.numel() for v in start.values()]), np.abs(away).argmax(), "right"))
@@ -133,7 +157,7 @@ def _unflat(like: Params, x: np.ndarray) -> Params:
 
 
 def _reference_run(problem: Problem, steps: int) -> Place:
-    """Adam at .01, fed by the oracle, else by reparameterization, else by leave-one-out: never by the cell's estimator.
+    """Adam, fed by the oracle, else by reparameterization, else by leave-one-out: never by the cell's estimator.
 
     So every estimator is measured at the same place.
     """
@@ -146,35 +170,3 @@ def _reference_run(problem: Problem, steps: int) -> Place:
         for _ in range(steps):
             params, state = solver.step(problem.draw(1), params, state)
     return Place({name: value[0].detach() for name, value in params.items()})
-
-
-def _from_file(problem: Problem, path: Path) -> Params:
-    """The parameters in a file: an .npz archive, a JSON object of nested lists, or a torch file of tensors."""
-    expected = problem.init()
-    try:
-        found = _read(path)
-    except (OSError, ValueError, EOFError, RuntimeError, KeyError, TypeError) as fault:
-        line = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
-        raise BadInput(f"--at {str(path)!r}: not a readable file of parameters ({line})") from None
-    if set(found) != set(expected):
-        raise BadInput(
-            f"--at {str(path)!r}: holds {sorted(found)}, but {problem} has the parameters {sorted(expected)}"
-        )
-    for name, value in expected.items():
-        if found[name].shape != value.shape:
-            shapes = f"{list(found[name].shape)}, but {problem} has {list(value.shape)}"
-            raise BadInput(f"--at {str(path)!r}: {name} has the shape {shapes}")
-        if not found[name].isfinite().all():
-            raise BadInput(f"--at {str(path)!r}: {name} has NaN or infinite entries")
-    return {name: found[name] for name in expected}
-
-
-def _read(path: Path) -> Params:
-    if path.suffix == ".pt":
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-        return {str(name): value.detach().double() for name, value in loaded.items()}
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: torch.tensor(archive[name], dtype=torch.float64) for name in archive.files}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
-    return {name: torch.tensor(value, dtype=torch.float64) for name, value in loaded.items()}

@@ -1,0 +1,302 @@
+"""Files of parameters from anybody: read as they stand, or one line; nothing in them is run, no size is believed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import tracemalloc
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import cli, parameter_files, places, specs
+from benchmarks.errors import BadInput
+from benchmarks.trust import fuzz_parameters
+
+PROBLEM = specs.problem("GaussianToy()")
+SHAPES = {"loc": [1], "log_scale": [1]}
+GOOD = {"loc": torch.tensor([2.0], dtype=torch.float64), "log_scale": torch.tensor([0.5], dtype=torch.float64)}
+
+
+class Touch:
+    """What a pickle may do: it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def saved(value: Any, **options: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file, **options)
+    return file.getvalue()
+
+
+def arrays(**values: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **values)
+    return file.getvalue()
+
+
+def npz(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def npy(header: str, content: bytes = b"") -> bytes:
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def with_shape(shape: str, dtype: str = "<f8") -> bytes:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
+    return npz([(f"{name}.npy", npy(header, bytes(8))) for name in SHAPES])
+
+
+def instead(**values: Any) -> dict[str, Any]:
+    return {**GOOD, **values}
+
+
+def text(**values: Any) -> bytes:
+    return json.dumps({"loc": [2.0], "log_scale": [0.5], **values}).encode()
+
+
+BAD: dict[str, tuple[str, bytes]] = {
+    "npz: no archive": (".npz", b"PK not quite"),
+    "npz: empty": (".npz", b""),
+    "npz: 8 TiB in a header": (".npz", with_shape("(1099511627776,)")),
+    "npz: a negative size": (".npz", with_shape("(-1,)")),
+    "npz: a size of another kind": (".npz", with_shape("(1.5,)")),
+    "npz: complex": (".npz", arrays(loc=np.array([2 + 1j]), log_scale=np.zeros(1))),
+    "npz: booleans": (".npz", arrays(loc=np.array([True]), log_scale=np.zeros(1))),
+    "npz: text": (".npz", arrays(loc=np.array(["2.0"]), log_scale=np.zeros(1))),
+    "npz: dates": (".npz", arrays(loc=np.array(["2020-01-01"], "M8[D]"), log_scale=np.zeros(1))),
+    "npz: records": (".npz", arrays(loc=np.zeros(1, "f8,f8"), log_scale=np.zeros(1))),
+    "npz: objects": (".npz", arrays(loc=np.array([2.0], object), log_scale=np.zeros(1))),
+    "npz: wide floats": (".npz", with_shape("(1,)", "<f16")),
+    "npz: integers beyond 2^53": (".npz", arrays(loc=np.array([2**53 + 1]), log_scale=np.zeros(1))),
+    "npz: NaN": (".npz", arrays(loc=np.array([np.nan]), log_scale=np.zeros(1))),
+    "npz: overflow": (".npz", arrays(loc=np.array([np.inf], np.float32), log_scale=np.zeros(1))),
+    "npz: a bomb": (".npz", npz([(f"{n}.npy", bytes(2**27)) for n in SHAPES], zipfile.ZIP_DEFLATED)),
+    "npz: another compression": (".npz", npz([(f"{n}.npy", bytes(2**20)) for n in SHAPES], zipfile.ZIP_BZIP2)),
+    "npz: other names": (".npz", arrays(**{f"x{'y' * 300}{i}": np.zeros(1) for i in range(40)})),
+    "npz: one more name": (".npz", arrays(loc=np.zeros(1), log_scale=np.zeros(1), other=np.zeros(1))),
+    "npz: no array": (".npz", npz([("loc", b"2.0"), ("log_scale", b"1")])),
+    "npz: a header of another version": (".npz", npz([(f"{n}.npy", b"\x93NUMPY\x09\x09" + bytes(99)) for n in SHAPES])),
+    "npz: code in a header": (".npz", npz([(f"{n}.npy", npy("__import__('os').system('true')")) for n in SHAPES])),
+    "json: no end": (".json", b'{"loc": ['),
+    "json: deep": (".json", b'{"loc": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "json: deep in a name": (".json", b'{"a":' * 50_000),
+    "json: a list": (".json", b"[1.0]"),
+    "json: a number": (".json", b"3"),
+    "json: a name twice": (".json", b'{"loc": [1.0], "loc": [2.0], "log_scale": [0.0]}'),
+    "json: mixed depth": (".json", text(loc=[[2.0]])),
+    "json: not even": (".json", b'{"loc": [1.0, [2.0]], "log_scale": [0.0]}'),
+    "json: a boolean": (".json", text(loc=[True])),
+    "json: null": (".json", text(loc=[None])),
+    "json: text": (".json", text(loc=["2.0"])),
+    "json: an object": (".json", text(loc={"0": 2.0})),
+    "json: nothing": (".json", text(loc=[])),
+    "json: NaN": (".json", text(loc=[float("nan")])),
+    "json: overflow": (".json", b'{"loc": [1e999], "log_scale": [0.0]}'),
+    "json: an integer beyond 2^53": (".json", text(loc=[2**53 + 1])),
+    "json: an integer beyond any float": (".json", text(loc=[10**400])),
+    "json: 5000 digits": (".json", b'{"loc": [' + b"9" * 5000 + b'], "log_scale": [0.0]}'),
+    "json: no UTF-8": (".json", b'\xff\xfe{"loc": [1.0]}'),
+    "json: a lone surrogate": (".json", b'{"\\ud800": [1.0], "log_scale": [0.0]}'),
+    "json: two megabytes": (".json", b" " * 2**21 + text()),
+    "pt: no archive": (".pt", b"abc"),
+    "pt: empty": (".pt", b""),
+    "pt: an old format": (".pt", saved(GOOD, _use_new_zipfile_serialization=False)),
+    "pt: a list": (".pt", saved(list(GOOD.values()))),
+    "pt: a tensor": (".pt", saved(GOOD["loc"])),
+    "pt: numbers for names": (".pt", saved({0: GOOD["loc"], 1: GOOD["loc"]})),
+    "pt: names that print alike": (".pt", saved({"loc": GOOD["loc"], "1": GOOD["loc"], 1: GOOD["loc"]})),
+    "pt: a number": (".pt", saved(instead(loc=2.0))),
+    "pt: nested": (".pt", saved({"params": GOOD})),
+    "pt: complex": (".pt", saved(instead(loc=torch.tensor([2 + 1j])))),
+    "pt: a boolean": (".pt", saved(instead(loc=torch.tensor([True])))),
+    "pt: sparse": (".pt", saved(instead(loc=GOOD["loc"].to_sparse()))),
+    "pt: on no device": (".pt", saved(instead(loc=torch.empty(1, device="meta")))),
+    "pt: 8 TiB of one number": (".pt", saved(instead(loc=torch.zeros(1).expand(2**40)))),
+    "pt: an integer beyond 2^53": (".pt", saved(instead(loc=torch.tensor([2**53 + 1])))),
+    "pt: NaN": (".pt", saved(instead(loc=torch.tensor([torch.nan])))),
+    "pt: a large storage": (".pt", saved(instead(loc=torch.zeros(2**20)[:1]))),
+    "pt: compressed": (".pt", npz([("archive/data.pkl", bytes(2**20))], zipfile.ZIP_DEFLATED)),
+}
+
+
+def refused(path: Path | str) -> str:
+    """The line that a file is refused with."""
+    with pytest.raises(BadInput) as caught:
+        places.find(PROBLEM, places.parse_place(str(path)))
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 300
+    return line
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_files_are_one_line(tmp_path: Path, kind: str) -> None:
+    suffix, content = BAD[kind]
+    path = tmp_path / f"params{suffix}"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        refused(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_quantised_tensor_is_one_line(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = saved(instead(loc=torch.quantize_per_tensor(torch.zeros(1), 0.1, 0, torch.qint8)))
+    (tmp_path / "params.pt").write_bytes(content)
+    assert "is not a dense tensor" in refused(tmp_path / "params.pt")
+
+
+@pytest.mark.parametrize("suffix", places.SUFFIXES)
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, suffix: str) -> None:
+    """A pipe without a writer would be waited for, and /dev/zero has no end."""
+    kinds: dict[str, Callable[[Path], object]] = {
+        "a folder": Path.mkdir,
+        "a pipe": os.mkfifo,
+        "a device": lambda path: path.symlink_to("/dev/zero"),
+        "symbolic links": lambda path: path.symlink_to(path),
+        "there is no such file": lambda path: path.symlink_to(tmp_path / "gone"),
+    }
+    for word, make in kinds.items():
+        path = tmp_path / f"{word}{suffix}"
+        make(path)
+        assert word in refused(path)
+    assert "cannot be read" in refused("x" * 5000 + suffix)
+    assert "cannot be read" in refused("\0" + suffix)
+
+
+def test_a_name_that_is_no_text_is_one_line() -> None:
+    assert "no such file" in refused("\udcff.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ">f8", np.int8, np.uint64, np.int64])
+def test_real_numbers_of_every_kind_are_read(tmp_path: Path, dtype: Any) -> None:
+    weight = np.asfortranarray(np.arange(10.0).reshape(5, 2).astype(dtype))
+    np.savez_compressed(tmp_path / "params.npz", weight=weight)
+    found = parameter_files.read(tmp_path / "params.npz", "it", {"weight": [5, 2]})["weight"]
+    np.testing.assert_array_equal(found.numpy(), np.arange(10.0).reshape(5, 2))
+    assert found.dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.int32], ids=str)
+def test_tensors_of_every_kind_are_read(tmp_path: Path, dtype: torch.dtype) -> None:
+    weight = torch.arange(12).view(2, 6).to(dtype)[:, 1:].mT  # a view of more numbers, by columns
+    torch.save(OrderedDict(weight=weight, bias=torch.nn.Parameter(torch.ones(()))), tmp_path / "params.pt")
+    found = parameter_files.read(tmp_path / "params.pt", "it", {"bias": [], "weight": [5, 2]})
+    assert list(found) == ["bias", "weight"]
+    assert torch.equal(found["weight"], weight.double())
+    assert not found["bias"].requires_grad
+
+
+def test_shapes_without_numbers_and_without_axes_are_read(tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"a": 2, "b": [[], []], "c": [[9007199254740992]]}')
+    found = parameter_files.read(tmp_path / "params.json", "it", {"a": [], "b": [2, 0], "c": [1, 1]})
+    assert {name: value.tolist() for name, value in found.items()} == {"a": 2.0, "b": [[], []], "c": [[2.0**53]]}
+
+
+def test_no_file_of_parameters_runs_anything(tmp_path: Path) -> None:
+    """Pickles in every place where one could be."""
+    path, trap = tmp_path / "made", Touch(tmp_path / "made")
+    pickled = pickle.dumps(trap)
+    os.system(f"touch {path}")  # what a reader that runs pickles would do
+    assert path.exists()
+    path.unlink()
+    files = {
+        "a.pt": saved(instead(loc=trap)),
+        "b.pt": saved(instead(loc=trap), _use_new_zipfile_serialization=False),
+        "c.pt": pickled,
+        "d.npz": arrays(loc=np.array([trap], object), log_scale=np.zeros(1)),
+        "e.npz": pickled,
+        "f.npz": npz([(f"{name}.npy", pickled) for name in SHAPES]),
+        "g.json": pickled,
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        refused(tmp_path / name)
+        assert not path.exists()
+
+
+def test_a_flipped_bit_of_an_archive_is_never_another_number(tmp_path: Path) -> None:
+    """torch takes the numbers of a member that is marked as a folder from memory that nobody has written."""
+    content = bytearray(saved(GOOD))
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
+    content[entry + 38] |= 0x10
+    (tmp_path / "params.pt").write_bytes(content)
+    found = places.find(PROBLEM, str(tmp_path / "params.pt"))
+    assert isinstance(found, places.Place)
+    assert found.params["loc"].tolist() == [2.0]
+
+
+def test_mutated_files_are_read_or_refused() -> None:
+    found = fuzz_parameters.count(200, seed=0)
+    assert {text for outcomes in found.values() for text in outcomes} <= {"read", "refused"}
+    assert sum(outcomes["read"] for outcomes in found.values()) > 0
+
+
+def test_the_count_of_mutated_files_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(content: bytes, shapes: parameter_files.Shapes) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in json.loads(content).items()}
+
+    monkeypatch.setitem(parameter_files.READERS, ".json", careless)
+    assert set(fuzz_parameters.count(200, seed=0)[".json"]) - {"read", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("optimium", "did you mean optimum?"),
+        ("Optimum", "did you mean optimum?"),
+        ("inti", "did you mean init?"),
+        ("steps=40", "did you mean step=40?"),
+        ("step500", "did you mean step=500?"),
+        ("STEP = 7", "did you mean step=7?"),
+        ("stpe", "did you mean step=500?"),
+        ("step", "as in step=500"),
+        ("step=²", "as in step=500"),
+        ("step=-1", "as in step=500"),
+        ("step=1000000000000", "1000000 steps at the most"),
+        ("step=" + "9" * 5000, "1000000 steps at the most"),
+        ("x" * 5000, "a place is init"),
+        ("[/red]", "a place is init"),
+    ],
+)
+def test_a_place_that_is_misspelled(text: str, meant: str) -> None:
+    line = refused(text)
+    assert meant in line
+
+
+def test_a_place_has_one_spelling() -> None:
+    assert places.parse_place("step=007") == "step=7"
+    assert places.parse_place("step=" + "0" * 5000) == "step=0"
+
+
+def test_the_command_line_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "params.npz"
+    path.write_bytes(with_shape("(1099511627776,)"))
+    command = ["measure", "--problem", "GaussianToy()", "--estimator", "ScoreFunction()", "--at", str(path)]
+    assert cli._guarded(command) == 2
+    assert capsys.readouterr().err.count("\n") == 1
