@@ -34,7 +34,7 @@ from benchmarks.problems import (
     TabularMDP,
 )
 from benchmarks.timing import count_evaluations
-from estimators.core import Estimate, Estimator, Params, Problem, State, gradient_of_sum
+from estimators.core import EXPECTED_COST, Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
 HOST = torch.device("cpu")
 MOST_AT_ONCE = 2**24  # numbers that the evaluations of the cost may take in one estimate of a law
@@ -196,6 +196,15 @@ class Case:
         leaves = {name: value.requires_grad_() for name, value in self.fixture.params.items()}
         exact = self.estimator.target.exact(self.fixture.problem.template, leaves, self.num_samples)
         return None if exact is None else gradient_of_sum(exact, leaves)
+
+    @property
+    def no_exact(self) -> str:
+        """Why there is no exact gradient of the estimator's target; asked only where `exact` is None."""
+        target, problem = self.estimator.target, self.fixture.problem
+        draws = f" of {self.num_samples} draws" if target.moves else ""
+        unknown = f"the {target.name}{draws} is not known for this problem"
+        reason = problem.no_oracle if target is EXPECTED_COST else unknown
+        return f"there is no exact gradient: {reason or unknown}"
 
     @property
     def place(self) -> str:

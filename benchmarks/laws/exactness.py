@@ -33,7 +33,7 @@ def expectation_is_exact(case: Case) -> Finding:
     """
     exact = case.exact()
     if exact is None:
-        return declined(f"there is no exact gradient: {case.fixture.problem.no_oracle}")
+        return declined(case.no_exact)
     try:
         moments = exact_moments(case)
     except (Unreplaceable, SharedDraw) as reason:
@@ -120,7 +120,7 @@ def _incomparable(case: Case, more: Case) -> str | None:
         return "no noise"
     once, twice = case.exact(), more.exact()
     if once is None or twice is None:
-        return f"there is no exact gradient: {case.fixture.problem.no_oracle}"
+        return case.no_exact
     return None if _close(once, twice) else "the target changes with the number of draws"
 
 

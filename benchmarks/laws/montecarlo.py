@@ -58,8 +58,7 @@ def mean_is_exact(case: Case) -> Finding:
 def _mean(case: Case) -> Finding:
     params, exact = case.fixture.params, case.exact()
     if exact is None:
-        reason = case.fixture.problem.no_oracle or f"the {case.estimator.target.name} is not known for this problem"
-        return declined(f"there is no exact gradient: {reason}")
+        return declined(case.no_exact)
     truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
     if case.deterministic:
         return _same_every_time(case, truth)
