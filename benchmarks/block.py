@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,14 +16,13 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from benchmarks.forms import check_estimate
+from benchmarks.grouping import SMALLEST, WARM_UP, group_size
 from benchmarks.moments import MAX_COORDINATES, Moments
 from estimators.core import Estimator, Params, Problem, State
 
 BUDGET = 2**20  # numbers in a block's largest tensor, about
-SMALLEST, LARGEST = 8, 4096  # replicates in a block
-GROUP = 32  # replicates in a group, where the block is large enough for eight of them
+LARGEST = 4096  # replicates in a block
 THREADED = 2**15  # numbers in a block's largest tensor, below which a second thread waits longer than it works
-WARM_UP = 256  # estimates that a learned baseline sees at the frozen parameters before it is measured
 
 
 @dataclass(frozen=True)
@@ -108,17 +107,25 @@ def device_of(params: Params) -> torch.device:
     return next(iter(params.values())).device
 
 
-def warm_state(setting: Setting, seed: int) -> State:
-    """The estimator's state after `WARM_UP` estimates of one replicate at the frozen parameters, seeded apart."""
-    params = lifted(setting.params, 1)
-    problem = setting.problem.draw(1)
-    state = setting.estimator.init(problem, params)
-    with seeded(seed, device_of(params)):
+def warm_states(setting: Setting, count: int, seed: int) -> State:
+    """The states `[count, …]` after as many warm-ups side by side, each of WARM_UP estimates at the frozen parameters.
+
+    Each warm-up draws for itself, its rows of a minibatch too. The seed is the warm-ups' own.
+    """
+    params = lifted(setting.params, count)
+    with seeded(seed, device_of(params)), _enough_threads(setting, count):
+        problem = setting.problem.draw(count, sharing=1)
+        state = setting.estimator.init(problem, params)
         for _ in range(WARM_UP):
-            problem = setting.problem.draw(1)
             estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
             state = check_estimate(setting.estimator, estimate, params, state).state
-    return tree_map(lambda value: value[0].detach(), state)
+            problem = setting.problem.draw(count, sharing=1)
+    return tree_map(lambda value: value.detach(), state)
+
+
+def warm_state(setting: Setting, seed: int) -> State:
+    """The state of one replicate after one warm-up, without an axis of replicates."""
+    return tree_map(lambda value: value[0], warm_states(setting, 1, seed))
 
 
 @cache
@@ -131,23 +138,36 @@ def keep_freed_memory() -> None:
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def measure_block(setting: Setting, size: int, seed: int) -> Moments:
-    """`size` independent estimates from one seed, folded."""
+def measure_block(setting: Setting, size: int, seed: int, warm: State = None) -> Moments:
+    """`size` independent estimates from one seed, folded.
+
+    With `warm`, states `[warm-ups, …]`, each of them is the state of equally many consecutive replicates.
+    """
     keep_freed_memory()
-    small = size * numbers(setting) < THREADED
-    with threads(1 if small else torch.get_num_threads()):
-        return _measure(setting, size, seed)
+    with _enough_threads(setting, size):
+        return _measure(setting, size, seed, warm)
 
 
-def _measure(setting: Setting, size: int, seed: int) -> Moments:
+def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager[None]:
+    """As many threads as there are, or one where the tensors are too small for two."""
+    small = replicates * numbers(setting) < THREADED
+    return threads(1 if small else torch.get_num_threads())
+
+
+def _measure(setting: Setting, size: int, seed: int, warm: State) -> Moments:
     params = lifted(setting.params, size)
     with seeded(seed, device_of(params)):
         problem = setting.problem.draw(size)
-        state = setting.initial(problem, params)
+        state = setting.initial(problem, params) if warm is None else _shared(warm, size)
         estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
     gradient = check_estimate(setting.estimator, estimate, params, state).gradient
     paired = problem is not setting.problem and size > 1
     return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
+
+
+def _shared(states: State, replicates: int) -> State:
+    """States `[warm-ups, …]` as `[replicates, …]`: each is that of equally many consecutive replicates."""
+    return tree_map(lambda value: value.repeat_interleave(replicates // len(value), 0), states)
 
 
 def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
@@ -193,7 +213,7 @@ def _groups(
     g: Tensor, units: Tensor, halves: Tensor, sizes: list[int], replicates: int, exact: Tensor | None
 ) -> dict[str, np.ndarray]:
     """The readings of each group of consecutive replicates, those left over by non-finite ones dropped."""
-    size = min(max(replicates // 8, SMALLEST), GROUP)
+    size = group_size(replicates)
     groups = len(g) // size
     each = size * len(units) // max(len(g), 1)  # units in a group
     spread = _variance(units[: groups * each].unflatten(0, (groups, each))) if groups else units[:0]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import data, specs, study
+from benchmarks.grouping import WARM_UP
 from benchmarks.readings import NOT_COUNTED
 from benchmarks.store import Store
 
@@ -151,6 +152,7 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("objective", f"{summary['objective']['value']:.8g} ± {summary['objective']['stderr']:.2g}"),
         ("total variance", _reading(summary["total_variance"])),
         ("exactly", _exactly(summary["total_variance"])),
+        *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
         ("bias", verdict),
         ("signal to noise", _reading(summary["snr"])),
         ("cosine", _reading(summary["cosine"])),
@@ -162,6 +164,10 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("variance × evaluations", _reading(summary["variance_times_evaluations"])),
         ("variance × seconds", _reading(summary["work_normalised_variance"])),
     ]
+
+
+def _warm_ups(summary: dict[str, Any]) -> str:
+    return f"{summary['warm_ups']} of the baseline, {WARM_UP} estimates each; the interval covers their mean"
 
 
 def _evaluations(cost: dict[str, Any]) -> str:
@@ -176,7 +182,11 @@ def _reading(reading: dict[str, Any]) -> str:
 
 
 def _exactly(reading: dict[str, Any]) -> str:
-    return f"not known: {reading['not_exact']}" if reading["exact"] is None else _number(reading["exact"])
+    if reading["exact"] is None:
+        return f"not known: {reading['not_exact']}"
+    spread = "" if reading["exact_stderr"] is None else f" ± {reading['exact_stderr']:.2g}"
+    given = "" if reading["exact_given"] is None else f", {reading['exact_given']}"
+    return f"{_number(reading['exact'])}{spread}{given}"
 
 
 def _number(value: float | None) -> str:

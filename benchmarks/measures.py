@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.grouping import warm_ups
 from benchmarks.moments import Array, Moments
 from benchmarks.readings import Reading, median, positive, product, root_ratio, scaled, signed
 from benchmarks.records import Record
@@ -47,9 +48,8 @@ def summarise(record: Record) -> dict[str, Any]:
 
 
 MEASURED = (
-    "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr", "bias", "cosine",
-    "wrong_signs", "nonfinite", "tail", "cost", "variance_times_evaluations",
-    "work_normalised_variance",
+    "warm_ups", "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr", "bias",
+    "cosine", "wrong_signs", "nonfinite", "tail", "cost", "variance_times_evaluations", "work_normalised_variance",
 )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def _measured(record: Record) -> dict[str, Any]:
     seconds = median(np.array(record.timing["seconds"])) if record.timing else NOTHING
     return {
         "replicates": moments.replicates,
+        "warm_ups": _warm_ups(record),
         "parameters": _parameters(moments, exact, record.facts["shapes"]),
         "total_variance": total.json() | _exactly(record.facts.get("exact_variance")),
         "variance_by_parameter": {
@@ -80,11 +81,20 @@ def _measured(record: Record) -> dict[str, Any]:
     }
 
 
+def _warm_ups(record: Record) -> int | None:
+    """How many warm-ups of a baseline the replicates rest on; None for a cell that has none."""
+    return warm_ups(record.blocks[0].replicates, len(record.blocks)) if record.cell.state == "warm" else None
+
+
 def _exactly(found: dict[str, Any] | None) -> dict[str, Any]:
-    """The exact total variance and the error of its quadrature; None each, and the reason, where it is not known."""
+    """The exact total variance, the error of its quadrature and the reason where it is not known.
+
+    For a warm baseline, what it is given (`exact_given`): a mean over warm-ups, with the standard error of that.
+    """
     if found is None:
-        return {"exact": None, "exact_error": None, "not_exact": "measured by a version that did not ask"}
-    return {"exact": found["value"], "exact_error": found["error"], "not_exact": found["reason"]}
+        found = {"reason": "measured by a version that did not ask"}
+    names = {"exact": "value", "exact_error": "error", "exact_given": "given", "exact_stderr": "stderr"}
+    return {name: found.get(key) for name, key in names.items()} | {"not_exact": found["reason"]}
 
 
 def variance(moments: Moments) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import reduce
 from typing import Any, Self
 
@@ -65,6 +65,12 @@ class Moments:
         rest = [field.name for field in fields(self) if field.name not in merged]
         lists: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
         return type(self)(**merged, **lists)
+
+    def as_one_group(self) -> Self:
+        """The same with its groups averaged to one: for groups that share what they would have to tell apart."""
+        names = ("traces", "within_traces", "square_norms", "squared_errors", "cosines", "wrong_signs")
+        groups = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: each.mean(0, keepdims=True) for name, each in groups.items() if len(each)})
 
     def to_bytes(self) -> bytes:
         """The moments as a line of JSON (each field's shape, or its count) and then all numbers, little-endian."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_map
 
 from benchmarks import convergence, forms, places, specs
-from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_state
+from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_states
 from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput
+from benchmarks.grouping import blocks_at_once, warm_ups_at_once
 from benchmarks.laws.expectation import exact_total_variance
 from benchmarks.moments import Array
 from benchmarks.places import Place, Refusal
 from benchmarks.store import Store
-from estimators.core import Estimator, Params, Problem, gradient_of_sum
+from estimators.core import Estimator, Params, Problem, State, gradient_of_sum
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,24 @@ class Ready:
     setting: Setting
     size: int
     place: str
+    _warm: dict[int, State] = field(default_factory=dict, repr=False, compare=False)  # by the first block they serve
 
     def seed(self, index: int | str) -> int:
         """The seed of one block."""
         c = self.cell
         return block_seed(self.setting.problem, c.num_samples, self.place, c.seed, self.size, index)
+
+    def warm(self, block: int) -> State:
+        """The warm states of one block `[warm-ups, …]`; None where nothing is warmed up. The last ones are kept."""
+        if self.cell.state != "warm":
+            return None
+        number = block % blocks_at_once(self.size)
+        first, count = block - number, warm_ups_at_once(self.size)
+        if first not in self._warm:
+            self._warm.clear()
+            self._warm[first] = warm_states(self.setting, count, self.seed(f"warm-up {first}"))
+        part = max(count // blocks_at_once(self.size), 1)
+        return tree_map(lambda value: value.split(part)[number if count > 1 else 0], self._warm[first])
 
     @property
     def once(self) -> bool:
@@ -67,10 +82,11 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     seeded_by = cell.at if not cell.at.endswith(places.SUFFIXES) else place.digest
     ready = Ready(cell, setting, size, seeded_by)
     if cell.state == "warm":
-        ready = replace(ready, setting=replace(setting, state=warm_state(setting, ready.seed("warm-up"))))
+        one = tree_map(lambda value: value[0], ready.warm(0))  # to be timed with
+        ready = replace(ready, setting=replace(setting, state=one))
     facts = _facts(cell, problem, estimator, params, place, size)
     facts["objective"] = _objective(problem, params, rows)
-    store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting)}, exact)
+    store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting, ready.warm(0))}, exact)
     return ready
 
 

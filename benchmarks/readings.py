@@ -78,8 +78,10 @@ def root_ratio(numerator: Array, denominator: Array) -> Reading:
 def ratio(numerator: Array, denominator: Array) -> Reading:
     """mean numerator / mean denominator of positive groups; paired, group by group, where both have as many groups.
 
-    Two cells with the same seeds see the same draws, so that what their groups share cancels from the ratio.
+    Two cells with the same seeds see the same draws, so that what their groups share cancels from the ratio. Where one
+    of them has larger groups, as many of the other's make one of these.
     """
+    numerator, denominator = _averaged(numerator, len(denominator)), _averaged(denominator, len(numerator))
     top, bottom = (float(np.mean(groups)) if len(groups) else math.nan for groups in (numerator, denominator))
     if not (top > 0 and bottom > 0):
         return Reading(_finite(top / bottom) if bottom > 0 else None)
@@ -91,6 +93,11 @@ def ratio(numerator: Array, denominator: Array) -> Reading:
         parts = [np.var(groups / np.mean(groups), ddof=1) / len(groups) for groups in (numerator, denominator)]
         relative = math.sqrt(float(sum(parts)))
     return log_interval(top / bottom, relative, min(len(numerator), len(denominator)) - 1)
+
+
+def _averaged(groups: Array, count: int) -> Array:
+    """The same in `count` larger groups, where that is a whole number of groups each."""
+    return groups.reshape(count, -1).mean(1) if 1 < count < len(groups) and len(groups) % count == 0 else groups
 
 
 def median(rounds: Array) -> Reading:

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.cells import Cell, Inquiry, Training
+from benchmarks.grouping import blocks_of_a_warm_up
 from benchmarks.moments import Array, Moments, merged
 from benchmarks.verdicts import BIAS_REPLICATES
+
+
+def together(cell: Cell, blocks: list[Moments]) -> list[Moments]:
+    """A cell's blocks, those that share their warm-up merged to one group each."""
+    run = blocks_of_a_warm_up(blocks[0].replicates) if blocks and cell.state == "warm" else 1
+    return [merged(blocks[i : i + run]).as_one_group() for i in range(0, len(blocks), run)] if run > 1 else blocks
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,8 @@ class Record:
 
     @property
     def moments(self) -> Moments:
-        """All blocks as one."""
-        return merged(self.blocks)
+        """All blocks as one; blocks that share their warm-up are one group, as it is warm-ups that differ."""
+        return merged(together(self.cell, self.blocks))
 
     @property
     def early(self) -> Moments:

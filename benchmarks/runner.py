@@ -20,6 +20,7 @@ from benchmarks.places import Refusal
 from benchmarks.prepare import Ready, prepare
 from benchmarks.progress import SILENT, Progress
 from benchmarks.readings import positive
+from benchmarks.records import together
 from benchmarks.store import Store
 from benchmarks.training_runner import run_figure
 
@@ -82,7 +83,8 @@ def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
     blocks = store.blocks(ready.cell)
     while len(blocks) < ready.blocks and not _narrow(ready.cell, blocks):
         index = len(blocks)
-        blocks.append(measure_block(ready.setting, 1 if ready.once else ready.size, ready.seed(index)))
+        size = 1 if ready.once else ready.size
+        blocks.append(measure_block(ready.setting, size, ready.seed(index), ready.warm(index)))
         store.add_block(ready.cell, index, blocks[-1])
         progress.advance(0.0)
     return True
@@ -90,12 +92,12 @@ def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
 
 def _narrow(cell: Cell, blocks: list[Moments]) -> bool:
     """Whether the interval of the total variance is as narrow as was asked; never for a fixed number of replicates."""
-    return cell.rel_ci is not None and len(blocks) >= FEWEST_BLOCKS and _half_width(blocks) <= cell.rel_ci
+    return cell.rel_ci is not None and len(blocks) >= FEWEST_BLOCKS and _half_width(cell, blocks) <= cell.rel_ci
 
 
-def _half_width(blocks: list[Moments]) -> float:
+def _half_width(cell: Cell, blocks: list[Moments]) -> float:
     """Half the width of the total variance's interval over its value; 0 where there is no variance."""
-    reading = positive(np.concatenate([block.traces[:, 0] for block in blocks]))
+    reading = positive(np.concatenate([block.traces[:, 0] for block in together(cell, blocks)]))
     if not reading.value or reading.ci is None:
         return 0.0 if reading.value == 0 else math.inf
     return (reading.ci[1] - reading.ci[0]) / 2 / reading.value
@@ -105,7 +107,7 @@ def _wider_than_asked(cell: Cell, blocks: list[Moments]) -> str | None:
     """What to say of a cell whose blocks ended before its interval was narrow enough."""
     if cell.rel_ci is None or _narrow(cell, blocks) or len(blocks) < MAX_BLOCKS:
         return None
-    width = _half_width(blocks)
+    width = _half_width(cell, blocks)
     return (
         f"stopped after {MAX_BLOCKS} blocks with the interval at ±{width:.2g} of the value; {cell.rel_ci:g} was asked"
     )

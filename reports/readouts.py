@@ -17,7 +17,10 @@ from reports.style import Look, breakable
 MOST_COLUMNS = 6  # parameters in a table of their variances
 RATIO_DIGITS = 4
 EXACT_DIGITS = 6
-EXACTLY = " Exact: by a grid in place of the draws, where these are few."
+EXACTLY = (
+    " Exact: by a grid in place of the draws, where these are few; for a warm baseline the mean over a few warm-ups, ± "
+    "its standard error."
+)
 SHORT = {
     "biased, as it declares": "biased",
     "gradients that are not finite": "not finite",
@@ -232,7 +235,13 @@ def _ratio(place: Place) -> list[Text]:
 
 
 def _exactly(total: dict[str, Any]) -> Text:
-    return [NONE if total.get("exact") is None else plain(total["exact"], EXACT_DIGITS)]
+    if total.get("exact") is None:
+        return [NONE]
+    stderr = total.get("exact_stderr")
+    return [
+        plain(total["exact"], EXACT_DIGITS if stderr is None else 3),
+        *([] if stderr is None else [muted(f" ± {plain(stderr, 2)}")]),
+    ]
 
 
 def _tail(tail: dict[str, Any]) -> Text:

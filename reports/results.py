@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
 from benchmarks.moments import Array
@@ -53,7 +51,7 @@ class Entry:
     @cached_property
     def traces(self) -> Array:
         """The total variance of every group of replicates, which ratios are made of."""
-        return np.concatenate([block.traces[:, 0] for block in self.record.blocks])
+        return self.record.moments.traces[:, 0]
 
     @cached_property
     def unranked(self) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -16,14 +17,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.block import Setting, lifted, numbers, seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.replacing import PROBE, Gridded, Probe, SharedDraw
 from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable
 from benchmarks.problems import Minibatch
-from estimators.core import Problem
+from estimators.core import Problem, State
 
 FEWEST_POINTS = 3  # of a rule that is worth asking
 FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
@@ -34,6 +35,8 @@ CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
 CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be where it is called exact
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
+MOST_STATES, FEWEST_STATES = 32, 4  # of a baseline, over which an exact variance is averaged
+MOST_NODES_OVER_STATES = 2**18
 ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
 ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
 
@@ -201,17 +204,35 @@ def exact_moments_of(setting: Setting) -> ExactMoments:
     return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
 
 
-def exact_total_variance(setting: Setting) -> dict[str, Any]:
+def exact_total_variance(setting: Setting, warm: State = None) -> dict[str, Any]:
     """The exact total variance of one estimate as plain data, with the quadrature's error; or the reason why not.
 
     It is that of the method at these parameters as float64 on the CPU, whatever the setting's dtype and device are.
+    With `warm`, states `[warm-ups, …]`, it is the mean over a few of these, with its standard error over them, and
+    `given` says how many they were; else it is that of the setting's own state.
     """
+    at_home = replace(setting, params=tree_map(_double, setting.params), state=tree_map(_double, setting.state))
+    if warm is None:
+        return _of_one_state(at_home) | {"given": None, "stderr": None}
+    states = [tree_map(lambda value, i=i: _double(value)[i], warm) for i in range(len(tree_leaves(warm)[0]))]
+    first = _of_one_state(replace(at_home, state=states[0]))
+    if first["value"] is None:
+        return first | {"given": None, "stderr": None}
+    few = states[: min(max(MOST_NODES_OVER_STATES // first["nodes"], FEWEST_STATES), MOST_STATES)]
+    values = [exact_moments_of(replace(at_home, state=state)).total_variance for state in few]
+    if len(values) == 1:
+        return first | {"given": "given one warm-up", "stderr": None}
+    average = {"value": statistics.mean(values), "stderr": statistics.stdev(values) / math.sqrt(len(values))}
+    return first | average | {"given": f"the mean over {len(values)} warm-ups"}
 
-    def double(value: Tensor) -> Tensor:
-        return value.to(HOST, torch.float64) if value.is_floating_point() else value.to(HOST)
 
-    state = None if setting.state is None else tree_map(double, setting.state)
-    at_home = replace(setting, params=tree_map(double, setting.params), state=state)
+def _double(value: Any) -> Any:
+    if not isinstance(value, Tensor):  # a state may be None
+        return value
+    return value.to(HOST, torch.float64) if value.is_floating_point() else value.to(HOST)
+
+
+def _of_one_state(at_home: Setting) -> dict[str, Any]:
     try:
         moments = exact_moments_of(at_home)
     except (Unreplaceable, SharedDraw, NotAlone) as reason:
