@@ -47,9 +47,8 @@ def check(
 
 
 def _known(kind: str, text: str) -> None:
-    """BadInput for what is no spec, and for a name that is in no catalogue; dotted ones are imported elsewhere."""
-    called = specs.called(kind, text)
-    if "." not in called:
+    """BadInput for what is not a spec, and for names that no catalogue has; plug-ins are loaded in another process."""
+    if not specs.names_a_plugin(kind, text):
         (specs.estimator if kind == "estimator" else specs.problem)(text)
 
 

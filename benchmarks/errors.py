@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST = 290  # characters of one line of a fault, so that it stays below 300 with the program's name before it
+
 
 class BadInput(Exception):
     """Input that cannot be used: each line names the call or file, the value and the remedy. Exit status 2."""
@@ -27,10 +29,10 @@ def one_line(fault: BaseException) -> str:
         trace = trace.tb_next
     raised = None if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
     where = getattr(fault, "where", raised)
-    return f"{type(fault).__name__}: {_message(fault)}" + (f" ({printable(str(where))})" if where else "")
+    return f"{type(fault).__name__}: {message(fault)}" + (f" ({printable(str(where))})" if where else "")
 
 
-def _message(fault: BaseException) -> str:
+def message(fault: BaseException) -> str:
     """What an exception says, at most 500 characters; an exception may be anybody's code."""
     try:
         return printable(str(fault))[:500] or "(no message)"

@@ -1,26 +1,34 @@
 """Text to object and back: `LeaveOneOut()`, `Minibatch(GaussianVAE(latents=2), size=100)`, `my.module.Mine(k=3)`.
 
-A spec is parsed as calls and literals and is never run: it is data. Names are looked up in the catalogues and in the
-entry-point groups of installed packages; a dotted name is imported as `package.module.Class`.
+A spec is data: it is parsed as calls and literals (`benchmarks.spec_text`). Names are looked up in the catalogues, in
+the entry-point groups of installed packages and, where they are dotted or in a file, among plug-ins
+(`benchmarks.plugins`). What a name leads to is looked at first: nothing but a class of the kind that is expected in its
+place is ever called.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import difflib
 import importlib
-from functools import cache
-from importlib.metadata import entry_points
+import inspect
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import BadInput
+from benchmarks import packages, plugins, spec_text
+from benchmarks.errors import LONGEST, BadInput, message, shortened
+from benchmarks.foreign_code import guarded
+from benchmarks.other_names import did_you_mean, meant
+from benchmarks.spec_text import Call
 
 if TYPE_CHECKING:
     from benchmarks.experiment import Experiment
     from benchmarks.solvers import Solver
     from estimators.core import Estimator, Problem
+    from estimators.spec import Spec
 
 CATALOGUES = {
     "estimator": "estimators",
@@ -30,16 +38,17 @@ CATALOGUES = {
     "schedule": "benchmarks.diffusion.schedules",
     "target": "benchmarks.diffusion.targets",
 }
+BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # what is no field of a spec, but given with it
 
 
 def names(kind: str) -> list[str]:
     """What the catalogue of `kind` (a key of CATALOGUES) lists, installed plug-ins included, in order."""
-    return [*_module(kind).__all__, *(point.name for point in _plugins(kind))]
+    return list(dict.fromkeys([*_module(kind).__all__, *(point.name for point in packages.listed(kind))]))
 
 
 def catalogue(kind: str) -> dict[str, type]:
     """Name to class, in the catalogue's order."""
-    return {name: _class(kind, name) for name in names(kind)}
+    return {name: _listed(kind, name) for name in names(kind)}
 
 
 def estimator(text: str) -> Estimator:
@@ -62,101 +71,138 @@ def experiment(text: str) -> Experiment:
     return _resolve("experiment", text)
 
 
-def called(kind: str, text: str) -> str:
-    """The name that a spec calls, perhaps dotted, without looking it up; BadInput where it is no spec."""
-    node = _parse(kind, text)
-    assert isinstance(node, ast.Call), "_parse lets nothing else pass"
-    return _dotted(kind, node.func, text)
+def names_a_plugin(kind: str, text: str) -> bool:
+    """Whether a spec names code from outside gradmark; nothing is imported. BadInput where it is not a spec."""
+    with _as_bad(kind, text):
+        return plugins.comes_from_outside(text)
 
 
 def _resolve(kind: str, text: str) -> Any:
-    found = _build(kind, _parse(kind, text), text)
-    base = kind.capitalize()
-    if not any(cls.__name__ == base for cls in type(found).__mro__):
-        raise BadInput(f"{kind} {text!r}: {type(found).__name__} is no {base}; `gradmark list {kind}s` shows them")
+    with _as_bad(kind, text):
+        return _build(spec_text.parse(text), kind, (_base(kind),))
+
+
+@contextmanager
+def _as_bad(kind: str, text: str) -> Iterator[None]:
+    """Say of which spec a fault is, on one line."""
+    try:
+        yield
+    except BadInput as fault:
+        raise BadInput(shortened(f"{kind} {shortened(repr(text), 90)}: {message(fault)}", LONGEST)) from None
+    except RecursionError:
+        raise BadInput(f"{kind} {shortened(repr(text), 90)}: nested too deeply; a spec holds a few specs") from None
+
+
+def _build(call: Call, kind: str, expected: tuple[type, ...]) -> Spec:
+    """The object of a call, its arguments built first; only what is known to be of an expected kind is called."""
+    cls = _class(call, kind, expected)
+    hints = _hints(cls)
+    values = {name: _value(value, hints.get(name), kind) for name, value in _fields(cls, call).items()}
+    with guarded(f"{cls.__name__}()"):
+        try:
+            return cls(**values)
+        except ValueError as fault:  # a field's value makes no sense, and the class says so
+            raise BadInput(message(fault)) from None
+
+
+def _value(value: Any, hint: Any, kind: str) -> Any:
+    if isinstance(value, tuple):
+        inner = (*typing.get_args(hint), None)[0] if typing.get_origin(hint) is tuple else None
+        return tuple(_value(item, inner, kind) for item in value)
+    if not isinstance(value, Call):
+        return value
+    from estimators.spec import Spec  # torch: only where a spec is read
+
+    options = (*typing.get_args(hint), hint)
+    expected = tuple(option for option in options if isinstance(option, type) and issubclass(option, Spec))
+    return _build(value, _kind(expected) or kind, expected or tuple(map(_base, CATALOGUES)))
+
+
+def _class(call: Call, kind: str, expected: tuple[type, ...]) -> type[Spec]:
+    """The class that a call names, once it is known that it may be called."""
+    dotted = call.file is not None or "." in call.name
+    found = plugins.load(call.name, call.file) if dotted else _find(kind, call.name)
+    wanted = " or ".join(dict.fromkeys(each.__name__ for each in expected))
+    spelled = shortened(call.spelled, 80)
+    if not isinstance(found, type):
+        raise BadInput(f"{spelled} is not a class; name a subclass of {wanted}; `gradmark list {kind}s` shows some")
+    if not issubclass(found, expected):
+        raise BadInput(f"{spelled} is not a subclass of {wanted}; `gradmark list {kind}s` shows some")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise BadInput(f"{spelled} is abstract: it has no {shortened(missing, 80)}; name a subclass that defines them")
+    parameters = getattr(found, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen:
+        raise BadInput(f"{spelled} is not a frozen dataclass; put @dataclass(frozen=True) above the class")
     return found
 
 
-def _parse(kind: str, text: str) -> ast.expr:
-    try:
-        node = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise BadInput(f"{kind} {text!r}: not a spec; write a call such as Name() or Name(field=1.0)") from None
-    if not isinstance(node, ast.Call):
-        raise BadInput(f"{kind} {text!r}: a spec is a call; write {text.strip().split('(')[0] or 'Name'}()")
-    return node
+def _fields(cls: type[Spec], call: Call) -> dict[str, Any]:
+    """The call's values by the names of the fields; BadInput for a field that there is not, or too few or too many."""
+    known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+    takes = f"it takes the fields ({', '.join(known)})" if known else "it takes no fields"
+    if unknown := [name for name in call.fields if name not in known]:
+        raise BadInput(f"{cls.__name__} has no field {shortened(unknown[0], 60)!r}; {_meant(unknown[0], known)}{takes}")
+    if len(call.arguments) > len(known):
+        raise BadInput(f"{cls.__name__} is given {len(call.arguments)} values; {takes}")
+    given = dict(zip(known, call.arguments, strict=False))
+    if twice := sorted(given.keys() & call.fields.keys()):
+        raise BadInput(f"{cls.__name__} is given {twice[0]!r} twice, by its place and by its name; keep one")
+    needed = [field.name for field in dataclasses.fields(cls) if field.init and _is_needed(field)]  # type: ignore[arg-type]
+    if missing := [name for name in needed if name not in given and name not in call.fields]:
+        raise BadInput(f"{cls.__name__} needs {', '.join(missing)}; {takes}")
+    return {**given, **call.fields}
 
 
-def _build(kind: str, node: ast.expr, text: str) -> Any:
-    """The object of a call node, its arguments built first; everything that is no call or literal is refused."""
-    if not isinstance(node, ast.Call):
-        return _literal(kind, node, text)
-    cls = _find(kind, _dotted(kind, node.func, text), text)
-    if any(keyword.arg is None for keyword in node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
-        raise BadInput(f"{kind} {text!r}: * and ** are not allowed in a spec; write the fields out")
-    arguments = [_build(kind, argument, text) for argument in node.args]
-    fields = {keyword.arg or "": _build(kind, keyword.value, text) for keyword in node.keywords}
-    try:
-        return cls(*arguments, **fields)
-    except TypeError:
-        known = ", ".join(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ""
-        raise BadInput(f"{kind} {text!r}: {cls.__name__} takes the fields ({known})") from None
-    except ValueError as fault:
-        raise BadInput(f"{kind} {text!r}: {fault}") from None
+def _meant(name: str, known: list[str]) -> str:
+    """The field that somebody may mean, or what is given beside a spec, as the start of a sentence."""
+    found = [name] if name in BESIDE else meant(name, known) or meant(name, BESIDE)
+    if not found:
+        return ""
+    beside = " (which is given beside the spec, not in it)" if found[0] in BESIDE and found[0] not in known else ""
+    return f"did you mean {found[0]}{beside}? "
 
 
-def _literal(kind: str, node: ast.expr, text: str) -> Any:
-    if isinstance(node, ast.Tuple | ast.List):
-        return tuple(_build(kind, item, text) for item in node.elts)
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        part = ast.unparse(node)
-        raise BadInput(
-            f"{kind} {text!r}: {part!r} is no literal; a spec holds calls, numbers, strings, tuples"
-        ) from None
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _dotted(kind: str, node: ast.expr, text: str) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(kind, node.value, text)}.{node.attr}"
-    raise BadInput(f"{kind} {text!r}: {ast.unparse(node)!r} is no name; write Name() or package.module.Name()")
+def _hints(cls: type[Spec]) -> dict[str, Any]:
+    with guarded(f"reading the annotations of {cls.__name__}"):
+        return typing.get_type_hints(cls)
 
 
-def _find(kind: str, name: str, text: str) -> type:
+def _find(kind: str, name: str) -> Any:
+    """What a name without a dot leads to, in the catalogue of `kind` or of any other."""
     for each in (kind, *(other for other in CATALOGUES if other != kind)):
         if name in names(each):
-            return _class(each, name)
-    if "." in name:
-        return _import(kind, name, text)
-    near = difflib.get_close_matches(name, names(kind), n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"`gradmark list {kind}s` shows them"
-    raise BadInput(f"{kind} {text!r}: no {kind} is called {name}; {remedy}")
+            return _listed(each, name)
+    remedy = did_you_mean(name, names(kind)) or f"`gradmark list {kind}s` shows them"
+    raise BadInput(f"no {kind} is called {shortened(name, 60)}; {remedy}")
 
 
-def _import(kind: str, name: str, text: str) -> type:
-    path, _, attribute = name.rpartition(".")
-    try:
-        return getattr(importlib.import_module(path), attribute)
-    except ImportError as fault:
-        raise BadInput(f"{kind} {text!r}: cannot import {path!r} ({fault}); install it, or run where it lies") from None
-    except AttributeError:
-        raise BadInput(f"{kind} {text!r}: the module {path!r} has no {attribute!r}") from None
+def _listed(kind: str, name: str) -> Any:
+    """What the catalogue, or an installed package, calls `name`; gradmark's own come first."""
+    if name in _module(kind).__all__:
+        return getattr(_module(kind), name)
+    return _loaded(next(point for point in packages.listed(kind) if point.name == name))
 
 
-def _class(kind: str, name: str) -> type:
-    for point in _plugins(kind):
-        if point.name == name:
-            return point.load()
-    return getattr(_module(kind), name)
+def _loaded(point: EntryPoint) -> Any:
+    """What an entry point names; BadInput where its package is at fault."""
+    with guarded(f"the plug-in {point.name} of {point.dist.name if point.dist else point.value}: importing it"):
+        return point.load()
+
+
+def _base(kind: str) -> type:
+    """The class that all of `kind` are subclasses of."""
+    return getattr(_module(kind), kind.capitalize())
+
+
+def _kind(expected: tuple[type, ...]) -> str | None:
+    """The first kind that all of these classes are of."""
+    return next((kind for kind in CATALOGUES if expected and issubclass(expected[0], _base(kind))), None)
 
 
 def _module(kind: str) -> ModuleType:
     return importlib.import_module(CATALOGUES[kind])
-
-
-@cache
-def _plugins(kind: str) -> Any:
-    return entry_points(group=f"gradmark.{kind}s")
