@@ -1,7 +1,8 @@
 """`python -m benchmarks.judging`: one estimator is judged in a process of its own, which may be killed or die.
 
-Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `trace`. Written to what was stdout: JSON
-lines, first `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
+Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
+stdout: JSON lines, a `{"loaded": …}` for each plug-in, `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for
+each as it falls, then `{"verdict": …}`.
 What the estimator prints goes to stderr.
 """
 
@@ -13,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import IO, Any
 
 from benchmarks import specs
@@ -23,6 +25,7 @@ from benchmarks.laws.findings import blamed
 from benchmarks.laws.referee import SHARE, SHORTEST, judge
 from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.watchdog import TimedOut, limited
+from benchmarks.plugins import Source, using
 from estimators.core import Problem
 
 GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
@@ -36,7 +39,8 @@ def main() -> None:
     with open(job["trace"], "w") as trace:  # noqa: PTH123
         faulthandler.enable(trace)
         _watch(job, trace)
-        tell(told, **_judged(job, told, trace))
+        with using(Source(Path(job["plugins"]), tell=lambda line: tell(told, loaded=line))):
+            tell(told, **_judged(job, told, trace))
         faulthandler.cancel_dump_traceback_later()
     told.flush()
     os._exit(0)  # whatever threads or exit handlers the estimator left
