@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from benchmarks import streams
+from benchmarks.cells import MOST
 from benchmarks.errors import LONGEST, BadInput, printable, shortened
 
 
@@ -38,7 +39,7 @@ PLUGINS = click.option(
     metavar="FOLDER",
     help="Where modules that specs name lie: `module.Class()`.  [default: the current folder]",
 )
-COUNT = click.IntRange(1, 2**31 - 1)
+COUNT = click.IntRange(1, MOST)
 KINDS = ("estimators", "problems", "experiments", "studies", "data")
 
 

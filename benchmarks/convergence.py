@@ -13,6 +13,7 @@ from benchmarks.block import block_seed, device_of, lifted, seeded
 from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
 from benchmarks.forms import check_step
+from benchmarks.memory import check_fits
 from benchmarks.solvers import Solver
 from estimators.core import LatentVariableModel, Params, Problem
 
@@ -26,6 +27,7 @@ def prepare(training: Training) -> tuple[Problem, Solver, Params]:
     problem, solver = specs.problem(training.problem), specs.solver(training.solver)
     dtype, device = getattr(torch, training.dtype), torch.device(training.device)
     start = {name: value.to(device, dtype) for name, value in problem.init().items()}
+    check_fits(problem, getattr(solver, "num_samples", 1), start, training.seeds)
     return problem, solver, lifted(start, training.seeds)
 
 

@@ -14,6 +14,7 @@ from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput
 from benchmarks.grouping import blocks_at_once, warm_ups_at_once
 from benchmarks.laws.expectation import exact_total_variance
+from benchmarks.memory import check_fits
 from benchmarks.moments import Array
 from benchmarks.places import Place, Refusal
 from benchmarks.store import Store
@@ -67,15 +68,16 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     problem, estimator = specs.problem(cell.problem), specs.estimator(cell.estimator)
     reason = estimator.refuses(problem.template, cell.num_samples)
     if reason is not None:
-        return Refusal(reason)
+        return Refusal(_said(estimator, reason))
     place = _place(problem, cell, store)
     if isinstance(place, Refusal):
         return place
     params = {
         name: value.to(torch.device(cell.device), getattr(torch, cell.dtype)) for name, value in place.params.items()
     }
-    rows = _check_forms(problem, estimator, params, cell.num_samples)
     size = block_size(problem, cell.num_samples, params)
+    check_fits(problem, 1 if estimator.deterministic else cell.num_samples, params, size)
+    rows = _check_forms(problem, estimator, params, cell.num_samples)
     exact = _exact(problem, estimator, params, cell.num_samples)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
     setting = Setting(problem, estimator, cell.num_samples, params, None, truth)
@@ -88,6 +90,13 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     facts["objective"] = _objective(problem, params, rows)
     store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting, ready.warm(0))}, exact)
     return ready
+
+
+def _said(estimator: Estimator, reason: object) -> str:
+    """The reason of a refusal, which may be anybody's: text, and never empty."""
+    if not isinstance(reason, str):
+        raise TypeError(f"{estimator}.refuses() returned {type(reason).__name__}; must be None, or the reason as text")
+    return " ".join(reason.split()) or f"{estimator} refuses, and gives no reason"
 
 
 def _check_forms(problem: Problem, estimator: Estimator, params: Params, num_samples: int) -> torch.Size | None:

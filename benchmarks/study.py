@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmarks import plugins, specs, study_plugins
-from benchmarks.cells import REPLICATES, Cell, Inquiry, Training
+from benchmarks.cells import MOST, REPLICATES, Cell, Inquiry, Training
 from benchmarks.errors import LONGEST, BadInput, message, shortened
 from benchmarks.other_names import did_you_mean
 from benchmarks.regular_files import read_bounded
@@ -51,7 +51,7 @@ ExperimentSpec = Annotated[str, _canonical(specs.experiment)]
 Place = Annotated[str, AfterValidator(_place)]
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "float64"]
-Count = Annotated[int, Field(ge=1, lt=2**31)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class _Section(BaseModel):
@@ -97,8 +97,8 @@ class Runs(_Section):
     problems: list[ProblemSpec] = Field(min_length=1)
     solvers: list[SolverSpec] = Field(min_length=1)
     steps: Count
-    seeds: Annotated[int, Field(ge=4)] = 4
-    evaluations: Annotated[int, Field(ge=2)] = 21
+    seeds: Annotated[int, Field(ge=4, le=MOST)] = 4
+    evaluations: Annotated[int, Field(ge=2, le=MOST)] = 21
     device: Device = "cpu"
     dtype: DType = "float64"
 
