@@ -19,7 +19,7 @@ Rulings = list[dict[str, Any]]
 
 def show(verdict: dict[str, Any]) -> None:
     """The table of one estimator, worst first, and one sentence of verdict."""
-    console = Console()
+    console = Console(emoji=False)  # ":cat:" stands as it is, as does "[red]", which is escaped
     table = Table(title=escape(verdict["estimator"]), title_justify="left", show_edge=False)
     for name, least in (("", 8), ("law", 16), ("where", 18), ("found", 20)):
         table.add_column(name, overflow="fold", min_width=least)

@@ -13,6 +13,7 @@ import click
 from benchmarks import streams
 from benchmarks.cells import MOST
 from benchmarks.errors import LONGEST, BadInput, printable, shortened
+from benchmarks.finite import finite
 
 
 class _Commands(click.Group):
@@ -99,7 +100,7 @@ def measure(
             problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
         )
     if as_json:
-        click.echo(json.dumps(summary, allow_nan=False))
+        click.echo(json.dumps(finite(summary), allow_nan=False))
         streams.nothing_more()
     else:
         listing.show_summary(summary)
@@ -183,7 +184,7 @@ def check(
     show = (lambda verdict: None) if as_json else check_table.show
     verdicts, faults = checking.check(specs, against, level, budget, show, plugins, _tell)
     if as_json and verdicts:
-        click.echo(json.dumps({"estimators": verdicts}, allow_nan=False))
+        click.echo(json.dumps(finite({"estimators": verdicts}), allow_nan=False))
     if faults:
         raise BadInput("\n".join(faults))
     sys.exit(checking.status(verdicts))

@@ -12,6 +12,7 @@ from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
 from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
+from benchmarks.finite import finite
 from benchmarks.forms import check_step
 from benchmarks.memory import check_fits
 from benchmarks.solvers import Solver
@@ -69,7 +70,7 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
     curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
-    return {**curves, "evaluation": kind, **cited}
+    return finite({**curves, "evaluation": kind, **cited})
 
 
 def _never_falls(solver: Solver, step: int, before: Tensor, after: Tensor, steps: int) -> None:

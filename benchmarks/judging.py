@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from benchmarks import specs
 from benchmarks.errors import BadInput
+from benchmarks.finite import finite
 from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
 from benchmarks.laws.findings import blamed
@@ -48,7 +49,7 @@ def main() -> None:
 
 def tell(told: IO[str], **said: object) -> None:
     """One line of JSON, at once."""
-    told.write(json.dumps(said, allow_nan=False) + "\n")
+    told.write(json.dumps(finite(said), allow_nan=False) + "\n")
     told.flush()
 
 

@@ -31,7 +31,8 @@ class ExactGradient(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if problem.no_oracle is not None:
             why = problem.no_oracle or "the problem does not say why"
-            return f"ExactGradient.estimate(problem={problem}): there is no oracle: {why}; or {SCORE}"
+            remedy = "" if "; use " in why else f"; {SCORE}"  # as a rule the problem names one
+            return f"ExactGradient.estimate(problem={problem}): there is no oracle: {why}{remedy}"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
