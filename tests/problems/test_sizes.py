@@ -19,7 +19,7 @@ from benchmarks.problems import BernoulliToy, LinearGaussian, Minibatch
 from benchmarks.store import Store
 from estimators.core import Problem
 
-HUGE = (10**9, 10**15, 10**30)
+HUGE = (10**9, 10**15, 10**18)
 LEGAL = {"seed"}  # of any size
 CATALOGUE = {name: getattr(problems, name) for name in problems.__all__}
 
