@@ -160,6 +160,6 @@ def _objective(problem: Problem, params: Params, rows: torch.Size | None) -> dic
     else:
         value, stderr = map(float, convergence.sampled_cost(problem, lifted(params, 1)))
     if math.isfinite(value) and math.isfinite(stderr):
-        return {"value": value, "stderr": stderr, "exact": exact is not None, "reason": None}
+        return {"value": value, "stderr": stderr, "exact": exact is not None}
     reason = f"the expected cost is {value} ± {stderr} at these parameters"
     return {"value": None, "stderr": None, "exact": exact is not None, "reason": reason}
