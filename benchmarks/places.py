@@ -162,7 +162,7 @@ def _reference_run(problem: Problem, steps: int) -> Place:
     So every estimator is measured at the same place.
     """
     candidates = [specs.estimator(f"{name}()") for name in ("ExactGradient", "Reparameterization", "LeaveOneOut")]
-    fitting = [each for each in candidates if each.refuses(problem.template, SAMPLES) is None]
+    fitting = [each for each in candidates if each.refuses(problem.seen, SAMPLES) is None]
     solver = Adam(fitting[0], RATE, SAMPLES)
     params = lifted(problem.init(), 1)
     state = solver.init(problem, params)

@@ -58,7 +58,7 @@ class Adam(Solver):
             raise ValueError(f"Adam(num_samples={self.num_samples}): an estimate needs a draw; pass 1 or more")
 
     def refuses(self, problem: Problem) -> str | None:
-        return self.estimator.refuses(problem.template, self.num_samples)
+        return self.estimator.refuses(problem.seen, self.num_samples)
 
     def init(self, problem: Problem, params: Params) -> State:
         zeros = {name: torch.zeros_like(value) for name, value in params.items()}

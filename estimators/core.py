@@ -1,13 +1,13 @@
 """The five words that every method is written in: problem, model, estimator, surrogate, target.
 
 Shapes, everywhere: `*S` draws, `*R` replicates, `*B` conditionally independent rows of data, `d` coordinates of z
-(`d C` where each is one-hot). A replicate is a leading axis of every parameter: one call makes many estimates.
+(`d C` where each is one-hot).
+A replicate is a leading axis of every parameter, so that one call makes many independent estimates.
 """
 
 from __future__ import annotations
 
 import copy
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -15,10 +15,10 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, kl_divergence
 
-from estimators.divergences import closed_form_kl
 from estimators.enumerated import Enumerated as Enumerated
+from estimators.layers import linear as linear
 from estimators.spec import Spec
 
 Params: TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
@@ -88,6 +88,19 @@ class Problem(Spec):
     def template(self) -> Problem:
         """The kind of problem that an estimator sees: itself, or what a source of problems draws from."""
         return self
+
+    @property
+    def seen(self) -> Problem:
+        """The problem that `refuses` is asked about, as an estimator sees it: of a source, one of those that it draws.
+
+        A source whose problems are not like its template says so here.
+        """
+        return self.template
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of the rows stands for all of them, as in a minibatch: what `refuses` may look at."""
+        return False
 
     def draw(self, replicates: int, sharing: int = 2) -> Problem:
         """The problem that `replicates` estimates see: itself, or with the rows that a source of problems drew.
@@ -161,6 +174,10 @@ class LatentVariableModel(Problem):
         return view
 
     @property
+    def partial(self) -> bool:
+        return self._selected is not None
+
+    @property
     def _selected(self) -> Tensor | None:
         return getattr(self, "_selection", None)
 
@@ -184,7 +201,7 @@ class LatentVariableModel(Problem):
 
     def cost_analytic_kl(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         """The cost with log q(z) − log p(z) replaced by its mean, KL(q ‖ p(z)) in closed form."""
-        divergence = closed_form_kl(q, self.prior(params)) * self.latent_weight
+        divergence = kl_divergence(q, self.prior(params)) * self.latent_weight
         return divergence - self.log_likelihood(params, z) * self.likelihood_weight
 
 
@@ -234,7 +251,10 @@ class Estimator(Spec):
     claims: ClassVar[tuple[str, ...]] = ()  # laws beyond those that bind all, by the names in `benchmarks.laws.CLAIMS`
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default."""
+        """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default.
+
+        It is asked about the problem as `estimate` will see it: a minibatch is a model that is `partial`.
+        """
         return None
 
     def init(self, problem: Problem, params: Params) -> State:
@@ -278,23 +298,3 @@ def replicate_axes(problem: Problem, params: Params) -> torch.Size:
     name, value = next(iter(problem.init().items()))
     given = params[name].shape
     return given[: len(given) - value.dim()]
-
-
-def linear(
-    x: Float[Tensor, "*batch rows inputs"],
-    weight: Float[Tensor, "*replicates outputs inputs"],
-    bias: Float[Tensor, "*replicates outputs"],
-) -> Float[Tensor, "... rows outputs"]:
-    """A layer with its own weights for each replicate: x `[*S, *R, rows, inputs]` to `[*S, *R, rows, outputs]`.
-
-    The sample axes are folded into the rows: one matrix product for each replicate, three times faster than
-    broadcasting the weights over samples. x without replicate axes is shared by all replicates.
-    """
-    replicates = weight.shape[:-2]
-    samples = x.shape[: max(x.dim() - len(replicates) - 2, 0)]
-    if not samples:
-        return x @ weight.mT + bias.unsqueeze(-2)
-    count, rows = math.prod(samples), x.shape[-2]
-    folded = x.reshape(count, *x.shape[len(samples) :]).movedim(0, -3)
-    folded = folded.reshape(*replicates, count * rows, x.shape[-1]) @ weight.mT + bias.unsqueeze(-2)
-    return folded.unflatten(-2, (count, rows)).movedim(-3, 0).reshape(*samples, *replicates, rows, -1)

@@ -70,16 +70,13 @@ def allowed(file: str, name: str) -> bool:
     first = (
         "estimators/spec.py",
         "estimators/enumerated.py",
-        "estimators/divergences.py",
+        "estimators/layers.py",
         "estimators/core.py",
         "estimators/couplings.py",
         "estimators/needs.py",
     )
     if file in first:
-        below = {
-            "estimators/core.py": ("spec", "enumerated", "divergences"),
-            "estimators/needs.py": ("core", "divergences"),
-        }
+        below = {"estimators/core.py": ("spec", "enumerated", "layers"), "estimators/needs.py": ("core",)}
         return base in ("torch", "jaxtyping") or name in [f"estimators.{each}" for each in below.get(file, ())]
     shared = (
         "estimators.core",

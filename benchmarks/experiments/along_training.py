@@ -55,7 +55,7 @@ class AlongTraining(Experiment):
             )
 
     def refuses(self) -> str | None:
-        found = (specs.estimator(e).refuses(self.problem.template, self.num_samples) for e in self.estimators)
+        found = (specs.estimator(e).refuses(self.problem.seen, self.num_samples) for e in self.estimators)
         return next((reason for reason in found if reason is not None), None)
 
     def run(self, seed: int) -> Tables:

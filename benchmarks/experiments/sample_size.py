@@ -60,7 +60,7 @@ class SampleSize(Experiment):
         return [
             (
                 text,
-                next((r for n in self.samples if (r := specs.estimator(text).refuses(self.problem.template, n))), None),
+                next((r for n in self.samples if (r := specs.estimator(text).refuses(self.problem.seen, n))), None),
             )
             for text in self.estimators
         ]

@@ -59,7 +59,7 @@ def setting(problem: str, estimator: str, num_samples: int, device: str = "cpu")
         raise NotImplementedError("torch finds no CUDA device on this machine")
     with lacking_is_na():
         found, rule = specs.problem(problem), specs.estimator(estimator)
-        reason = rule.refuses(found.template, num_samples)
+        reason = rule.refuses(found.seen, num_samples)
         if reason is not None:
             raise NotImplementedError(reason)
         params = {name: value.to(device, torch.float32) for name, value in found.init().items()}

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator, detached
 from estimators.couplings import relaxation
-from estimators.needs import path_or_score
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
         if relaxation(problem.distribution(problem.init())) is None:
             return (
                 f"StraightThroughGumbelSoftmax.estimate(problem={problem}): z is made neither of independent bits nor "
-                f"of one-hot categories; {path_or_score(problem)}"
+                "of one-hot categories; use Reparameterization(), or LeaveOneOut()"
             )
         return None
 

@@ -17,7 +17,6 @@ from estimators.core import (
     State,
     SurrogateEstimator,
 )
-from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class VIMCO(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):
             return (
-                f"VIMCO.estimate(problem={problem}): the cost is no ELBO, so there are no importance weights; {SCORE}"
+                f"VIMCO.estimate(problem={problem}): the cost is no ELBO, so there are no importance weights; use "
+                "LeaveOneOut()"
             )
         if num_samples < 2:
             return (

@@ -8,7 +8,6 @@ from typing import cast
 from torch import Tensor
 
 from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class VarGrad(SurrogateEstimator):
         if not isinstance(problem, LatentVariableModel):
             return (
                 f"VarGrad.estimate(problem={problem}): the cost is no ELBO, so there is no log q in it whose variance "
-                f"could be differentiated; {SCORE}"
+                "could be differentiated; use LeaveOneOut()"
             )
         if num_samples < 2:
             return (

@@ -173,7 +173,7 @@ def test_counts_of_the_catalogue(problem: str) -> None:
     for (forward, backward), names in COUNTS[problem].items():
         for name in names.split():
             estimator = getattr(estimators, name)()
-            fewest = next(count for count in (1, 2) if estimator.refuses(target.template, count) is None)
+            fewest = next(count for count in (1, 2) if estimator.refuses(target.seen, count) is None)
             assert count_evaluations(Setting(target, estimator, fewest, params)) == Evaluations(forward, backward), name
 
 
