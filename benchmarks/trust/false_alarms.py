@@ -1,0 +1,128 @@
+"""`python -m benchmarks.trust.false_alarms`: every estimator of the catalogue is checked against every problem of it.
+
+All of them are right, so that whatever the checks reject is a false alarm. Printed is a table of counts, and a line for
+each pair that was rejected, that was not judged, or that the time did not reach. `--part I/N` does every N-th pair.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import click
+import torch
+
+from benchmarks import specs
+from benchmarks.check_sentences import result
+from benchmarks.laws import PROBLEM_LAWS, Fixture
+from benchmarks.laws.court import against
+from benchmarks.laws.referee import judge
+from benchmarks.problems import Minibatch
+from estimators.core import Estimator, Problem
+
+PLACES = ("init", "moved")
+MINIBATCHES = (
+    "Minibatch(problem=LinearGaussian(), size=2)",
+    "Minibatch(problem=BayesianLogisticRegression(), size=100)",
+)
+OUTCOMES = ("right", "refused", "undecided", "false alarm", "not reached")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the check said of one pair, or of a problem by itself."""
+
+    estimator: str
+    problem: str
+    outcome: str  # one of OUTCOMES
+    detail: str = ""
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Every estimator with every problem, at their defaults; a minibatch of two models, as it has no default."""
+    estimators = sorted(str(cls()) for cls in specs.catalogue("estimator").values())
+    classes = [cls for cls in specs.catalogue("problem").values() if cls is not Minibatch]
+    problems = [*sorted(str(cls()) for cls in classes), *MINIBATCHES]
+    return [(estimator, problem) for problem in problems for estimator in estimators]
+
+
+def tried(estimator: Estimator, problem: Problem, budget: float) -> Outcome:
+    """One pair, as `gradmark check ESTIMATOR --against PROBLEM` judges it."""
+    verdict = judge(estimator, against([problem]), budget=budget)
+    names = str(estimator), str(problem)
+    if verdict.verdict == "right":
+        return Outcome(*names, "right")
+    if verdict.verdict == "wrong":
+        broken = [ruling for ruling in verdict.laws if ruling.status in ("failed", "raised")]
+        detail = "; ".join(dict.fromkeys(f"{ruling.law} on {ruling.fixture}: {ruling.detail}" for ruling in broken))
+        return Outcome(*names, "false alarm", detail)
+    if [ruling.law for ruling in verdict.laws] == ["refuses"]:
+        return Outcome(*names, "refused", verdict.laws[0].detail)
+    reasons = {ruling.detail for ruling in verdict.laws if ruling.law.endswith("is_exact")}
+    return Outcome(*names, "undecided", "; ".join(sorted(reasons)) or result(verdict.json()))
+
+
+def sound(problem: Problem) -> Outcome | None:
+    """A false alarm of the checks of problems, or None."""
+    for finding in (check(Fixture(problem, place)) for place in PLACES for check in PROBLEM_LAWS):
+        if finding.failed:
+            return Outcome("", str(problem), "false alarm", str(finding))
+    return None
+
+
+def _of_texts(texts: tuple[str, str], budget: float, deadline: float) -> Outcome:
+    """One pair in a worker process, unless the time is over; whatever it raises is a false alarm."""
+    if time.time() > deadline:
+        return Outcome(*texts, "not reached")
+    torch.set_num_threads(1)
+    try:
+        return tried(specs.estimator(texts[0]), specs.problem(texts[1]), budget)
+    except Exception as fault:
+        return Outcome(*texts, "false alarm", f"the check itself ended with {type(fault).__name__}: {fault}")
+
+
+def all_of(texts: Sequence[tuple[str, str]], budget: float, seconds: float, processes: int) -> Iterator[Outcome]:
+    """Every pair within so many seconds, in so many processes."""
+    deadline = time.time() + seconds
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        futures = [pool.submit(_of_texts, pair, budget, deadline) for pair in texts]
+        yield from (future.result() for future in futures)
+
+
+def table(outcomes: Iterable[Outcome], problems: int) -> str:
+    """The counts, as Markdown."""
+    counts = Counter(each.outcome for each in outcomes)
+    rows = [f"| {outcome} | {counts[outcome]} |" for outcome in OUTCOMES]
+    head = f"torch {torch.__version__}; {counts.total()} pairs, {problems} problems by themselves"
+    return "\n".join([head, "", "| outcome | pairs |", "| --- | ---: |", *rows])
+
+
+@click.command()
+@click.option("--budget", default=20.0, show_default=True, help="Seconds for one pair.")
+@click.option("--minutes", default=60.0, show_default=True, help="For all pairs; those not reached are counted.")
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--on", default="", help="Only pairs with this in the text of the estimator or of the problem.")
+@click.option("--part", default="1/1", show_default=True, metavar="I/N", help="Only every N-th pair, from the I-th.")
+def main(budget: float, minutes: float, processes: int, on: str, part: str) -> None:
+    """Check the catalogue against the catalogue; exit 1 where anything right is rejected."""
+    first, step = map(int, part.split("/"))
+    texts = [pair for pair in pairs() if on in " on ".join(pair)][first - 1 :: step]
+    problems = sorted({problem for _, problem in texts})
+    found = [outcome for text in problems if (outcome := sound(specs.problem(text)))]
+    for outcome in found:
+        click.echo(f"false alarm: {outcome.problem}: {outcome.detail}")
+    for outcome in all_of(texts, budget, 60 * minutes, processes):
+        found.append(outcome)
+        if outcome.outcome in ("false alarm", "undecided", "not reached"):
+            click.echo(f"{outcome.outcome}: {outcome.estimator} on {outcome.problem}: {outcome.detail[:400]}")
+    click.echo(table(found, len(problems)))
+    sys.exit(int(any(outcome.outcome == "false alarm" for outcome in found)))
+
+
+if __name__ == "__main__":
+    main()
