@@ -1,8 +1,7 @@
 """`python -m benchmarks.judging`: one estimator is judged in a process of its own, which may be killed or die.
 
-Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
-stdout: JSON lines, a `{"loaded": …}` for each plug-in, `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for
-each as it falls, then `{"verdict": …}`.
+Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `trace`. Written to what was stdout: JSON
+lines, first `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
 What the estimator prints goes to stderr.
 """
 
@@ -14,21 +13,19 @@ import os
 import sys
 import time
 import traceback
-from pathlib import Path
 from typing import IO, Any
 
 from benchmarks import specs
 from benchmarks.errors import BadInput
-from benchmarks.finite import finite
 from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
-from benchmarks.laws.findings import blamed
+from benchmarks.laws.raising import blamed
 from benchmarks.laws.referee import SHARE, SHORTEST, judge
 from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.watchdog import TimedOut, limited
-from benchmarks.plugins import Source, using
 from estimators.core import Problem
 
+IMPORTING = 60.0  # seconds at least for what comes before the first law: importing, and the laws of problems
 GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
 
 
@@ -39,9 +36,8 @@ def main() -> None:
     os.dup2(2, 1)  # an estimator that prints must not spoil what is told
     with open(job["trace"], "w") as trace:  # noqa: PTH123
         faulthandler.enable(trace)
-        _watch(job, trace)
-        with using(Source(Path(job["plugins"]), tell=lambda line: tell(told, loaded=line))):
-            tell(told, **_judged(job, told, trace))
+        _watch(2 * max(job["budget"], IMPORTING) + GRACE, trace)
+        tell(told, **_judged(job, told, trace))
         faulthandler.cancel_dump_traceback_later()
     told.flush()
     os._exit(0)  # whatever threads or exit handlers the estimator left
@@ -49,45 +45,54 @@ def main() -> None:
 
 def tell(told: IO[str], **said: object) -> None:
     """One line of JSON, at once."""
-    told.write(json.dumps(finite(said), allow_nan=False) + "\n")
+    told.write(json.dumps(said, allow_nan=False) + "\n")
     told.flush()
 
 
-def _watch(job: dict[str, Any], trace: IO[str]) -> None:
+def _watch(seconds: float, trace: IO[str]) -> None:
     """From now on, a single operation that does not come back ends the process, and its stack is kept."""
-    faulthandler.dump_traceback_later(
-        max(job["budget"] / SHARE, SHORTEST) + min(job["budget"], GRACE), file=trace, exit=True
-    )
+    faulthandler.dump_traceback_later(seconds, file=trace, exit=True)
 
 
 def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any]:
     spec, start = job["spec"], time.monotonic()
     try:
-        with limited(max(job["budget"] / SHARE, SHORTEST)):
+        with limited(max(job["budget"], IMPORTING)):
             estimator = specs.estimator(spec)
-            problems = [_sound(specs.problem(text)) for text in job["against"]]
+            problems = [specs.problem(text) for text in job["against"]]
+        problems = [_sound(problem, job["budget"]) for problem in problems]
     except BadInput as fault:
         return {"bad": str(fault)}
     except (Exception, SystemExit, TimedOut) as fault:
         ruling = Ruling("is_there", "every one", None, "failed", detail=_blame(fault))
         return {"verdict": Verdict(spec, "unbiased", "wrong", time.monotonic() - start, (ruling,)).json()}
     tell(told, declared="unbiased" if estimator.unbiased else "biased")
+    limit = max(job["budget"] / SHARE, SHORTEST) + min(job["budget"], GRACE)
+    _watch(limit, trace)
 
     def heard(ruling: Ruling) -> None:
-        _watch(job, trace)
+        _watch(limit, trace)
         tell(told, ruling=ruling.json())
 
     trials = against(problems) if problems else COURT
     return {"verdict": judge(estimator, trials, job["level"], job["budget"], told=heard).json()}
 
 
-def _sound(problem: Problem) -> Problem:
+def _sound(problem: Problem, budget: float) -> Problem:
     """The problem, if it keeps the laws of problems: on one that does not, no estimator can be judged."""
-    for place in ("init", "moved"):
-        for law in PROBLEM_LAWS:
-            finding = law(Fixture(problem, place))
-            if finding.failed:
-                raise BadInput(f"--against {problem}: the problem itself is wrong; {finding}")
+    try:
+        with limited(max(budget, IMPORTING)):
+            for place in ("init", "moved"):
+                for law in PROBLEM_LAWS:
+                    finding = law(Fixture(problem, place))
+                    if finding.failed:
+                        raise BadInput(f"--against {problem}: the problem itself is wrong; {finding}")
+    except TimedOut as fault:
+        seconds = max(budget, IMPORTING)
+        raise BadInput(
+            f"--against {problem}: its own checks took more than {seconds:.3g} seconds{blamed(fault.stack)}; "
+            "pass a larger --budget, or a smaller problem"
+        ) from fault
     return problem
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import jaxtyping
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch loads: on a busy machine two threads wait for each other
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how fast it is decides nothing
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

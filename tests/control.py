@@ -30,7 +30,7 @@ class Control:
         """Each law rejects the wrong estimator, and passes the right one."""
         for law in self.laws:
             finding = law(self.case(self.wrong))
-            assert finding.status == "failed", finding
+            assert finding.failed, finding
             assert finding.law == law.__name__
             assert finding.detail
             neighbour = law(self.case(self.right))

@@ -10,17 +10,17 @@ import inspect
 import json
 import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
 import estimators
-from benchmarks import check_table
+from benchmarks.check_sentences import sentence
 from benchmarks.laws import Case, Fixture
 from benchmarks.laws.court import COURT, Trial, tried
 from benchmarks.laws.exactness import expectation_is_exact
+from benchmarks.laws.findings import BROKEN
 from benchmarks.laws.hotelling import mean_by_monte_carlo
 from benchmarks.laws.referee import judge, outcome, rule
 from benchmarks.laws.rulings import Ruling, Verdict
@@ -49,12 +49,13 @@ from tests import (
     broken_state,
     broken_terms,
 )
+from tests.simulated_clock import SimulatedClock
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
-PATIENCE = 300.0  # seconds: a busy machine is no reason to miss a bug; on a quiet one the default is enough
+PATIENCE = 3600.0  # seconds, however busy the machine is: on a quiet one the default is enough
 STAGES = Trial(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1, 2))
 BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
 
@@ -106,17 +107,14 @@ DEAR: dict[type[Estimator], list[Trial]] = {
 @pytest.mark.parametrize("control", controls(), ids=lambda control: type(control).__name__)
 def test_control_is_rejected(control: Estimator) -> None:
     trials = DEAR.get(type(control), COURT)
-    first = next((ruling for ruling in rule(control, trials, budget=PATIENCE) if ruling.status == "failed"), None)
+    first = next((ruling for ruling in rule(control, trials, budget=PATIENCE) if ruling.status in BROKEN), None)
     assert first is not None
     assert first.detail
 
 
 @pytest.mark.parametrize("estimator", [StraightThrough()], ids=str)
-def test_right_estimator_is_found_right_within_the_budget(estimator: Estimator) -> None:
-    verdict = judge(estimator)
-    assert [ruling for ruling in verdict.laws if ruling.status == "failed"] == []
-    assert verdict.verdict == "right"
-    assert verdict.seconds < 60
+def test_right_estimator_is_found_right(estimator: Estimator) -> None:
+    judge(estimator, budget=PATIENCE).demand()
 
 
 def test_bias_that_is_declared_is_found_and_its_size_said() -> None:
@@ -125,7 +123,7 @@ def test_bias_that_is_declared_is_found_and_its_size_said() -> None:
     found = verdict.laws[-1]
     assert (found.law, found.status, found.coordinate) == ("bias_is_found", "passed", "logits[0]")
     assert found.size == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1))
-    assert "off by -0.084" in check_table.sentence(verdict.json())
+    assert "off by -0.084" in sentence(verdict.json())
 
 
 @pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
@@ -195,11 +193,14 @@ class NotANumber(LeaveOneOut):
         return Estimate({name: value / (value != 0) for name, value in found.gradient.items()}, found.state)
 
 
+CLOCK = SimulatedClock()
+
+
 class Sleeps(LeaveOneOut):
     """Never returns."""
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        time.sleep(1000)
+        CLOCK.sleep(1000)
         raise AssertionError
 
 
@@ -223,8 +224,8 @@ class Exits(LeaveOneOut):
     ids=lambda value: type(value).__name__,
 )
 def test_fault_is_named_with_file_and_line(wrong: Estimator, said: str) -> None:
-    verdict = judge(wrong, [BIT], budget=3 if isinstance(wrong, Sleeps) else 30)
+    verdict = judge(wrong, [BIT], budget=3, clock=CLOCK)
     assert verdict.verdict == "wrong"
-    faults = [ruling.detail for ruling in verdict.laws if ruling.status == "failed"]
+    faults = [ruling.detail for ruling in verdict.laws if ruling.status in BROKEN]
     assert any(said in fault for fault in faults), faults
     assert all(re.search(rf"{Path(inspect.getfile(type(wrong))).name}:\d+", fault) for fault in faults), faults

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,28 +58,52 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(end.value.code or 0)
 
 
-def test_plugins_that_do_not_come_back(
+def judged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str, status: int = 1
+) -> tuple[list[dict[str, Any]], str]:
+    """The verdicts of a command that ends with the status, and what went to stderr."""
+    assert run(folder, monkeypatch, *arguments, "--json") == status
+    out, err = capfd.readouterr()
+    keys = {"law", "fixture", "num_samples", "status", "coordinate", "size", "visible", "relative", "exception"}
+    verdicts = json.loads(out)["estimators"]
+    for verdict in verdicts:
+        assert set(verdict) == {"estimator", "declared", "verdict", "seconds", "laws"}
+        assert all(set(ruling) == {*keys, "detail"} for ruling in verdict["laws"])
+    return verdicts, err
+
+
+def test_a_plugin_that_never_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    arguments = (
+        "mine.Stubborn()",
+        "--against",
+        "BernoulliToy()",
+        "--budget",
+        "3",
+    )  # it sleeps, however fast others are
+    ((verdict,), _) = judged(tmp_path, monkeypatch, capfd, *arguments)
+    sleep = PLUGIN.splitlines().index("                time.sleep(1000)") + 1
+    assert verdict["verdict"] == "wrong"
+    assert verdict["laws"][-1]["detail"] == (
+        f"an operation did not return within 1 seconds and could not be interrupted (mine.py:{sleep})"
+    )
+
+
+def test_plugins_that_end_the_process_or_cannot_be_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.py").write_text(PLUGIN)
     (tmp_path / "torn.py").write_text("def broken(:\n")
     (tmp_path / "benchmarks").mkdir()  # a folder that happens to be called as our package
-    texts = ["mine.Stubborn()", "mine.Leaves()", "torn.X()", "mine.Right()"]
-    status = run(tmp_path, monkeypatch, *texts, "--against", "BernoulliToy()", "--budget", "3", "--json")
-    out, err = capfd.readouterr()
-    assert status == 2
+    texts = ["mine.Leaves()", "torn.X()", "mine.Right()"]
+    arguments = (*texts, "--against", "BernoulliToy()", "--budget", "3600")
+    said, err = judged(tmp_path, monkeypatch, capfd, *arguments, status=2)
     assert "not for stdout" in err
     assert "gradmark: estimator 'torn.X()': importing 'torn' raised SyntaxError: invalid syntax (torn.py:1)\n" in err
-    said = json.loads(out)["estimators"]
-    assert [verdict["verdict"] for verdict in said] == ["wrong", "wrong", "right"]
-    last = [verdict["laws"][-1]["detail"] for verdict in said]
-    sleep = PLUGIN.splitlines().index("                time.sleep(1000)") + 1
-    assert last[0] == (f"an operation did not return within 1 seconds and could not be interrupted (mine.py:{sleep})")
-    assert "status 7" in last[1]
-    keys = {"law", "fixture", "num_samples", "status", "coordinate", "size", "visible", "detail"}
-    for verdict in said:
-        assert set(verdict) == {"estimator", "declared", "verdict", "seconds", "laws"}
-        assert all(set(ruling) == keys for ruling in verdict["laws"])
+    assert [verdict["verdict"] for verdict in said] == ["wrong", "right"]
+    assert "status 7" in said[0]["laws"][-1]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +135,16 @@ def test_bad_input(
     assert len(err.splitlines()) == 1
 
 
-def test_table_and_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path, monkeypatch, "LeaveOneOut()", "--against", "BernoulliToy()") == 0
-    last = capfd.readouterr().out.strip().splitlines()[-1]
-    assert last.startswith("LeaveOneOut() is right: it breaks no law; its expectation is exact in 4 trials")
+def test_result_comes_first_and_passes_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("LeaveOneOut()", "--against", "BernoulliToy()", "--budget", "3600")
+    assert run(tmp_path, monkeypatch, *arguments) == 0
+    out = capfd.readouterr().out
+    first, second = out.splitlines()[:2]
+    assert re.fullmatch(r"LeaveOneOut\(\) is right: \d+ checks passed on 4 cases \(\d+ s\)", first)
+    assert second.startswith("It breaks no law; its expectation is exact in 4 trials (a bias of ")
+    assert "of the gradient's norm" in second
+    assert " passed " not in out.partition("\n")[2]
+    assert run(tmp_path, monkeypatch, *arguments, "--verbose") == 0
+    assert " passed " in capfd.readouterr().out.partition("\n")[2]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import pytest
 from torch import Tensor
+from torch.distributions import Distribution
 
 from benchmarks.laws import CLAIMS, Case, Fixture
 from benchmarks.laws.claims import claims_are_known, order_changes_nothing
@@ -34,6 +34,7 @@ from estimators import (
 from estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
 from tests import broken, broken_blind, broken_blind_discrete, broken_late, unusual
 from tests.control import Control
+from tests.simulated_clock import SimulatedClock
 from tests.test_prior_gradients import LEARNED, ForgetsThePrior
 
 CLAIMED = {law.__name__: law for law in CLAIMS}
@@ -125,6 +126,7 @@ def test_a_decision_where_no_rule_expects_it_is_no_bias() -> None:
 
 
 CALLS = Counter[str]()
+CLOCK = SimulatedClock()
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,40 @@ class SlowInTheEnd(ScoreFunction):
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         CALLS["surrogate"] += 1
-        time.sleep(2.0 if CALLS["surrogate"] == 25 else 0.0)
+        CLOCK.sleep(2.0 if CALLS["surrogate"] == 25 else 0.0)
         return super().surrogate(problem, params, state, num_samples)
 
 
 def test_slow_is_not_stuck() -> None:
     CALLS.clear()
-    verdict = judge(SlowInTheEnd(), [Trial(BIT, (1,))], budget=3.0)
+    verdict = judge(SlowInTheEnd(), [Trial(BIT, (1,))], budget=3.0, clock=CLOCK)
     assert CALLS["surrogate"] > 25
     assert verdict.verdict != "wrong"
     assert any("took longer than 1 seconds" in ruling.detail for ruling in verdict.laws)
+
+
+@dataclass(frozen=True)
+class SlowToBeginWith(ScoreFunction):
+    """Takes two seconds each time."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        CLOCK.sleep(2.0)
+        return super().surrogate(problem, params, state, num_samples)
+
+
+@dataclass(frozen=True)
+class SlowBits(BernoulliToy):
+    """A problem, or a machine, on which each evaluation of the cost takes half a second."""
+
+    def cost(self, params: Params, z: Tensor, q: Distribution) -> Tensor:
+        CLOCK.sleep(0.5)
+        return super().cost(params, z, q)
+
+
+def test_stuck_is_what_takes_a_hundred_times_as_long_as_others() -> None:
+    stuck = judge(SlowToBeginWith(), [Trial(BIT, (1,))], budget=3.0, clock=CLOCK)
+    assert any("did not return within 1 seconds" in ruling.detail for ruling in stuck.laws)
+    assert stuck.verdict == "wrong"
+    slow = judge(ScoreFunction(), [Trial(Fixture(SlowBits(), "init"), (1,))], budget=3.0, clock=CLOCK)
+    assert any("took longer than 1 seconds" in ruling.detail for ruling in slow.laws)
+    assert slow.verdict == "undecided"

@@ -17,6 +17,7 @@ from benchmarks.problems import BayesianLogisticRegression, GaussianToy, Gaussia
 from estimators import ScoreFunction, StickingTheLanding
 from estimators.core import Estimate, Params, Problem, State
 
+PATIENCE = 3600.0  # seconds, however busy the machine is
 NO_ORACLE = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
 REGRESSION = Case(StickingTheLanding(), Fixture(BayesianLogisticRegression()), 2)
 
@@ -34,10 +35,10 @@ def of_the_mean(verdict: Verdict) -> Ruling:
 
 
 def test_without_an_oracle_a_method_of_known_mean_is_the_judge() -> None:
-    verdict = judge(StickingTheLanding(), [NO_ORACLE])
+    verdict = judge(StickingTheLanding(), [NO_ORACLE], budget=PATIENCE)
     assert verdict.verdict == "right"
     assert "less Reparameterization() on the same draws" in of_the_mean(verdict).detail
-    wrong = judge(Shrunk(), [NO_ORACLE])
+    wrong = judge(Shrunk(), [NO_ORACLE], budget=PATIENCE)
     found = of_the_mean(wrong)
     assert wrong.verdict == "wrong"
     assert (found.status, found.coordinate is not None) == ("failed", True)

@@ -24,6 +24,7 @@ def test_there_are_fifteen_at_least() -> None:
     assert len({type(estimator) for estimator in unusual()}) >= 15
 
 
+PATIENCE = 3600.0  # seconds, however busy the machine is
 SLOW = (ChunkedWide, RandomisedQuadrature)
 
 
@@ -31,6 +32,5 @@ SLOW = (ChunkedWide, RandomisedQuadrature)
 @pytest.mark.parametrize("estimator", unusual(), ids=lambda estimator: type(estimator).__name__)
 def test_unusual_estimator_is_right(estimator: Estimator) -> None:
     toys = TOYS[:1] if isinstance(estimator, SLOW) else TOYS
-    verdict = judge(estimator, toys if any(tried(estimator, trial) for trial in toys) else COURT)
-    assert [ruling for ruling in verdict.laws if ruling.status == "failed"] == []
-    assert verdict.verdict == "right"
+    verdict = judge(estimator, toys if any(tried(estimator, trial) for trial in toys) else COURT, budget=PATIENCE)
+    verdict.demand()

@@ -147,7 +147,7 @@ class Case:
     @property
     def refusal(self) -> str | None:
         """Why the estimator does not fit the problem, or None."""
-        return self.estimator.refuses(self.fixture.problem.template, self.num_samples)
+        return self.estimator.refuses(self.fixture.problem.seen, self.num_samples)
 
     @property
     def setting(self) -> Setting:

@@ -15,11 +15,12 @@ from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, Fixture, coordinate
 from benchmarks.laws.exactness import exact_variance_halves
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
-from benchmarks.laws.recording import Diverged, Recorded, Replayed
+from benchmarks.laws.ordering import Untold, in_two_orders
 from benchmarks.laws.sharing import MEANT
 from benchmarks.timing import one_estimate, watched
 from estimators.core import Params, Problem
 
+FRESH = 1024  # draws of q, which are all different where z is continuous; of two in 10⁵ cases where they repeat, too
 TOLERANCE = 1e-10  # times one plus the largest number of the gradient
 
 
@@ -83,40 +84,33 @@ def order_changes_nothing(case: Case) -> Finding:
     """The same draws in another order give the same gradient: claimed by plain averages and leave-one-out."""
     if case.num_samples < 2:
         return declined("one draw has one order")
-    params = case.params((4,))
-    with seeded(1, HOST):
-        problem = case.fixture.problem.draw(4)
-        state = case.initial(problem, params)
-        with Recorded() as recorded:
-            once = case.estimator.estimate(problem, params, state, case.num_samples).gradient
-        turned = [(operation, _turned(drawn, case.num_samples)) for operation, drawn in recorded.draws]
-        try:
-            with Replayed(turned):
-                again = case.estimator.estimate(problem, params, state, case.num_samples).gradient
-        except Diverged as fault:
-            return declined(f"the draws cannot be replayed in another order: {fault}")
-    return _difference(case, once, again)
-
-
-def _turned(drawn: Tensor, num_samples: int) -> Tensor:
-    """The first two draws in each other's place: to be rolled on is what a baseline of the draw before survives."""
-    return torch.cat([drawn[:2].flip(0), drawn[2:]]) if drawn.dim() and drawn.shape[0] == num_samples else drawn
+    try:
+        return _difference(case, *in_two_orders(case))
+    except Untold as reason:
+        return declined(str(reason))
 
 
 @law
 def draws_are_distinct(case: Case) -> Finding:
-    """No z is handed to the cost twice where z is continuous: drawn once and used twice is one draw, and not two."""
+    """No z is handed to the cost twice where z is continuous: drawn once and used twice is one draw, and not two.
+
+    z is taken as continuous where no two of many fresh draws of q are equal: a q need not say what its support is.
+    """
     setting, seen = replace(case.setting, problem=case.fixture.problem.draw(1)), list[Tensor]()
     with seeded(1, HOST):
         one_estimate(replace(setting, problem=watched(setting.problem, seen.append)))()
-    if not seen or setting.problem.distribution(setting.params).support.is_discrete:  # pyright: ignore[reportOptionalMemberAccess]
-        return declined("z is discrete, or its cost is never evaluated")
+        fresh = setting.problem.distribution(case.params((1,))).sample((FRESH,))
+    if not seen or _distinct(fresh) < FRESH:
+        return declined("draws of q may be equal, or the cost of none is evaluated")
     for z in seen:
-        flat = z.detach().reshape(len(z), -1)
-        count = len(torch.unique(flat, dim=0))
-        if count < len(flat):
-            return failed(f"{len(flat)} draws are evaluated at once, and {count} of them are distinct")
+        if (count := _distinct(z)) < len(z):
+            return failed(f"{len(z)} draws are evaluated at once, and {count} of them are distinct")
     return passed()
+
+
+def _distinct(z: Tensor) -> int:
+    """How many of the draws `[S, …]` differ from each other."""
+    return len(torch.unique(z.detach().reshape(len(z), -1), dim=0))
 
 
 def is_the_same_as(

@@ -14,6 +14,8 @@ from benchmarks import specs
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.findings import Finding, failed, law, passed
+from benchmarks.laws.raising import described
+from estimators.core import Estimate
 
 REPLICATES = ((), (1,), (5,))  # a source of problems has one axis of them
 DRAWS = 100  # among which none may be NaN
@@ -23,9 +25,13 @@ DRAWS = 100  # among which none may be NaN
 def text_is_identity(case: Case) -> Finding:
     """`resolve(str(x)) == x`, for the estimator and the problem."""
     for kind, spec in (("estimator", case.estimator), ("problem", case.fixture.problem)):
-        read = specs.estimator(str(spec)) if kind == "estimator" else specs.problem(str(spec))
-        if read != spec or str(read) != str(spec):
-            return failed(f"the {kind}'s text {str(spec)!r} is read as {read!r}, which is another one")
+        try:
+            text = str(spec)
+        except Exception as fault:  # a class that is no dataclass has no fields to print
+            return failed(f"the {kind} has no text: {described(fault, spec)}")
+        read = specs.estimator(text) if kind == "estimator" else specs.problem(text)
+        if read != spec or str(read) != text:
+            return failed(f"the {kind}'s text {text!r} is read as {read!r}, which is another one")
     return passed()
 
 
@@ -35,15 +41,27 @@ def gradient_has_the_form_of_the_parameters(case: Case) -> Finding:
     for dtype in (torch.float64, torch.float32):
         for replicates in REPLICATES[1:] if case.fixture.is_source or case.state == "warm" else REPLICATES:
             params = case.params(replicates, dtype)
-            gradient = case.estimate(params).gradient
+            estimate = case.estimate(params)
+            if not isinstance(estimate, Estimate) or not isinstance(estimate.gradient, dict):
+                return failed(f"estimate returned {_kind(estimate)}; an Estimate(gradient, state) is wanted")
+            gradient = estimate.gradient
             if list(gradient) != list(params):
                 return failed(f"the parameters are {list(params)}, the gradient has {list(gradient)}")
             for name, value in params.items():
                 found = gradient[name]
+                if not isinstance(found, Tensor):
+                    return failed(f"the gradient is {_kind(found)}, where a tensor is wanted", name)
                 if (found.shape, found.dtype) != (value.shape, dtype):
                     expected = f"{list(value.shape)} of {dtype}"
                     return failed(f"{list(found.shape)} of {found.dtype} where the parameter is {expected}", name)
     return passed()
+
+
+def _kind(value: object) -> str:
+    """What a value is instead of what is wanted."""
+    if isinstance(value, Estimate):
+        return f"an Estimate whose gradient is a {type(value.gradient).__name__}"
+    return f"a {type(value).__name__}"
 
 
 @law
@@ -68,6 +86,8 @@ def state_keeps_its_form(case: Case) -> Finding:
         if tree != tree_after:
             return failed(f"the state was {tree}, and is {tree_after} after one estimate")
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            if not (isinstance(old, Tensor) and isinstance(new, Tensor)):
+                return failed(f"{_kind(new)} where a tensor [*R, …] is wanted", f"state leaf {index}")
             if (old.shape, old.dtype) != (new.shape, new.dtype):
                 detail = f"{list(new.shape)} of {new.dtype} where it was {list(old.shape)} of {old.dtype}"
                 return failed(detail, f"state leaf {index}")

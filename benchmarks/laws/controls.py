@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -25,6 +27,18 @@ def gradients(case: Case, size: int, seed: int) -> Array:
         state = case.setting.initial(problem, params)
         gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
     return torch.cat([value.detach().reshape(size, -1) for value in gradient.values()], 1).double().numpy()
+
+
+@cache
+def gradient_norm(case: Case) -> float | None:
+    """The norm of the gradient that the estimate is of: the exact one, else from many estimates; None where it is 0."""
+    exact = case.exact()
+    if exact is not None:
+        return float(torch.cat([value.reshape(-1) for value in exact.values()]).norm()) or None
+    size = case.replicates(PILOT)
+    found = gradients(case, size, 0)
+    square = float((found.mean(0) ** 2).sum() - found.var(0).sum() / size)  # less what noise adds
+    return math.sqrt(square) if square > 0 else None
 
 
 @dataclass(frozen=True)

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-LAWS = Path(__file__).parent
-LIBRARY = Path(traceback.__file__).parent  # Python's own
+from benchmarks.laws.raising import described, identity, of_distributions, owned, remedy
+
+BROKEN = ("failed", "raised")  # the two kinds of status that nothing right has
 
 
 @dataclass(frozen=True)
 class Finding:
     """One law's answer on one subject: data, so that tests and a referee's table can both be made of it."""
 
-    status: str  # "passed" | "failed" | "declined": the law has nothing to say here, and `detail` says why
+    status: str  # "passed" | "failed" | "raised" | "declined": the law has nothing to say here, and `detail` says why
     detail: str = ""
     coordinate: str | None = None  # the worst one, as `name[i, j]`
     size: float | None = None  # how far it is off
     visible: float | None = None  # the smallest fault that would have been seen
     law: str = ""
     subject: str = ""
+    exception: str | None = None  # class and place of what was raised
 
     @property
     def failed(self) -> bool:
-        """Whether the law is broken; a law that declines is not."""
-        return self.status == "failed"
+        """Whether the law is broken, or the code to which it applies raised; a law that declines is not broken."""
+        return self.status in BROKEN
 
     def demand(self) -> None:
         """Raise AssertionError where the law is broken, with everything that is known."""
@@ -68,7 +68,7 @@ Subject = TypeVar("Subject")
 
 
 def law(check: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
-    """Sign the finding with the law's name and its subject; code that raises breaks the law, and is named."""
+    """Sign the finding with the law's name and its subject; an estimator's code that raises is named."""
 
     @functools.wraps(check)
     def signed(subject: Subject) -> Finding:
@@ -76,8 +76,7 @@ def law(check: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
         try:
             finding = check(subject)
         except Exception as fault:  # an estimator or problem may be anybody's code
-            line = " ".join(str(fault).split())[:300]
-            finding = failed(f"{type(fault).__name__}: {line}{blamed(traceback.extract_tb(fault.__traceback__))}")
+            finding = raised(fault, subject)
         finally:  # whatever the code did to the process, the next law starts afresh
             torch.set_default_dtype(dtype)
             torch.set_grad_enabled(grad)
@@ -86,16 +85,19 @@ def law(check: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
     return signed
 
 
-def blamed(stack: traceback.StackSummary) -> str:
-    """` (file:line)` of the innermost frame that is neither a library's nor a law's, or nothing."""
-    frames = [frame for frame in stack if not _foreign(frame.filename)]
-    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-
-
-def _foreign(file: str) -> bool:
-    path = Path(file)
-    of_ours = path.parent in (LAWS, LAWS.parent)
-    return "site-packages" in path.parts or of_ours or path.is_relative_to(LIBRARY) or file.startswith("<")
+def raised(fault: BaseException, subject: object) -> Finding:
+    """What the estimator's code raised, with the remedy, or the problem's; what the check itself raised is skipped."""
+    estimator, problem = getattr(subject, "estimator", None), getattr(subject, "problem", subject)
+    if estimator is None:
+        said = described(fault, template := getattr(problem, "template", problem))
+        if owned(fault, problem) or owned(fault, template) or of_distributions(fault):
+            return failed(said)
+    else:
+        said = described(fault, estimator)
+        if owned(fault, estimator):
+            ends = ", which ends the process" if isinstance(fault, SystemExit) else ""
+            return Finding("raised", f"{said}{ends}; {remedy(fault)}", exception=identity(fault, estimator))
+    return declined(f"the check itself failed, which says nothing of what it checks: {said}")
 
 
 def _text(subject: object) -> str:

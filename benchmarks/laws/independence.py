@@ -10,9 +10,10 @@ from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, coordinate, uneven
 from benchmarks.laws.contract import same
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
-from benchmarks.laws.recording import Diverged, Recorded, Replayed
+from benchmarks.laws.recording import Diverged, Draws, Recorded, Replayed, continuous
 from estimators.core import Estimate, Params, State
 
+REPLICATES = 61  # of a prime number, which no other axis is likely to be a multiple of
 ROUNDING = 1e-10  # what is left of a gradient that is zero for every draw
 
 
@@ -31,6 +32,8 @@ def replicates_are_independent(case: Case) -> Finding:
             return declined(f"draws cannot be replayed when one replicate's parameters change: {fault}")
         others = torch.arange(replicates) != shifted
         for name, value in before.items():
+            if not value.dim() or len(value) != replicates:
+                return failed(f"it has the shape {list(value.shape)}, which does not begin with {replicates}", name)
             if not same(value[others], after[name][others]):
                 moved = (value - after[name])[others].abs().nan_to_num(torch.inf)
                 worst = coordinate({name: value[0]}, int(moved.reshape(len(moved), -1).amax(0).argmax()))
@@ -79,9 +82,13 @@ def named(estimate: Estimate) -> dict[str, Tensor]:
 
 @law
 def seeds_decide(case: Case) -> Finding:
-    """Same seed, same numbers; other seed, other numbers; 64 replicates not all alike, unless there is no noise."""
-    params = case.params((case.replicates(64),))
-    first, again, other = (case.estimate(params, seed).gradient for seed in (1, 1, 2))
+    """Same seed, same numbers; other seed, other numbers; replicates not all alike, unless there is no noise.
+
+    Where all replicates are alike, what was drawn tells whether they share it, or whether each has drawn for itself and
+    none has met a rare event.
+    """
+    params = case.params((case.replicates(REPLICATES),))
+    (first, drawn), (again, _), (other, drawn_otherwise) = (_recorded(case, params, seed) for seed in (1, 1, 2))
     if not all(same(first[name], again[name]) for name in params):
         return failed("the same seed gave other numbers: something draws from another generator than torch's default")
     alike = all(torch.allclose(value, value[:1].expand_as(value), 1e-12, 1e-12) for value in first.values())
@@ -92,11 +99,36 @@ def seeds_decide(case: Case) -> Finding:
         return declined("the gradient is zero for every draw: q is the posterior, or the mean is wrong")
     if (unchanged or alike) and _all_exact(case, first):
         return passed(detail="there is no noise here: each replicate is the exact gradient")
-    if unchanged:
+    if unchanged and (not alike or not drawn or _same_numbers(drawn, drawn_otherwise)):
         return failed("another seed gave the same numbers: the draws do not come from torch's default generator")
-    if alike:
-        return failed("64 replicates are all alike: they share their draws, and no mean over them gets better")
-    return passed()
+    return _of_alike(drawn, case.replicates(REPLICATES)) if alike else passed()
+
+
+def _recorded(case: Case, params: Params, seed: int) -> tuple[Params, Draws]:
+    """The gradient, and what the estimator drew; the rows that a source of problems drew are not among it."""
+    with seeded(seed, HOST):
+        problem = case.fixture.problem.draw(len(next(iter(params.values()))))
+        state = case.initial(problem, params)
+        with Recorded() as recorded:
+            gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+    return gradient, recorded.draws
+
+
+def _same_numbers(drawn: Draws, otherwise: Draws) -> bool:
+    """Whether a continuous draw has the same numbers from two seeds; discrete ones may, where an event is rare."""
+    pairs = [(a, b) for (op, a), (other, b) in zip(drawn, otherwise, strict=False) if op is other and continuous(op)]
+    return any(same(a, b) for a, b in pairs)
+
+
+def _of_alike(drawn: Draws, replicates: int) -> Finding:
+    """What the draws tell where all replicates have the same gradient."""
+    sizes = [size for _, out in drawn for size in out.shape]
+    if not any(size and size % replicates == 0 for size in sizes):
+        return failed(f"{replicates} replicates are all alike: they share their draws, and no mean over them is better")
+    return declined(
+        f"{replicates} replicates drew for themselves, and are all alike: "
+        "none has met a rare event, or the draws make no difference"
+    )
 
 
 def _all_exact(case: Case, gradient: Params) -> bool:

@@ -9,8 +9,7 @@ from torch.utils._pytree import tree_map
 from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Case, coordinate
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
-from benchmarks.laws.recording import Diverged, Recorded, Replayed
-from benchmarks.laws.rules import DISCRETE, KINDS
+from benchmarks.laws.recording import Diverged, Recorded, Replayed, continuous
 
 REPLICATES = 16
 LOST = 0.01  # of the largest number of the gradient: rounding takes a thousandth of that, a term that is lost far more
@@ -26,7 +25,7 @@ def draws_have_digits_enough(case: Case) -> Finding:
             case.estimate(params)
         for operation, drawn in recorded.draws:
             coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < SINGLE.itemsize
-            if coarse and KINDS.get(operation._schema.name) not in DISCRETE:
+            if coarse and continuous(operation):
                 return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
     return passed()
 

@@ -10,6 +10,7 @@ from torch._ops import OpOverload
 from torch.utils._pytree import tree_map
 
 from benchmarks.dispatch import Dispatch
+from benchmarks.laws.rules import DISCRETE, KINDS
 
 Draws: TypeAlias = list[tuple[OpOverload, Any]]  # every operation that drew, with what it gave
 
@@ -22,6 +23,11 @@ def is_draw(operation: OpOverload) -> bool:
     """Whether an operation draws: most are tagged so; a few that take a generator (Dirichlet, binomial) are not."""
     takes_generator = any(argument.name == "generator" for argument in operation._schema.arguments)
     return torch.Tag.nondeterministic_seeded in operation.tags or takes_generator
+
+
+def continuous(operation: OpOverload) -> bool:
+    """Whether what an operation draws is continuous."""
+    return KINDS.get(operation._schema.name) not in DISCRETE
 
 
 class Recorded(Dispatch):

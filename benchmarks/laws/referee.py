@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 
+from benchmarks import specs
 from benchmarks.block import threads
 from benchmarks.laws.cases import Case, Fixture
 from benchmarks.laws.claims import CLAIMS, claims_are_known
@@ -24,21 +20,24 @@ from benchmarks.laws.contract import (
     surroundings_are_not_touched,
     text_is_identity,
 )
+from benchmarks.laws.controls import gradient_norm
 from benchmarks.laws.court import COURT, Trial, tried
 from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
-from benchmarks.laws.findings import Finding, blamed, declined, failed
+from benchmarks.laws.findings import BROKEN, Finding, declined, failed, raised
 from benchmarks.laws.hotelling import LEVEL, mean_by_monte_carlo
 from benchmarks.laws.independence import replicates_are_independent, seeds_decide
 from benchmarks.laws.montecarlo import variance_falls_with_draws
 from benchmarks.laws.precision import draws_have_digits_enough, single_precision_is_enough
+from benchmarks.laws.raising import blamed, located
 from benchmarks.laws.reaching import cost_reaches_its_parameters
-from benchmarks.laws.rulings import Ruling, Verdict
+from benchmarks.laws.rulings import Ruling, Verdict, ruled
 from benchmarks.laws.sharing import draws_are_not_shared, rows_draw_for_themselves
-from benchmarks.laws.watchdog import TimedOut, limited
+from benchmarks.laws.watchdog import WALL, Clock, TimedOut
 from estimators.core import Estimator
 
 BUDGET = 60.0  # seconds for one estimator
 SHORTEST = 1.0  # seconds that any law may take
+STUCK = 100  # times as long as a plain estimate: what takes longer does not return
 SHARE = 3  # one law on one case takes at most this part of the budget: what takes longer never returns
 FORM = (
     gradient_has_the_form_of_the_parameters,
@@ -68,15 +67,19 @@ def judge(
     budget: float = BUDGET,
     seed: int = 0,
     told: Callable[[Ruling], object] = lambda ruling: None,
+    clock: Clock = WALL,
 ) -> Verdict:
     """The verdict on an estimator; each ruling is `told` as it falls. One intra-op thread, float64."""
-    start = time.monotonic()
+    start = clock.now()
     rulings: list[Ruling] = []
-    for ruling in rule(estimator, trials, level, budget, seed):
-        rulings.append(ruling)
-        told(ruling)
+    sitting = _Sitting(estimator, start + budget, max(budget / SHARE, SHORTEST), level, seed, clock)
+    with threads(1):
+        for ruling in sitting.rulings(trials):
+            rulings.append(ruling)
+            told(ruling)
     declared = "unbiased" if estimator.unbiased else "biased"
-    return Verdict(_text(estimator), declared, outcome(rulings), time.monotonic() - start, tuple(rulings))
+    found = tuple(sitting.counted(ruling) for ruling in rulings)
+    return Verdict(_text(estimator), declared, outcome(rulings), clock.now() - start, found)
 
 
 def rule(
@@ -88,14 +91,13 @@ def rule(
 ) -> Iterator[Ruling]:
     """The rulings on an estimator, one by one: who wants no more than the first broken law stops there."""
     with threads(1):
-        yield from _Sitting(estimator, time.monotonic() + budget, max(budget / SHARE, SHORTEST), level, seed).rulings(
-            trials
-        )
+        limit = max(budget / SHARE, SHORTEST)
+        yield from _Sitting(estimator, WALL.now() + budget, limit, level, seed).rulings(trials)
 
 
 def outcome(rulings: Sequence[Ruling]) -> str:
-    """wrong where a law is broken, right where the mean was judged somewhere, else undecided."""
-    if any(ruling.status == "failed" for ruling in rulings):
+    """wrong where a law is broken or the estimator raised, right where its mean was judged, else undecided."""
+    if any(ruling.status in BROKEN for ruling in rulings):
         return "wrong"
     judged = any(ruling.status == "passed" and ruling.law in (*OF_THE_MEAN, "bias_is_found") for ruling in rulings)
     return "right" if judged else "undecided"
@@ -108,10 +110,26 @@ class _Sitting:
     limit: float
     level: float
     seed: int
+    clock: Clock = WALL
     stopped: bool = False
     returned: set[Fixture] = field(default_factory=set)
+    raised: dict[str, set[str]] = field(default_factory=dict)  # the cases on which the same was raised
 
     def rulings(self, trials: Sequence[Trial]) -> Iterator[Ruling]:
+        """All rulings, but of the same exception from the same line the first only: `counted` says how often it was."""
+        for ruling in self._on_all(trials):
+            known = ruling.exception in self.raised
+            if ruling.exception is not None:
+                self.raised.setdefault(ruling.exception, set()).add(f"{ruling.fixture}; {ruling.num_samples}")
+            if not known:
+                yield ruling
+
+    def counted(self, ruling: Ruling) -> Ruling:
+        """The ruling with the number of cases on which the same was raised."""
+        cases = len(self.raised.get(ruling.exception or "", ()))
+        return replace(ruling, detail=f"{ruling.detail}; it was raised on {cases} cases") if cases > 1 else ruling
+
+    def _on_all(self, trials: Sequence[Trial]) -> Iterator[Ruling]:
         """On every trial the laws of form, then exact means and variances; at the end what is left to chance."""
         found = [(trial, self._cases(trial)) for trial in trials]
         yield from (ruling for _, cases in found if isinstance(cases, Ruling) for ruling in [cases])
@@ -127,33 +145,42 @@ class _Sitting:
             if self.stopped:
                 return
         if not self.estimator.unbiased:
-            yield self._bias(means)
+            yield self._bias(means, set(COURT) <= set(trials))
 
     def _cases(self, trial: Trial) -> list[Case] | Ruling:
         """The cases, or what is wrong with the estimator that they cannot even be listed."""
         try:
-            with limited(self.limit):
+            with self.clock.limited(self.limit):
                 return tried(self.estimator, trial)
-        except (Exception, SystemExit, TimedOut) as fault:
-            return Ruling("refuses", str(trial.fixture), None, "failed", detail=_blame(fault, self.limit))
+        except (Exception, SystemExit) as fault:
+            finding = raised(fault, Case(self.estimator, trial.fixture))
+            return ruled("refuses", str(trial.fixture), None, finding)
+        except TimedOut as fault:
+            detail = f"did not return within {self.limit:.3g} seconds{blamed(fault.stack)}"
+            return Ruling("refuses", str(trial.fixture), None, "failed", detail=detail)
 
     def _refusal(self, trial: Trial) -> str | None:
         return Case(self.estimator, trial.fixture, max(trial.counts)).refusal
 
     def _on(self, tries: list[tuple[Trial, list[Case]]], means: list[Ruling]) -> Iterator[Ruling]:
+        formed = []
         for trial, cases in tries:
             malformed = False
             for ruling in self._of_form(trial, cases):
                 yield ruling
                 malformed |= ruling.law == FORM[0].__name__ and ruling.status == "failed"
-            if malformed:  # what is no gradient has no mean
-                return
-            yield from self._of_exactness(cases, means) if trial.mean else ()
-        yield from self._of_chance([(trial, cases) for trial, cases in tries if trial.mean], means)
+            if malformed or not trial.mean:  # what is no gradient has no mean
+                continue
+            formed.append((trial, cases))
+            yield from self._of_exactness(cases, means)
+        yield from self._of_chance(formed, means)
 
     def _of_form(self, trial: Trial, cases: list[Case]) -> Iterator[Ruling]:
         for case in _last(cases) if trial.contract else []:
-            yield from (self.tried(law, case) for law in FORM)
+            for law in FORM:
+                yield (ruling := self.tried(law, case))
+                if law is FORM[0] and ruling.status == "failed":
+                    return
         for name, law in CLAIMED.items():
             if name in self.estimator.claims:
                 yield self.tried(law, cases[-1])
@@ -166,7 +193,7 @@ class _Sitting:
         """Monte Carlo where the exact mean is not to be had, but an oracle is; the dearest last."""
         if self.estimator.unbiased and any(ruling.status == "failed" for ruling in means):
             return  # what is known to be wrong need not be measured
-        judged = {(ruling.fixture, ruling.num_samples) for ruling in means if ruling.status != "declined"}
+        judged = {(ruling.fixture, ruling.num_samples) for ruling in means if ruling.status in ("passed", "failed")}
         left = [case for _, cases in tries for case in cases if (case.place, case.num_samples) not in judged]
         warm = {(case.fixture, case.num_samples) for case in left if case.state == "warm"}
         left = [case for case in left if case.state != "cold" or (case.fixture, case.num_samples) not in warm]
@@ -186,15 +213,25 @@ class _Sitting:
                 finding = replace(finding, status="declined", detail=f"{said}: {finding.detail}")
                 means.append(replace(_ruling(law, case, finding), status="failed" if off else "passed"))
                 return _ruling(law, case, finding)
-        ruling = _ruling(law, case, finding)
+        ruling = replace(_ruling(law, case, finding), relative=self._relative(case, finding))
         means.append(ruling)
         return ruling
 
-    def _bias(self, means: list[Ruling]) -> Ruling:
-        """A declared bias has to be found somewhere; the largest is shown."""
+    def _relative(self, case: Case, finding: Finding) -> float | None:
+        """The smallest bias that would have been seen, over the gradient's norm; None where that is zero."""
+        if finding.status not in ("passed", "failed") or finding.visible is None:
+            return None
+        norm = gradient_norm(case)
+        return None if norm is None else finding.visible / norm
+
+    def _bias(self, means: list[Ruling], everywhere: bool) -> Ruling:
+        """A declared bias has to be found somewhere where it is tried `everywhere`; the largest is shown."""
         biased = [ruling for ruling in means if ruling.status == "failed" and ruling.size is not None]
         if not biased and not any(ruling.status == "passed" for ruling in means):
             return Ruling("bias_is_found", "every one", None, "declined", detail="the mean could be judged nowhere")
+        if not biased and not everywhere:
+            detail = "declared biased, and not found so on these problems"
+            return Ruling("bias_is_found", "every one", None, "passed", detail=detail)
         if not biased:
             return Ruling("bias_is_found", "every one", None, "failed", detail="declared biased, and found so nowhere")
         worst = max(biased, key=lambda ruling: abs(ruling.size or 0.0))
@@ -206,28 +243,45 @@ class _Sitting:
         return _ruling(law, case, self._finding(law, case))
 
     def _finding(self, law: Law, case: Case) -> Finding:
-        left = self.deadline - time.monotonic()
+        left = self.deadline - self.clock.now()
         if left <= 0:
             return declined("the budget is spent; a larger --budget tries this too")
         limit = min(self.limit, max(left, 1.0))
         try:
-            with limited(limit):
+            with self.clock.limited(limit):
                 finding = law(case)
         except SystemExit as fault:
-            finding = failed(f"ends the process: {_blame(fault, limit)}")
+            finding = raised(fault, case)
         except TimedOut as fault:
             if left < self.limit:
                 return declined("the budget ended here; a larger --budget tries this too")
             if case.fixture in self.returned or law.__name__ == OF_THE_MEAN[1]:  # which has made some estimates first
                 return declined(f"took longer than {limit:.3g} seconds; a larger --budget tries this too")
+            if self._slow(case, limit):
+                return declined(f"took longer than {limit:.3g} seconds, as other methods might; try a larger --budget")
             self.stopped = True
-            finding = failed(_blame(fault, limit))
+            finding = failed(f"did not return within {limit:.3g} seconds{blamed(fault.stack)}")
         else:
             if finding.status == "passed" and law not in OF_TEXT:
                 self.returned.add(case.fixture)  # so what takes long there is slow, and not stuck
         finally:
             torch.set_num_threads(1)
         return replace(finding, detail=located(finding.detail, self.estimator)) if finding.failed else finding
+
+    def _slow(self, case: Case, limit: float) -> bool:
+        """Whether the problem or the machine is to blame: one plain estimate takes more than a hundredth of the limit.
+
+        What takes a hundred times as long as that is stuck.
+        """
+        plain, start = (
+            replace(case, estimator=specs.catalogue("estimator")["ScoreFunction"](), state="none"),
+            self.clock.now(),
+        )
+        try:
+            plain.estimate(plain.params((1,)))
+        except Exception:  # it fits no problem that has no log q
+            return False
+        return STUCK * (self.clock.now() - start) > limit
 
 
 def _last(cases: list[Case]) -> list[Case]:
@@ -236,35 +290,7 @@ def _last(cases: list[Case]) -> list[Case]:
 
 
 def _ruling(law: Law, case: Case, finding: Finding) -> Ruling:
-    return Ruling(
-        law.__name__,
-        case.place,
-        case.num_samples,
-        finding.status,
-        finding.coordinate,
-        finding.size,
-        finding.visible,
-        finding.detail,
-    )
-
-
-def _blame(fault: BaseException, limit: float) -> str:
-    if isinstance(fault, TimedOut):
-        return f"did not return within {limit:.3g} seconds{blamed(fault.stack)}"
-    return f"{type(fault).__name__}: {fault}{blamed(traceback.extract_tb(fault.__traceback__))}"
-
-
-def located(detail: str, estimator: Estimator) -> str:
-    """The detail with the file and line of the estimator's own code, unless it names a line already."""
-    if re.search(r"\.py:\d+", detail):
-        return detail
-    cls = type(estimator)
-    own = next((each for name in ("surrogate", "estimate") if (each := cls.__dict__.get(name))), cls)
-    try:
-        own = inspect.unwrap(own)
-        return f"{detail} ({Path(inspect.getsourcefile(own) or '').name}:{inspect.getsourcelines(own)[1]})"
-    except (OSError, TypeError):
-        return detail
+    return ruled(law.__name__, case.place, case.num_samples, finding)
 
 
 def _text(estimator: Estimator) -> str:

@@ -6,6 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.check_sentences import sentence
+from benchmarks.laws.findings import Finding
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -14,11 +17,13 @@ class Ruling:
     law: str
     fixture: str
     num_samples: int | None
-    status: str  # "passed" | "failed" | "declined"
+    status: str  # "passed" | "failed" | "raised" | "declined"
     coordinate: str | None = None
     size: float | None = None
     visible: float | None = None  # the smallest fault that the law could have seen
     detail: str = ""
+    relative: float | None = None  # `visible` of a mean, over the norm of the gradient
+    exception: str | None = None  # class and place of what the estimator raised
 
     def json(self) -> dict[str, Any]:
         """As plain data; numbers that JSON does not know are null."""
@@ -26,6 +31,12 @@ class Ruling:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
         }
+
+
+def ruled(law: str, fixture: str, num_samples: int | None, finding: Finding) -> Ruling:
+    """What a law found on a fixture, as a ruling."""
+    found = (finding.status, finding.coordinate, finding.size, finding.visible, finding.detail)
+    return Ruling(law, fixture, num_samples, *found, exception=finding.exception)
 
 
 @dataclass(frozen=True)
@@ -41,3 +52,8 @@ class Verdict:
     def json(self) -> dict[str, Any]:
         """As plain data."""
         return {**asdict(self), "laws": [ruling.json() for ruling in self.laws]}
+
+    def demand(self) -> None:
+        """Raise AssertionError where the verdict is not `right`, with the sentence that `gradmark check` prints."""
+        if self.verdict != "right":
+            raise AssertionError(sentence(self.json()))

@@ -13,13 +13,14 @@ from benchmarks.laws.cases import HOST, Case
 from benchmarks.laws.contract import same
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.independence import named
-from benchmarks.laws.recording import Draws, Recorded, Replayed
+from benchmarks.laws.recording import Draws, Recorded, Replayed, continuous
 from benchmarks.timing import watched
 from estimators.core import LatentVariableModel
 
 REPLICATES = 6  # two halves, three pairs, and no two draws of a row alike
 MANY = 64  # replicates, among which bits of one row differ from another's
 NUMBERS = 8  # that are altered, one at a time, of all that are drawn
+SUSPECTED = 128  # of them where all replicates are alike
 MEANT = "rows_share_their_noise"  # what an estimator says of itself that means it
 STRIDE = 0.6180339887  # of the altered places: no axis is a multiple of it
 
@@ -40,8 +41,8 @@ def draws_are_not_shared(case: Case) -> Finding:
         state = case.initial(problem, params)
         with Recorded() as recorded:
             before = named(case.estimator.estimate(problem, params, state, case.num_samples))
-    draws = None
-    for draws in alterations(recorded.draws):
+    draws, alike = None, all(same(value, value[:1].expand_as(value)) for value in before.values())
+    for draws in alterations(recorded.draws, SUSPECTED if alike else NUMBERS):
         try:
             with seeded(1, HOST), Replayed(draws):
                 after = named(case.estimator.estimate(problem, params, state, case.num_samples))
@@ -89,19 +90,20 @@ def _readable(z: Tensor) -> bool:
     return True
 
 
-def alterations(draws: Draws) -> Iterator[Draws]:
-    """The draws with one number altered, at NUMBERS places that are spread over all of them.
+def alterations(draws: Draws, numbers: int = NUMBERS) -> Iterator[Draws]:
+    """The draws with one number altered, at so many places that are spread over all of them.
 
     It becomes the number that is furthest from it in the same draw: a bit flips, a category becomes another one, and
     no draw leaves its support.
     """
-    leaves = [leaf for _, out in draws for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-    total = sum(leaf.numel() for leaf in leaves)
-    for place in sorted({int(total * (STRIDE * (i + 1) % 1.0)) for i in range(min(NUMBERS, total))}):
+    leaves = [(leaf, func) for func, out in draws for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+    total = sum(leaf.numel() for leaf, _ in leaves)
+    spread = (int(total * (STRIDE * (i + 1) % 1.0)) for i in range(numbers))
+    for place in sorted(set(spread)) if total > numbers else range(total):
         first = 0
-        for leaf in leaves:
+        for leaf, func in leaves:
             if first <= place < first + leaf.numel():
-                altered = _altered(leaf, place - first)
+                altered = _altered(leaf, place - first, not continuous(func))
                 yield [
                     (func, tree_map(lambda each, leaf=leaf, altered=altered: altered if each is leaf else each, out))
                     for func, out in draws
@@ -109,13 +111,18 @@ def alterations(draws: Draws) -> Iterator[Draws]:
             first += leaf.numel()
 
 
-def _altered(leaf: Tensor, place: int) -> Tensor:
+def _altered(leaf: Tensor, place: int, discrete: bool) -> Tensor:
     numbers = leaf.flatten().clone()
     furthest = numbers[(numbers.double() - numbers[place].double()).abs().argmax()].item()
-    numbers[place] = furthest if furthest != numbers[place].item() else _another(furthest)
+    numbers[place] = furthest if furthest != numbers[place].item() else _another(furthest, discrete)
     return numbers.view(leaf.shape)
 
 
-def _another(number: float) -> float:
-    """Instead of a number that all others equal: one in (0, 1), which any density allows; a whole number stays."""
+def _another(number: float, discrete: bool) -> float:
+    """Instead of a number that all others equal: one in (0, 1), which any density allows; of a discrete draw the next.
+
+    A whole number of a continuous draw stays.
+    """
+    if discrete:
+        return number - 1 if number > 0 else number + 1
     return (number + 0.5) % 1 if number % 1 else number

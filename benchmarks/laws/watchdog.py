@@ -1,13 +1,15 @@
-"""A time limit for code that may never return."""
+"""A clock, and a time limit for code that may never return."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
+from typing import Protocol
 
 
 class TimedOut(BaseException):
@@ -38,3 +40,30 @@ def limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+class Clock(Protocol):
+    """What a budget of time is counted on: the wall's clock, or a simulated one in tests."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        ...
+
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
+        """Raise TimedOut in the block when so many seconds are over."""
+        ...
+
+
+class WallClock:
+    """The real time."""
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock."""
+        return time.monotonic()
+
+    def limited(self, seconds: float) -> AbstractContextManager[None]:
+        """`limited`, by a timer of the process."""
+        return limited(seconds)
+
+
+WALL = WallClock()

@@ -1,0 +1,185 @@
+"""Right estimators on problems that others wrote are not called wrong, and wrong ones still are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.laws import Case, Fixture
+from benchmarks.laws.claims import draws_are_distinct, order_changes_nothing
+from benchmarks.laws.court import Trial
+from benchmarks.laws.findings import BROKEN
+from benchmarks.laws.independence import seeds_decide
+from benchmarks.laws.referee import FORM, judge
+from benchmarks.laws.rulings import Verdict
+from benchmarks.laws.sharing import draws_are_not_shared
+from benchmarks.problems import (
+    BayesianGaussianMixture,
+    CategoricalToy,
+    ContextualBandit,
+    LinearGaussian,
+    StepToy,
+    TabularMDP,
+)
+from estimators import LeaveOneOut, MovingAverageBaseline, Reparameterization, ScoreFunction
+from estimators.core import Estimator, Params, Problem, State
+from tests.cases import bound_of_the_losses, mixed_q, mixture_q
+from tests.cases.handwritten import Codes, Matrix, Rare
+from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
+from tests.cases.thousand_categories import Vocabulary
+
+PATIENCE = 3600.0  # seconds, however busy the machine is
+OF_FORM = {check.__name__ for check in FORM} | {"order_changes_nothing", "draws_are_distinct"}
+MIXTURE = BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)
+
+
+def verdict(estimator: Estimator, problem: Problem, *counts: int) -> Verdict:
+    """What `check --against` says of the problem at its start."""
+    return judge(estimator, [Trial(Fixture(problem, "init"), counts)], budget=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "problem"),
+    [
+        (LeaveOneOut(), CategoricalToy()),  # four draws of four categories
+        (ScoreFunction(), MIXTURE),
+        (ScoreFunction(), ContextualBandit()),
+        (LeaveOneOut(), TabularMDP()),
+        (LeaveOneOut(), mixture_q.MixtureQ()),
+        (LeaveOneOut(), Codes(rows=7)),
+        (ScoreFunction(), Vocabulary()),
+        (LeaveOneOut(), Rare()),
+    ],
+    ids=str,
+)
+def test_checks_of_form_accept(estimator: Estimator, problem: Problem) -> None:
+    """All but those of the mean, which take longest."""
+    laws = judge(estimator, [Trial(Fixture(problem, "init"), (4,), mean=False)], budget=PATIENCE).laws
+    assert [ruling for ruling in laws if ruling.status in BROKEN] == []
+    assert {ruling.law for ruling in laws} >= OF_FORM
+
+
+@pytest.mark.parametrize(
+    ("estimator", "problem"),
+    [
+        (ScoreFunction(), StepToy()),
+        (ScoreFunction(), mixed_q.Bare()),
+        (ScoreFunction(), mixed_q.Full()),
+        (mixed_q.Mixed(), mixed_q.Bare()),
+        (Reparameterization(), ScalarGaussian()),
+        (LeaveOneOut(), AlwaysOne()),
+        (MovingAverageBaseline(), Codes(rows=1)),
+        (Reparameterization(), Matrix()),
+        (ScoreFunction(), Matrix()),
+    ],
+    ids=str,
+)
+def test_right_is_right(estimator: Estimator, problem: Problem) -> None:
+    verdict(estimator, problem, 1, 2).demand()
+
+
+def test_the_weights_of_a_mixture_need_their_gradient() -> None:
+    wrong = verdict(mixture_q.Gathered(), mixture_q.MixtureQ(), 1)
+    failed = next(ruling for ruling in wrong.laws if ruling.status == "failed")
+    assert (failed.law, (failed.coordinate or "")[:6]) == ("expectation_is_exact", "logits")
+    found = Case(LeaveOneOut(), Fixture(mixture_q.MixtureQ(), "init"), 2).exact()
+    assert found is not None
+    for name, value in mixture_q.right().items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-12)
+
+
+ONE_LATENT = LinearGaussian(latents=1, observed=2, rows=3)
+
+
+@pytest.mark.parametrize("bound", [bound_of_the_losses.OfLosses(), bound_of_the_losses.RowsBeforeLog()], ids=str)
+def test_a_wrong_bound_is_rejected(bound: Estimator) -> None:
+    assert verdict(bound, ONE_LATENT, 2).verdict == "wrong"
+
+
+def test_a_constant_in_a_bound_is_no_fault() -> None:
+    verdict(bound_of_the_losses.WithoutLogK(), ONE_LATENT, 2).demand()
+
+
+# What a check became blind to must still be seen
+
+
+@dataclass(frozen=True)
+class FirstDrawCountsTwice(LeaveOneOut):
+    """The order matters, and nothing else is wrong."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        cost = problem.cost(params, z, q).detach()
+        return ((cost * q.log_prob(z)).sum(0) + cost[0] * q.log_prob(z[0])) / (num_samples + 1), state
+
+
+@dataclass(frozen=True)
+class OneDrawTwice(ScoreFunction):
+    """Every draw is handed to the cost twice."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,)).repeat_interleave(2, 0)
+        cost = problem.cost(params, z, q).detach()
+        return (cost * q.log_prob(z)).mean(0), state
+
+
+@dataclass(frozen=True)
+class DrawOfTheFirstReplicate(ScoreFunction):
+    """Every replicate draws, and sees what the first one drew."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        z = z[:, :1].expand_as(z)
+        cost = problem.cost(params, z, q).detach()
+        return (cost * q.log_prob(z)).mean(0), state
+
+
+@dataclass(frozen=True)
+class OneDrawForAllReplicates(ScoreFunction):
+    """One draw is made, for all replicates."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        alone = problem.distribution({name: value[:1] for name, value in params.items()})
+        z = alone.sample((num_samples,)).expand(num_samples, *q.batch_shape, *q.event_shape)
+        cost = problem.cost(params, z, q).detach()
+        return (cost * q.log_prob(z)).mean(0), state
+
+
+@pytest.mark.parametrize("problem", [CategoricalToy(), ContextualBandit(), mixture_q.MixtureQ(), Codes()], ids=str)
+def test_order_that_matters_is_seen(problem: Problem) -> None:
+    assert order_changes_nothing(Case(FirstDrawCountsTwice(), Fixture(problem, "init"), 4)).failed
+    assert order_changes_nothing(Case(LeaveOneOut(), Fixture(problem, "init"), 4)).status == "passed"
+
+
+@pytest.mark.parametrize("problem", [mixed_q.Bare(), Matrix()], ids=str)
+def test_draws_that_are_used_twice_are_seen_without_a_support(problem: Problem) -> None:
+    assert draws_are_distinct(Case(OneDrawTwice(), Fixture(problem, "init"), 2)).failed
+    assert draws_are_distinct(Case(ScoreFunction(), Fixture(problem, "init"), 2)).status == "passed"
+
+
+def test_a_rare_event_is_not_a_shared_draw() -> None:
+    finding = seeds_decide(Case(ScoreFunction(), Fixture(Rare(), "init"), 2))
+    assert finding.status == "declined"
+    assert "none has met a rare event" in finding.detail
+
+
+@pytest.mark.parametrize("problem", [CategoricalToy(), Matrix(), Codes(), Rare()], ids=str)
+def test_draws_that_are_shared_are_seen(problem: Problem) -> None:
+    alone = Case(OneDrawForAllReplicates(), Fixture(problem, "init"), 2)
+    assert seeds_decide(alone).failed
+    assert draws_are_not_shared(Case(DrawOfTheFirstReplicate(), Fixture(problem, "init"), 2)).failed
+    assert not draws_are_not_shared(Case(ScoreFunction(), Fixture(problem, "init"), 2)).failed
+
+
+def test_rows_and_draws_as_many_as_replicates() -> None:
+    for count in (3, 4, 5):
+        assert order_changes_nothing(Case(LeaveOneOut(), Fixture(Codes(rows=count), "init"), count)).status == "passed"
+    assert torch.equal(Codes().cost(Codes().init(), torch.tensor([[2]]), None), torch.tensor([2.0]).double())  # type: ignore[arg-type]

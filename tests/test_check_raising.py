@@ -1,0 +1,224 @@
+"""An estimator that raises, a check that raises, and an estimator that refuses instead; how the result is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.check_sentences import result, sentence
+from benchmarks.laws import Case, Finding, Fixture, judge
+from benchmarks.laws.contract import gradient_has_the_form_of_the_parameters, gradient_is_finite, state_keeps_its_form
+from benchmarks.laws.court import Trial
+from benchmarks.laws.findings import law, passed
+from benchmarks.laws.rulings import Verdict
+from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
+from benchmarks.solvers import Adam
+from estimators import LeaveOneOut, Reparameterization, ScoreFunction
+from estimators.core import Estimate, Estimator, Params, Problem, State
+
+PATIENCE = 3600.0  # seconds, however busy the machine is
+TRIALS = [Trial(Fixture(problem, "init"), (1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
+
+
+@dataclass(frozen=True)
+class NeedsMore(ScoreFunction):
+    """Right, where it does not raise."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        if isinstance(problem, StepToy):
+            torch.autograd.grad(problem.cost(params, torch.ones(1, 1), problem.distribution(params)), params["loc"])
+        if isinstance(problem, CategoricalToy):
+            problem.distribution(params).rsample()
+        return super().surrogate(problem, params, state, num_samples)
+
+
+def test_every_case_is_tried_and_each_exception_is_one_line() -> None:
+    verdict = judge(NeedsMore(), TRIALS, budget=PATIENCE)
+    assert verdict.verdict == "wrong"
+    raised = [ruling for ruling in verdict.laws if ruling.status == "raised"]
+    assert [ruling.fixture for ruling in raised] == ["StepToy() at init", "CategoricalToy() at init"]
+    assert [(ruling.exception or "").partition(" ")[0] for ruling in raised] == ["RuntimeError", "NotImplementedError"]
+    for ruling in raised:
+        assert "test_check_raising.py:" in (ruling.exception or "")
+        assert (
+            "handle it, or refuse it with estimators.needs.no_path(problem); it was raised on 2 cases" in ruling.detail
+        )
+    assert not [ruling for ruling in verdict.laws if ruling.status == "failed"]
+    assert {each.fixture for each in verdict.laws if each.law == "expectation_is_exact"} == {"BernoulliToy() at init"}
+    said = sentence(verdict.json())
+    assert "is wrong: it raises RuntimeError, and 1 more" in said
+    assert "biased" not in said
+    assert said.count("handle it") == 2
+
+
+@dataclass(frozen=True)
+class Asks(ScoreFunction):
+    """Asks for something that a problem or its q may not have."""
+
+    what: str = "mean"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        {
+            "mean": lambda: torch.distributions.Distribution.mean.fget(q),  # type: ignore[attr-defined]
+            "model": lambda: problem.log_joint(params, q.sample()),  # type: ignore[attr-defined]
+            "Gaussians": lambda: q.base_dist.loc,  # type: ignore[attr-defined]
+            "sites": lambda: q.log_prob_by_site(q.sample()),  # type: ignore[attr-defined]
+            "something": lambda: {}["else"],
+        }[self.what]()
+        return super().surrogate(problem, params, state, num_samples)
+
+
+@pytest.mark.parametrize(
+    ("what", "helper"),
+    [
+        ("mean", "refuse it with estimators.needs.has_mean(problem)"),
+        ("model", "refuse it with isinstance(problem, LatentVariableModel)"),
+        ("Gaussians", "refuse it with estimators.needs.no_gaussian_factors(problem)"),
+        ("sites", "refuse it with estimators.needs.no_terms(problem)"),
+        ("something", "handle it, or refuse it: let `refuses` give the reason"),
+    ],
+)
+def test_the_helper_that_refuses_is_named(what: str, helper: str) -> None:
+    finding = gradient_is_finite(Case(Asks(what), Fixture(BernoulliToy(), "init"), 1))
+    assert (finding.status, finding.failed) == ("raised", True)
+    assert helper in finding.detail
+
+
+# What a check raises by itself
+
+
+@dataclass(frozen=True)
+class OracleRaises(GaussianToy):
+    """A problem whose oracle does not come."""
+
+    def exact(self, params: Params) -> Tensor:
+        raise NotImplementedError("not today")
+
+
+@law
+def check_with_a_fault(case: Case) -> Finding:
+    """A check that estimates, and then divides by zero."""
+    case.estimate(case.params((2,)))
+    return passed(1 / 0)
+
+
+@dataclass(frozen=True)
+class RaisesDeep(LeaveOneOut):
+    """Raises in torch, below a function of this module."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        return _deep(params), state
+
+
+def _deep(params: Params) -> Tensor:
+    return torch.ones(2, 3) @ torch.ones(2, 3) + params["loc"]
+
+
+class OtherSignature(LeaveOneOut):
+    """Its `estimate` cannot be called as checks call it."""
+
+    def estimate(self, problem: Problem) -> Estimate:  # type: ignore[override]
+        raise AssertionError
+
+
+def test_what_a_check_raises_is_not_the_estimators_fault() -> None:
+    gaussian = Fixture(GaussianToy(), "init")
+    finding = check_with_a_fault(Case(ScoreFunction(), gaussian, 1))
+    assert finding.status == "declined"
+    assert "the check itself failed" in finding.detail
+    assert "ZeroDivisionError: division by zero" in finding.detail
+    verdict = judge(Reparameterization(), [Trial(Fixture(OracleRaises(), "init"), (1,))], budget=PATIENCE)
+    assert verdict.verdict == "undecided"
+    assert any("NotImplementedError: not today" in ruling.detail for ruling in verdict.laws)
+    for estimator in (RaisesDeep(), OtherSignature()):
+        assert check_with_a_fault(Case(estimator, gaussian, 2)).status == "raised"
+
+
+class NoGradient(LeaveOneOut):
+    """Returns something else."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        return None  # type: ignore[return-value]
+
+
+class Numbers(LeaveOneOut):
+    """Returns numbers that are no tensors."""
+
+    def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
+        return Estimate(dict.fromkeys(params, 0.0), state)  # type: ignore[arg-type]
+
+
+class NumberAsState(LeaveOneOut):
+    """Its state is a number."""
+
+    def init(self, problem: Problem, params: Params) -> State:
+        return 1.0
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check", "said"),
+    [
+        (NoGradient(), gradient_has_the_form_of_the_parameters, "returned a NoneType"),
+        (Numbers(), gradient_has_the_form_of_the_parameters, "the gradient is a float"),
+        (NumberAsState(), state_keeps_its_form, "a float where a tensor"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_estimate_still_fails(estimator: Estimator, check: Callable[[Case], Finding], said: str) -> None:
+    finding = check(Case(estimator, Fixture(GaussianToy(), "init"), 2))
+    assert (finding.status, said in finding.detail) == ("failed", True), finding
+
+
+# An estimator that refuses minibatches
+
+
+@dataclass(frozen=True)
+class AllRows(ScoreFunction):
+    """Takes all rows only."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        return "it needs all rows; use ScoreFunction()" if problem.partial else None
+
+
+def test_refuses_can_see_a_minibatch() -> None:
+    whole = LinearGaussian(latents=1, observed=2, rows=3)
+    part = Minibatch(whole, size=2)
+    assert Case(AllRows(), Fixture(whole), 1).refusal is None
+    assert Case(AllRows(), Fixture(part), 1).refusal == "it needs all rows; use ScoreFunction()"
+    assert Adam(AllRows()).refuses(whole) is None
+    assert Adam(AllRows()).refuses(part) == "it needs all rows; use ScoreFunction()"
+    assert Case(ScoreFunction(), Fixture(part), 1).refusal is None
+    refused = judge(AllRows(), [Trial(Fixture(part), (1,))], budget=PATIENCE)
+    assert refused.laws[0].detail == "it needs all rows; use ScoreFunction()"
+
+
+# How the result is said
+
+
+def test_the_result_is_one_line_of_80_columns() -> None:
+    long = "my.very.long.package.name.module.Estimator(with_a_field=0.125, and_another='name', of=LeaveOneOut())"
+    verdict = judge(NeedsMore(), TRIALS[:2], budget=PATIENCE).json() | {"estimator": long}
+    assert len(result(verdict)) <= 80
+    assert result(verdict).startswith("my.")
+    assert "is wrong: it raises RuntimeError (" in result(verdict)
+    assert long in sentence(verdict)
+
+
+def test_a_verdict_demands_with_its_sentence() -> None:
+    verdict = judge(LeaveOneOut(), [Trial(Fixture(BernoulliToy(), "init"), (2,))], budget=PATIENCE)
+    verdict.demand()
+    means = [ruling for ruling in verdict.laws if ruling.law == "expectation_is_exact"]
+    gradient = 0.21 * 0.1  # p (1 − p) (1 − 2 target), with p = .3 and target .45
+    assert means[0].relative == pytest.approx((means[0].visible or 0.0) / gradient)
+    wrong = replace(means[0], status="failed", size=0.5, coordinate="logits[0]", detail="off")
+    with pytest.raises(
+        AssertionError, match=r"LeaveOneOut\(\) is wrong: its mean is off .* in logits\[0\] by 0\.5: off"
+    ):
+        replace(verdict, verdict="wrong", laws=(wrong,)).demand()
+    with pytest.raises(AssertionError, match="undecided"):
+        Verdict("X()", "unbiased", "undecided", 0.0, ()).demand()
