@@ -47,18 +47,18 @@ class Setting:
 
 def block_size(problem: Problem, num_samples: int, params: Params) -> int:
     """Replicates in a block: set by problem and num_samples only, so that every estimator sees the same draws."""
-    room = BUDGET / _numbers(problem, num_samples, params)
+    room = BUDGET / numbers_of_one(problem, num_samples, params)
     return min(max(2 ** math.floor(math.log2(room)), SMALLEST), LARGEST) if room >= 1 else SMALLEST
 
 
-def _numbers(problem: Problem, num_samples: int, params: Params) -> int:
+def numbers_of_one(problem: Problem, num_samples: int, params: Params) -> int:
     """How many numbers the largest tensor holds for one replicate."""
     return max(sum(value.numel() for value in params.values()), num_samples * problem.footprint)
 
 
 def numbers(setting: Setting) -> int:
     """How many numbers the largest tensor of one estimate holds, about."""
-    return _numbers(setting.problem, setting.num_samples, setting.params)
+    return numbers_of_one(setting.problem, setting.num_samples, setting.params)
 
 
 def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ def check(
     level: float = 0.001,
     budget: float = 60.0,
     judged: Callable[[dict[str, Any]], object] = lambda verdict: None,
+    plugins: Path | None = None,
+    tell: Callable[[str], object] = lambda line: None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The verdicts on the estimators that `texts` spell, each told to `judged` as it falls, and what was bad input.
 
+    Modules that they name lie in the folder `plugins`, by default the current one; `tell` is told of each, once.
     Raises BadInput where a text is no spec, or names no estimator or problem of the catalogue, before any is judged.
     """
     for text in texts:
@@ -36,8 +40,10 @@ def check(
     for text in against:
         _known("problem", text)
     verdicts, faults = [], []
+    job = {"against": list(against), "level": level, "budget": budget, "plugins": str(plugins or Path.cwd())}
+    once = cache(tell)
     for text in texts:
-        found = _judged({"spec": text, "against": list(against), "level": level, "budget": budget})
+        found = _judged({"spec": text, **job}, once)
         if "bad" in found:
             faults += found["bad"].splitlines()
         else:
@@ -52,7 +58,7 @@ def _known(kind: str, text: str) -> None:
         (specs.estimator if kind == "estimator" else specs.problem)(text)
 
 
-def _judged(job: dict[str, Any]) -> dict[str, Any]:
+def _judged(job: dict[str, Any], tell: Callable[[str], object]) -> dict[str, Any]:
     """The verdict of a process of its own, or of what it said before it died."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -60,6 +66,9 @@ def _judged(job: dict[str, Any]) -> dict[str, Any]:
         lines, code = _run(job | {"trace": str(trace)})
         where = _innermost(trace.read_text(errors="replace")) if trace.exists() else None
     said = [json.loads(line) for line in lines if line.startswith("{")]
+    for each in said:
+        if "loaded" in each:
+            tell(each["loaded"])
     for each in said:
         if "verdict" in each:
             return each["verdict"]

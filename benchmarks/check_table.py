@@ -22,7 +22,7 @@ MARKS = {
 
 def show(verdict: dict[str, Any], verbose: bool = False) -> None:
     """The result of one estimator first, on one line, then why, then its table; `verbose` shows what passed, too."""
-    console = Console()
+    console = Console(emoji=False)  # ":cat:" stands as it is, as does "[red]", which is escaped
     console.print(escape(result(verdict)), soft_wrap=True, highlight=False)
     console.print(escape(explanation(verdict)), soft_wrap=True, highlight=False)
     rows = list(_rows(verdict["laws"], verbose))

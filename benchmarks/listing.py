@@ -1,4 +1,7 @@
-"""What the catalogues, a summary and a store look like in a terminal."""
+"""What the catalogues, a summary and a store look like in a terminal.
+
+Text that is anybody's is printed as `Text`: in a string, rich takes "[/red]" for markup and ":cat:" for a picture.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for entry in entries:
-            table.add_row(entry["name"], Text("\n".join(_said(kind, entry))))
+            table.add_row(Text(entry["name"]), Text("\n".join(_said(kind, entry))))
         console.print(table)
 
 
@@ -130,15 +133,14 @@ def _said(kind: str, entry: dict[str, Any]) -> list[str]:
 def show_summary(summary: dict[str, Any]) -> None:
     """One measured or refused cell as a table of two columns."""
     console = Console()
-    console.print(
-        f"{summary['estimator']} on {summary['problem']}, num_samples={summary['num_samples']}, at {summary['at']}"
-    )
+    head = f"{summary['estimator']} on {summary['problem']}, num_samples={summary['num_samples']}, at {summary['at']}"
+    console.print(Text(head))
     if summary["status"] != "measured":
-        console.print(f"{summary['status']}: {summary['reason']}")
+        console.print(Text(f"{summary['status']}: {summary['reason']}"))
         return
     table = Table(show_header=False, show_edge=False)
     for name, value in _lines(summary):
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     console.print(table)
 
 
@@ -149,7 +151,7 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         seen = f"would have seen {bias['minimum_detectable']:.3g}"
         verdict += f" (largest |z| {bias['max_abs_z']:.2f} at {bias['coordinate']}; {seen})"
     return [
-        ("objective", f"{summary['objective']['value']:.8g} ± {summary['objective']['stderr']:.2g}"),
+        ("objective", _objective(summary["objective"])),
         ("total variance", _reading(summary["total_variance"])),
         ("exactly", _exactly(summary["total_variance"])),
         *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
@@ -164,6 +166,12 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("variance × evaluations", _reading(summary["variance_times_evaluations"])),
         ("variance × seconds", _reading(summary["work_normalised_variance"])),
     ]
+
+
+def _objective(objective: dict[str, Any]) -> str:
+    if objective["value"] is None:
+        return f"not known: {objective['reason']}"
+    return f"{objective['value']:.8g} ± {objective['stderr']:.2g}"
 
 
 def _warm_ups(summary: dict[str, Any]) -> str:
@@ -196,18 +204,41 @@ def _number(value: float | None) -> str:
 def status(path: Path) -> dict[str, Any]:
     """How a store's cells, training runs and experiments ended, counted, and why those not measured are not."""
     with Store(path, write=False) as store:
-        ended = [(f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason) for r in store.records()]
-        ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason) for c in store.curves()]
-        ended += [(each.inquiry.experiment, each.status, each.reason) for each in store.outcomes()]
-    counts = Counter(how for _, how, _ in ended)
-    why = [{"what": what, "status": how, "reason": reason} for what, how, reason in ended if reason is not None]
+        ended: list[_Ended] = [
+            (f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason, (r.cell.num_samples, r.cell.at))
+            for r in store.records()
+        ]
+        ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason, None) for c in store.curves()]
+        ended += [(each.inquiry.experiment, each.status, each.reason, None) for each in store.outcomes()]
+    counts = Counter(how for _, how, _, _ in ended)
     return {
         "done": counts["measured"],
         "missing": counts["missing"],
         "refused": counts["refused"],
         "failed": counts["failed"],
-        "reasons": why,
+        "reasons": _reasons(ended),
     }
+
+
+_Ended = tuple[str, str, str | None, tuple[int, str] | None]  # what, how it ended, why, and a cell's K and place
+
+
+def _reasons(ended: list[_Ended]) -> list[dict[str, Any]]:
+    """Each reason once, with every number of samples and every place at which it was given."""
+    cells: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+    for what, how, reason, cell in ended:
+        if reason is not None:
+            cells.setdefault((how, what, reason), []).extend([cell] if cell else [])
+    return [
+        {
+            "what": what,
+            "status": how,
+            "reason": reason,
+            "num_samples": sorted({count for count, _ in where}),
+            "at": list(dict.fromkeys(at for _, at in where)),
+        }
+        for (how, what, reason), where in cells.items()
+    ]
 
 
 def show_status(found: dict[str, Any]) -> None:
@@ -215,4 +246,6 @@ def show_status(found: dict[str, Any]) -> None:
     console = Console()
     console.print(", ".join(f"{found[name]} {name}" for name in ("done", "missing", "refused", "failed")))
     for entry in found["reasons"]:
-        console.print(f"{entry['status']}: {entry['what']}: {entry['reason']}", markup=False)
+        where = ", ".join(map(str, entry["num_samples"])), ", ".join(entry["at"])
+        cells = f" (K = {where[0]}; at {where[1]})" if entry["at"] else ""
+        console.print(Text(f"{entry['status']}: {entry['what']}{cells}: {entry['reason']}"))

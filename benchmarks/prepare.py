@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +12,11 @@ from torch.utils._pytree import tree_map
 from benchmarks import convergence, forms, places, specs
 from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_states
 from benchmarks.cells import MAX_BLOCKS, Cell
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, reason_of
+from benchmarks.finite import finite
 from benchmarks.grouping import blocks_at_once, warm_ups_at_once
 from benchmarks.laws.expectation import exact_total_variance
+from benchmarks.memory import check_fits
 from benchmarks.moments import Array
 from benchmarks.places import Place, Refusal
 from benchmarks.store import Store
@@ -67,15 +70,16 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     problem, estimator = specs.problem(cell.problem), specs.estimator(cell.estimator)
     reason = estimator.refuses(problem.seen, cell.num_samples)
     if reason is not None:
-        return Refusal(reason)
+        return Refusal(reason_of(estimator, reason))
     place = _place(problem, cell, store)
     if isinstance(place, Refusal):
         return place
     params = {
         name: value.to(torch.device(cell.device), getattr(torch, cell.dtype)) for name, value in place.params.items()
     }
-    rows = _check_forms(problem, estimator, params, cell.num_samples)
     size = block_size(problem, cell.num_samples, params)
+    check_fits(problem, 1 if estimator.deterministic else cell.num_samples, params, size)
+    rows = _check_forms(problem, estimator, params, cell.num_samples)
     exact = _exact(problem, estimator, params, cell.num_samples)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
     setting = Setting(problem, estimator, cell.num_samples, params, None, truth)
@@ -86,7 +90,8 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
         ready = replace(ready, setting=replace(setting, state=one))
     facts = _facts(cell, problem, estimator, params, place, size)
     facts["objective"] = _objective(problem, params, rows)
-    store.know(cell, facts | {"exact_variance": exact_total_variance(ready.setting, ready.warm(0))}, exact)
+    variance = exact_total_variance(ready.setting, ready.warm(0))
+    store.know(cell, finite(facts | {"exact_variance": variance}), exact)
     return ready
 
 
@@ -151,6 +156,10 @@ def _objective(problem: Problem, params: Params, rows: torch.Size | None) -> dic
     if exact is not None:
         if rows is not None:
             forms.check_exact(problem, exact, rows)
-        return {"value": float(exact.sum()), "stderr": 0.0, "exact": True}
-    value, stderr = convergence.sampled_cost(problem, lifted(params, 1))
-    return {"value": float(value), "stderr": float(stderr), "exact": False}
+        value, stderr = float(exact.sum()), 0.0
+    else:
+        value, stderr = map(float, convergence.sampled_cost(problem, lifted(params, 1)))
+    if math.isfinite(value) and math.isfinite(stderr):
+        return {"value": value, "stderr": stderr, "exact": exact is not None}
+    reason = f"the expected cost is {value} ± {stderr} at these parameters"
+    return {"value": None, "stderr": None, "exact": exact is not None, "reason": reason}

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, processor, device, commit, date, command."""
+"""What a run ran on: versions, processor, device, commit, date, command, the plug-ins that it loaded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from benchmarks.plugins import loaded_modules
 
 PACKAGES = ("gradmark", "torch", "numpy", "scipy", "pandas", "matplotlib", "scikit-learn", "typst")
 
@@ -28,6 +30,7 @@ def gather() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "plugins": loaded_modules(),
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

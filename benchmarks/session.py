@@ -11,11 +11,20 @@ from rich.progress import Progress as Bar
 from benchmarks import provenance, runner, study
 from benchmarks.progress import Progress
 from benchmarks.store import Store
+from benchmarks.study import Study
+from benchmarks.study_plugins import Consent
 
 
-def run_study(name: str, path: Path, device: str | None) -> int:
-    """Run a study into the store at `path`; the number of cells, training runs and experiments that failed."""
-    plan = study.load(name)
+def run_study(name: str, path: Path, device: str | None, consent: Consent | None = None) -> int:
+    """Run a study into the store at `path`; the number of cells, training runs and experiments that failed.
+
+    `consent` says whether the code that the study brings along may be loaded.
+    """
+    with study.opened(name, consent) as plan:
+        return _run(plan, name, path, device)
+
+
+def _run(plan: Study, name: str, path: Path, device: str | None) -> int:
     cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
     with Store(path) as store, _bar() as bar:
         store.describe(title=plan.title, description=plan.description, study=name)
@@ -43,6 +52,6 @@ def _bar() -> Bar:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
     )

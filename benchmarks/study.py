@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -12,9 +14,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from benchmarks import specs
-from benchmarks.cells import REPLICATES, Cell, Inquiry, Training
-from benchmarks.errors import BadInput
+from benchmarks import plugins, specs, study_plugins
+from benchmarks.cells import MOST, REPLICATES, Cell, Inquiry, Training
+from benchmarks.errors import LONGEST, BadInput, message, shortened
+from benchmarks.other_names import did_you_mean
+from benchmarks.regular_files import read_bounded
+from benchmarks.study_plugins import Consent
+
+LARGEST = 1_000_000  # bytes of a study file
+MOST_FAULTS = 100  # lines on the faults of one
 
 
 def _canonical(resolve: Callable[[str], Any]) -> AfterValidator:
@@ -43,7 +51,7 @@ ExperimentSpec = Annotated[str, _canonical(specs.experiment)]
 Place = Annotated[str, AfterValidator(_place)]
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "float64"]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
 
 
 class _Section(BaseModel):
@@ -89,8 +97,8 @@ class Runs(_Section):
     problems: list[ProblemSpec] = Field(min_length=1)
     solvers: list[SolverSpec] = Field(min_length=1)
     steps: Count
-    seeds: Annotated[int, Field(ge=4)] = 4
-    evaluations: Annotated[int, Field(ge=2)] = 21
+    seeds: Annotated[int, Field(ge=4, le=MOST)] = 4
+    evaluations: Annotated[int, Field(ge=2, le=MOST)] = 21
     device: Device = "cpu"
     dtype: DType = "float64"
 
@@ -116,11 +124,12 @@ class Study(_Section):
 
     title: str
     description: str = ""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     variance: list[Grid] = []
     convergence: list[Runs] = []
     experiments: list[ExperimentSpec] = []
     include: list[Annotated[str, AfterValidator(_included)]] = []
+    plugins: str | None = None  # the folder, relative to the file, of code that it brings along (`study_plugins`)
 
     @cached_property
     def parts(self) -> list[Study]:
@@ -164,30 +173,83 @@ def published() -> dict[str, Study]:
 
 def load(name: str) -> Study:
     """The published study of that name, or the study in that TOML file; BadInput lists every fault with its path."""
+    with opened(name) as plan:
+        return plan
+
+
+@contextmanager
+def opened(name: str, consent: Consent | None = None) -> Iterator[Study]:
+    """The study that `load` gives, and in the block the code that it brings along, if the user consents."""
     if name in shipped():
-        return parse(shipped()[name].read_text(encoding="utf-8"), f"{name}.toml")
-    path = Path(name)
-    if not path.is_file():
-        known = ", ".join(shipped())
-        raise BadInput(f"study {name!r}: no such file, and no published study of that name; published are {known}")
+        if consent is not None and consent.folder is not None:
+            raise BadInput(f"--plugins {consent.folder}: a published study has no plug-ins; leave the option out")
+        yield parse(shipped()[name].read_text(encoding="utf-8"), f"{name}.toml")
+        return
+    text = _text(name)
+    with plugins.using(study_plugins.source(_toml(text, name).get("plugins"), Path(name), consent or Consent())):
+        yield parse(text, name)
+
+
+def _text(name: str) -> str:
+    """The text of a study file; BadInput where it is not a regular file of a study's size, in UTF-8."""
+    shown = shortened(repr(name), 80)
     try:
-        return parse(path.read_text(encoding="utf-8"), name)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise BadInput(f"study {name!r}: cannot be read ({fault})") from None
+        return read_bounded(Path(name), LARGEST).decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise BadInput(f"study {shown}: not UTF-8 ({fault.reason} at byte {fault.start}); save it as UTF-8") from None
+    except ValueError as fault:
+        known = ", ".join(shipped())
+        raise BadInput(f"study {shown}: {fault}, and no published study of that name; published are {known}") from None
 
 
 def parse(text: str, where: str) -> Study:
-    """A study from TOML; BadInput with one line for each fault, led by its path in the file."""
+    """A study from TOML; BadInput with one line for each fault, led by its path in the file.
+
+    Its specs are not typed, so that code is loaded from where a study may only.
+    """
+    content = _toml(text, where)
+    with nullcontext() if not plugins.current().typed else plugins.using(study_plugins.CLOSED):
+        try:
+            return Study.model_validate(content)
+        except ValidationError as faults:
+            raise BadInput("\n".join(_lines(where, faults))) from None
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
     try:
-        return Study.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as fault:
-        raise BadInput(f"{where}: not TOML: {fault}") from None
-    except ValidationError as faults:
-        raise BadInput("\n".join(f"{where}: {_fault(fault)}" for fault in faults.errors())) from None
+        return tomllib.loads(text)
+    except (ValueError, RecursionError, OverflowError) as fault:  # also for a number of more than 4300 digits
+        raise BadInput(shortened(f"{shortened(where, 80)}: not TOML: {message(fault)}", LONGEST)) from None
+
+
+def _lines(where: str, faults: ValidationError) -> list[str]:
+    """One line for each fault, of a hundred at most."""
+    found = [shortened(f"{shortened(where, 80)}: {_fault(fault)}", LONGEST) for fault in faults.errors()[:MOST_FAULTS]]
+    rest = faults.error_count() - MOST_FAULTS
+    return found if rest <= 0 else [*found, f"{shortened(where, 80)}: and {rest} more; mend these first"]
 
 
 def _fault(fault: Any) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
-    message = fault["msg"].removeprefix("Value error, ")
-    got = "" if fault["type"] in ("value_error", "missing") else f", got {fault['input']!r}"
-    return f"{path}: {message}{got}"
+    path = "".join(map(_step, fault["loc"])).lstrip(".")
+    if fault["type"] == "extra_forbidden":
+        section = {"variance": Grid, "convergence": Runs}.get(fault["loc"][0], Study) if fault["loc"][1:] else Study
+        keys = list(section.model_fields)
+        remedy = did_you_mean(fault["loc"][-1], keys) or f"the keys are {', '.join(keys)}"
+        return f"{path}: there is no such key; {remedy}"
+    said = " ".join(fault["msg"].removeprefix("Value error, ").split())
+    got = "" if fault["type"] in ("value_error", "missing") else f", got {shortened(_shown(fault['input']), 80)}"
+    return f"{path}: {said}{got}"
+
+
+def _step(part: int | str) -> str:
+    """One step of the path in the file; a key that is more than letters is quoted, as TOML has it."""
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if re.fullmatch(r"[\w-]+", part) else f".{shortened(ascii(part), 60)}"
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # a number of more digits than Python writes out
+        return "a number of thousands of digits"

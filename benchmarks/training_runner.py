@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import convergence, specs, timing
 from benchmarks.cells import Training
-from benchmarks.errors import one_line
+from benchmarks.errors import one_line, reason_of
 from benchmarks.progress import Progress
 from benchmarks.store import Store
 
@@ -40,7 +40,7 @@ def _train(training: Training, store: Store, progress: Progress) -> dict[str, An
     problem, solver = specs.problem(training.problem), specs.solver(training.solver)
     reason = solver.refuses(problem)
     if reason is not None:
-        store.finish_training(training, "refused", reason, None)
+        store.finish_training(training, "refused", reason_of(solver, reason), None)
         return None
     try:
         data = convergence.train(training, lambda share: progress.advance(0.0))

@@ -68,6 +68,8 @@ def judge_bias(moments: Moments, exact: Array | None, rounding: float, determini
 def _untested(moments: Moments, exact: Array | None, deterministic: bool) -> str | None:
     if exact is None:
         return "the exact gradient is not known"
+    if not np.isfinite(exact).all():
+        return "the exact gradient has NaN or infinite entries"
     if moments.nonfinite:
         return f"{moments.nonfinite} of {moments.replicates} replicates have NaN or infinite gradients"
     if not len(moments.mean):

@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from estimators.core import Estimate, Estimator, Params, Problem, State, detached, gradient_of_sum, replicate_axes
 from estimators.couplings import Relaxation, relaxation
+from estimators.needs import path_or_score
 
 BETAS = (0.9, 0.999)  # Adam's
 EPSILON = 1e-8
@@ -57,7 +58,7 @@ class RelaxedControlVariate(Estimator):
         if self.relaxation(problem.distribution(problem.init())) is None:
             return (
                 f"{type(self).__name__}.estimate(problem={problem}): z is made neither of independent bits nor of "
-                "one-hot categories; use Reparameterization(), or LeaveOneOut()"
+                f"one-hot categories; {path_or_score(problem)}"
             )
         return None
 

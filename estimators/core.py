@@ -1,8 +1,7 @@
 """The five words that every method is written in: problem, model, estimator, surrogate, target.
 
 Shapes, everywhere: `*S` draws, `*R` replicates, `*B` conditionally independent rows of data, `d` coordinates of z
-(`d C` where each is one-hot).
-A replicate is a leading axis of every parameter, so that one call makes many independent estimates.
+(`d C` where each is one-hot). A replicate is a leading axis of every parameter: one call makes many estimates.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution
 
+from estimators.divergences import closed_form_kl
 from estimators.enumerated import Enumerated as Enumerated
 from estimators.layers import linear as linear
 from estimators.spec import Spec
@@ -201,7 +201,7 @@ class LatentVariableModel(Problem):
 
     def cost_analytic_kl(self, params: Params, z: Float[Tensor, "*draws"], q: Distribution) -> Float[Tensor, "*batch"]:
         """The cost with log q(z) − log p(z) replaced by its mean, KL(q ‖ p(z)) in closed form."""
-        divergence = kl_divergence(q, self.prior(params)) * self.latent_weight
+        divergence = closed_form_kl(q, self.prior(params)) * self.latent_weight
         return divergence - self.log_likelihood(params, z) * self.likelihood_weight
 
 

@@ -21,6 +21,9 @@ from torch.distributions import (
 )
 
 from estimators.core import LatentVariableModel, Problem
+from estimators.divergences import NoClosedForm, closed_form_kl, kind
+
+SCORE = "use LeaveOneOut() with two draws or more, or ScoreFunction()"  # the remedy that fits every problem
 
 
 @cache
@@ -42,14 +45,43 @@ def implicit(problem: Problem) -> bool:
 def no_path(problem: Problem) -> str | None:
     """None where the cost can be differentiated along the path of its draw; else why not, with the remedy."""
     if not problem.differentiable:
-        return (
-            "the cost has steps, of which its derivative in z says nothing; use a score-function method: LeaveOneOut()"
-        )
+        return f"the cost has steps, of which its derivative in z says nothing; {SCORE}"
     if not reparameterizable(problem):
-        return (
-            "z is discrete, or has no rsample, so the draw cannot be differentiated; "
-            "use a score-function method such as LeaveOneOut()"
-        )
+        return f"z is discrete, or has no rsample, so the draw cannot be differentiated; {SCORE}"
+    return None
+
+
+def path_or_score(problem: Problem) -> str:
+    """The remedy where a method asks for more of a problem than it has: a method that fits it."""
+    if no_path(problem) is not None:
+        return SCORE
+    return f"use {'ImplicitReparameterization' if implicit(problem) else 'Reparameterization'}()"
+
+
+def exact_or_score(problem: Problem) -> str:
+    """The remedy where a problem has no log p(x): its exact gradient, where that is known."""
+    return "use ExactGradient()" if problem.no_oracle is None else SCORE
+
+
+@cache
+def no_closed_form_kl(problem: LatentVariableModel) -> str | None:
+    """None where the model's cost has its KL term in closed form; else why not, with the remedy.
+
+    torch registers a KL for two kinds of distributions, and finds out only when called whether it has one for what they
+    are made of: so it is called, once, at the initial parameters. A model may bring a closed form of its own.
+    """
+    if type(problem).cost_analytic_kl is not LatentVariableModel.cost_analytic_kl:
+        return None
+    params = problem.init()
+    q, prior = problem.distribution(params), problem.prior(params)
+    try:
+        with torch.no_grad():
+            closed_form_kl(q, prior)
+    except NoClosedForm as fault:
+        return f"{str(fault).partition(';')[0]}; {path_or_score(problem)}"
+    except Exception as fault:  # a KL that is registered, and cannot be computed for these
+        said = " ".join(str(fault).split()).partition(". ")[0][:120] or type(fault).__name__
+        return f"the KL of {kind(q)} to {kind(prior)} cannot be computed at init ({said}); {path_or_score(problem)}"
     return None
 
 
@@ -57,9 +89,10 @@ def no_path(problem: Problem) -> str | None:
 def no_weighted_path(problem: Problem) -> str | None:
     """None where importance weights can be differentiated along the paths of their draws; else why not."""
     if not isinstance(problem, LatentVariableModel):
-        return "the cost is no ELBO, so there are no importance weights; use Reparameterization()"
-    if no_path(problem) is not None:
-        return "z has no rsample, so the draw cannot be differentiated; use VIMCO() with two draws or more"
+        return f"the cost is no ELBO, so there are no importance weights; {path_or_score(problem)}"
+    reason = no_path(problem)
+    if reason is not None:
+        return f"{reason.partition(';')[0]}; use VIMCO() with two draws or more"
     return None
 
 
@@ -115,11 +148,11 @@ def no_terms(problem: Problem) -> str | None:
     params = problem.init()
     q = problem.distribution(params)
     if staged(q) is None:
-        return "q is neither independent in its coordinates nor says in which stages they are drawn; use LeaveOneOut()"
+        return f"q is neither independent in its coordinates nor says in which stages they are drawn; {SCORE}"
     like = next(iter(params.values()))
     with torch.no_grad():
         found = problem.terms(params, like.new_zeros(q.batch_shape + q.event_shape), q)
-    return None if found else "its cost does not split into terms of some coordinates of z each; use LeaveOneOut()"
+    return None if found else f"its cost does not split into terms of some coordinates of z each; {SCORE}"
 
 
 def gaussian_factors(q: Distribution) -> tuple[Tensor, Tensor] | None:
@@ -132,5 +165,5 @@ def gaussian_factors(q: Distribution) -> tuple[Tensor, Tensor] | None:
 def no_gaussian_factors(problem: Problem) -> str | None:
     """None where q is a product of Gaussians; else why not, with the remedy."""
     if gaussian_factors(problem.distribution(problem.init())) is None:
-        return "z is no vector of independent Gaussians; use a score-function method such as LeaveOneOut()"
+        return f"z is no vector of independent Gaussians; {SCORE}"
     return None

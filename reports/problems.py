@@ -60,7 +60,9 @@ def _objectives(about: Subject) -> Text:
     parts = []
     for at, objective in found.items():
         value, error = objective["value"], objective["stderr"]
-        if objective["exact"]:
+        if value is None:
+            parts.append(f"at {at} not known ({objective['reason']})")
+        elif objective["exact"]:
             parts.append(f"at {at} {tidy(value, 8)} (exact)")
         else:
             written, _ = reading(value, value - error, value + error, most=8)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import os
 import struct
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,12 @@ def test_a_checksum_is_verified_once(folder: Path) -> None:
         (IDX[:-1] + b"\x00\x00", "its header announces 100 bytes and it has 101"),
         (IDX[:-1] + bytes([IDX[-1] ^ 1]), "its checksum is"),
         (b"", "its checksum is"),
-        (b"<html>not found</html>", "its checksum is"),
+        (b"<html>not found</html>", "does not start as an IDX file of images does"),
+        (struct.pack(">IIII", 0x00000801, *PIXELS.shape) + PIXELS.tobytes(), "does not start as an IDX file of images"),
+        (
+            struct.pack(">IIII", data.IDX_IMAGES, 2**31, 28, 28),
+            "its header announces 1683627180048 bytes and it has 16",
+        ),
         (gzip.compress(IDX)[:-20], "truncated or damaged"),
         (gzip.compress(IDX)[:12] + b"damaged" + gzip.compress(IDX)[19:], "truncated or damaged"),
     ],
@@ -127,6 +134,49 @@ def test_damaged_files_are_one_line(folder: Path, content: bytes, wrong: str) ->
     assert data.find("mnist").source in line
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_a_bomb_is_decompressed_no_further_than_the_set_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What a gigabyte of zeros is compressed to is a megabyte: here 64 times as much as a set of one megabyte."""
+    small = dataclasses.replace(data.DATA_SETS[name], size=2**20)
+    monkeypatch.setitem(data.DATA_SETS, name, small)
+    monkeypatch.setenv(data.FOLDER, str(tmp_path))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(2**26)))
+    tracemalloc.start()
+    try:
+        assert "decompresses to more than the 1048576 bytes of the set" in fault_of(name)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_is_too_long_is_not_read(folder: Path) -> None:
+    path = folder / "train-images-idx3-ubyte"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # takes no space
+    assert "bytes, and 47105552 would be enough" in fault_of("mnist")
+
+
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "train-images.idx3-ubyte.gz"])
+def test_what_is_no_regular_file_is_not_opened(folder: Path, file: str) -> None:
+    """A pipe without a writer would be waited for, and /dev/zero has no end."""
+    kinds: dict[str, Callable[[Path], object]] = {
+        "a folder": Path.mkdir,
+        "a pipe": os.mkfifo,
+        "a device": lambda path: path.symlink_to("/dev/zero"),
+        "symbolic links": lambda path: path.symlink_to(path),
+        "no such file": lambda path: path.symlink_to(folder / "gone"),
+    }
+    for word, make in kinds.items():
+        make(folder / file)
+        forget()
+        line = fault_of("mnist")
+        assert word in line
+        assert data.find("mnist").unavailable == line
+        (folder / file).rename(folder / word)
+
+
 def test_a_missing_file_is_one_line(folder: Path) -> None:
     line = fault_of("mnist")
     assert str(folder) in line
@@ -137,10 +187,10 @@ def test_a_missing_file_is_one_line(folder: Path) -> None:
 def test_an_unreadable_file_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "train-images-idx3-ubyte").write_bytes(IDX)
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert "cannot be read (Permission denied)" in fault_of("mnist")
 
 

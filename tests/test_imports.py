@@ -70,13 +70,17 @@ def allowed(file: str, name: str) -> bool:
     first = (
         "estimators/spec.py",
         "estimators/enumerated.py",
+        "estimators/divergences.py",
         "estimators/layers.py",
         "estimators/core.py",
         "estimators/couplings.py",
         "estimators/needs.py",
     )
     if file in first:
-        below = {"estimators/core.py": ("spec", "enumerated", "layers"), "estimators/needs.py": ("core",)}
+        below = {
+            "estimators/core.py": ("spec", "enumerated", "divergences", "layers"),
+            "estimators/needs.py": ("core", "divergences"),
+        }
         return base in ("torch", "jaxtyping") or name in [f"estimators.{each}" for each in below.get(file, ())]
     shared = (
         "estimators.core",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,15 +12,25 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks import data
-from estimators.core import Params, linear
+from benchmarks.problems.sizes import MOST_COORDINATES, check_at_most, check_sizes, short
+from estimators.core import Params, Problem, linear
 
 
-def check_sizes(call: str, name: str, latents: int, hidden: int, rows: int | None) -> None:
-    """BadInput for an unknown data set, ValueError for one that is no images or a size out of range."""
+def check_layers(problem: Problem, name: str, rows: int | None, latents: Sequence[str], hidden: int = 1) -> None:
+    """BadInput for an unknown data set, ValueError for one that is no images or a size out of range.
+
+    `latents` names the fields that say how many latents a layer has, and `hidden` is the size of the layers between.
+    """
+    call = type(problem).__name__
     check_rows(call, name, rows)
-    for field, value in (("latents", latents), ("hidden", hidden)):
+    sizes = {**{field: getattr(problem, field) for field in latents}, "hidden": hidden}
+    for field, value in sizes.items():
         if value < 1:
-            raise ValueError(f"{call}({field}={value}): a layer has at least one unit; pass 1 or more")
+            raise ValueError(f"{call}({field}={short(value)}): a layer has at least one unit; pass 1 or more")
+        if field != "hidden":
+            check_at_most(problem, MOST_COORDINATES, "latents are taken apart one by one", **{field: value})
+    widest = max(data.find(name).columns, *sizes.values())
+    check_sizes(problem, *latents, **{f"a layer of hidden={short(hidden)} units": hidden * widest})
 
 
 def check_rows(call: str, name: str, rows: int | None) -> None:
@@ -29,7 +40,7 @@ def check_rows(call: str, name: str, rows: int | None) -> None:
         raise ValueError(f"{call}(data={name!r}): no pixels in [0, 1]; use one of {', '.join(images)}")
     most = data.find(name).rows
     if rows is not None and not 1 <= rows <= most:
-        raise ValueError(f"{call}(rows={rows}): {name} has {most} rows; pass 1 to {most}, or None for all")
+        raise ValueError(f"{call}(rows={short(rows)}): {name} has {most} rows; pass 1 to {most}, or None for all")
 
 
 def pixels(name: str, rows: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -14,7 +14,7 @@ from torch.distributions import Distribution, kl_divergence
 from torch.nn.functional import one_hot
 
 from benchmarks.problems.mixture_posterior import MixturePosterior
-from benchmarks.problems.mixtures import check_sizes
+from benchmarks.problems.sizes import check_seed, check_sizes
 from estimators.core import Params, Problem
 
 FIELDS = ("shape", "rate", "tightness", "concentration", "separation")
@@ -58,12 +58,11 @@ class BayesianGaussianMixture(Problem):
     seed: int = 0
 
     def validate(self) -> None:
-        check_sizes("BayesianGaussianMixture", components=self.components, observed=self.observed, rows=self.rows)
+        check_sizes(self, "components", "observed", "rows")
         for name in FIELDS:
             if (value := getattr(self, name)) <= 0:
                 raise ValueError(f"BayesianGaussianMixture({name}={value}): it is positive; use 1.0")
-        if self.seed < 0:
-            raise ValueError(f"BayesianGaussianMixture(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
 
     def init(self) -> Params:
         """Rows dealt out to components at random, softly, and the best of the other factors given that."""

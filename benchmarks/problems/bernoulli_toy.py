@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent
 
+from benchmarks.problems.sizes import MOST_COORDINATES, check_at_most
 from estimators.core import Params, Problem, Term
 
 
@@ -32,6 +33,8 @@ class BernoulliToy(Problem):
     target: float = 0.45
 
     def validate(self) -> None:
+        why = "bits are taken apart one by one"
+        check_at_most(self, MOST_COORDINATES, why, **{"number of probs": len(self.probs)})
         if not self.probs or not all(0 < prob < 1 for prob in self.probs):
             raise ValueError(f"BernoulliToy(probs={self.probs}): logits are finite inside (0, 1) only; use (0.3,)")
 

@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Distribution, Independent, kl_diverge
 from torch.nn.functional import logsigmoid
 
 from benchmarks import data
-from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
+from benchmarks.problems.autoencoders import check_layers, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from benchmarks.problems.terms import by_coordinate
 from estimators.core import Enumerated, LatentVariableModel, Params, Term
@@ -52,7 +52,7 @@ class BernoulliVAE(LatentVariableModel):
     rows: int | None = None
 
     def validate(self) -> None:
-        check_sizes("BernoulliVAE", self.data, self.latents, self.hidden, self.rows)
+        check_layers(self, self.data, self.rows, ["latents"], self.hidden)
         if self.layers not in ("linear", "nonlinear"):
             raise ValueError(f"BernoulliVAE(layers={self.layers!r}): use linear or nonlinear")
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from benchmarks.problems.mixtures import Mixture, check_sizes
+from benchmarks.problems.mixtures import Mixture
+from benchmarks.problems.sizes import check_seed, check_sizes
 from estimators.core import Params
 
 FEWEST_VIEWS = 3  # with two, other parameters give the same p(x)
@@ -44,7 +45,8 @@ class CategoricalMixture(Mixture):
     seed: int = 0
 
     def validate(self) -> None:
-        check_sizes("CategoricalMixture", components=self.components, categories=self.categories, rows=self.rows)
+        model = self.components * self.views * self.categories
+        check_sizes(self, "components", "views", "categories", "rows", view_logits=model)
         if self.views < FEWEST_VIEWS:
             raise ValueError(
                 f"CategoricalMixture(views={self.views}): fewer than {FEWEST_VIEWS} views do not identify a mixture; "
@@ -52,8 +54,7 @@ class CategoricalMixture(Mixture):
             )
         if self.contrast <= 0:
             raise ValueError(f"CategoricalMixture(contrast={self.contrast}): it is positive; use 1.5")
-        if self.seed < 0:
-            raise ValueError(f"CategoricalMixture(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
 
     def init(self) -> Params:
         draw = np.random.default_rng(0)  # the start does not depend on the data's seed

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, OneHotCategorical
 from torch.nn.functional import one_hot
 
+from benchmarks.problems.sizes import check_sizes
 from estimators.core import Params, Problem
 
 MOST_STATES = 2**12  # that are enumerated
@@ -43,6 +44,7 @@ class CategoricalToy(Problem):
             )
         if self.latents < 1:
             raise ValueError(f"CategoricalToy(latents={self.latents}): nothing would be drawn; pass 1 or more")
+        check_sizes(self, "latents")
 
     def init(self) -> Params:
         return {"logits": torch.tensor([self.probs] * self.latents, dtype=torch.float64).log()}
@@ -66,9 +68,10 @@ class CategoricalToy(Problem):
 
     @property
     def no_oracle(self) -> str | None:
-        states = len(self.probs) ** self.latents
-        if states <= MOST_STATES:
+        bits = self.latents * math.log2(len(self.probs))
+        if bits <= math.log2(MOST_STATES):
             return None
+        states = len(self.probs) ** self.latents if bits < 50 else f"{len(self.probs)}^{self.latents}"
         return (
             f"{states} states are too many to enumerate; use fewer latents or categories, {MOST_STATES} states at most"
         )

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Dirichlet, Distribution, kl_divergence
 
+from benchmarks.problems.sizes import MOST_NUMBERS, check_at_most
 from estimators.core import LatentVariableModel, Params
 
 
@@ -43,6 +44,8 @@ class DirichletPosterior(LatentVariableModel):
         if len(self.counts) < 2 or min(self.counts) < 0 or not sum(self.counts):
             call = f"DirichletPosterior(counts={self.counts})"
             raise ValueError(f"{call}: two categories or more, one of them seen and none negative; use (3, 1, 2)")
+        most, why = MOST_NUMBERS // len(self.counts), "the data have a row for each observation"
+        check_at_most(self, most, why, **{"sum of counts": sum(self.counts)})
         if self.concentration <= 0:
             raise ValueError(f"DirichletPosterior(concentration={self.concentration}): it is positive; use 1.0")
 

@@ -13,7 +13,7 @@ from torch.distributions import Bernoulli, Distribution, Independent
 from torch.nn.functional import logsigmoid
 
 from benchmarks.problems.binary_distributions import states_of_bits
-from benchmarks.problems.mixtures import check_sizes
+from benchmarks.problems.sizes import check_seed, check_sizes
 from benchmarks.problems.terms import by_coordinate
 from estimators.core import Enumerated, LatentVariableModel, Params, Term, linear
 
@@ -48,18 +48,19 @@ class FixedBeliefNetwork(LatentVariableModel):
     seed: int = 0
 
     def validate(self) -> None:
-        check_sizes("FixedBeliefNetwork", latents=self.latents, observed=self.observed, rows=self.rows)
+        check_sizes(self, "latents", "observed", "rows")
         if self.latents > MOST_LATENTS:
             raise ValueError(
                 f"FixedBeliefNetwork(latents={self.latents}): 2^{self.latents} states are too many to enumerate; "
                 f"use {MOST_LATENTS} or fewer"
             )
+        states = 2**self.latents * max(self.observed, self.rows)
+        check_sizes(self, "latents", "observed", "rows", states=states)
         if self.encoder not in ENCODERS:
             raise ValueError(f"FixedBeliefNetwork(encoder={self.encoder!r}): use {' or '.join(ENCODERS)}")
         if self.strength <= 0:
             raise ValueError(f"FixedBeliefNetwork(strength={self.strength}): it is positive; use 2.0")
-        if self.seed < 0:
-            raise ValueError(f"FixedBeliefNetwork(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
 
     def init(self) -> Params:
         draw = np.random.default_rng(0)  # the start does not depend on the data's seed

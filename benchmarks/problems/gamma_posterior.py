@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Gamma, Independent, kl_divergence
 
+from benchmarks.problems.sizes import check_at_most
 from estimators.core import LatentVariableModel, Params
 
 
@@ -41,6 +42,8 @@ class GammaPosterior(LatentVariableModel):
     def validate(self) -> None:
         if not self.counts or min(self.counts) < 0:
             raise ValueError(f"GammaPosterior(counts={self.counts}): one or more counts, none negative; use (2, 0, 1)")
+        largest = {"largest of counts": max(self.counts)}
+        check_at_most(self, 2**53, "float64 holds no greater whole number", **largest)
         for name in ("concentration", "rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"GammaPosterior({name}={getattr(self, name)}): it is positive; use 1.0")

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Normal
 
-from benchmarks.problems.mixtures import Mixture, check_sizes
+from benchmarks.problems.mixtures import Mixture
+from benchmarks.problems.sizes import check_seed, check_sizes
 from estimators.core import Params
 
 COLLAPSED = 1e-10  # of the data's variance: a component that has shrunk onto a row, whose density grows without end
@@ -43,11 +44,10 @@ class GaussianMixture(Mixture):
     seed: int = 0
 
     def validate(self) -> None:
-        check_sizes("GaussianMixture", components=self.components, observed=self.observed, rows=self.rows)
+        check_sizes(self, "components", "observed", "rows")
         if self.separation <= 0:
             raise ValueError(f"GaussianMixture(separation={self.separation}): a distance is positive; use 1.5")
-        if self.seed < 0:
-            raise ValueError(f"GaussianMixture(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
 
     def init(self) -> Params:
         draw, rows = np.random.default_rng(0), self.data_rows(torch.float64, torch.device("cpu"))

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from benchmarks import data
-from benchmarks.problems.autoencoders import check_sizes, initial_layers, layer, pixels, pixels_log_likelihood
+from benchmarks.problems.autoencoders import check_layers, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.terms import by_coordinate
 from estimators.core import LatentVariableModel, Params, Term
 
@@ -42,7 +42,7 @@ class GaussianVAE(LatentVariableModel):
     rows: int | None = None
 
     def validate(self) -> None:
-        check_sizes("GaussianVAE", self.data, self.latents, self.hidden, self.rows)
+        check_layers(self, self.data, self.rows, ["latents"], self.hidden)
 
     def init(self) -> Params:
         columns = data.find(self.data).columns

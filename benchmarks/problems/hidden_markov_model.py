@@ -13,8 +13,9 @@ from torch.distributions import Distribution, kl_divergence
 from torch.nn.functional import one_hot, pad
 
 from benchmarks.problems.markov_chain import MarkovChain
-from benchmarks.problems.mixtures import EMPTY, check_sizes
+from benchmarks.problems.mixtures import EMPTY
 from benchmarks.problems.one_hot import one_hot_vectors
+from benchmarks.problems.sizes import MOST_STEPS, check_at_most, check_seed, check_sizes
 from estimators.core import LatentVariableModel, Params, linear
 
 
@@ -49,13 +50,14 @@ class HiddenMarkovModel(LatentVariableModel):
     seed: int = 0
 
     def validate(self) -> None:
-        check_sizes("HiddenMarkovModel", states=self.states, symbols=self.symbols, rows=self.rows)
+        encoder = self.states * 3 * self.symbols
+        check_sizes(self, "states", "symbols", "steps", "rows", encoder_weight=encoder)
+        check_at_most(self, MOST_STEPS, "the steps are taken one by one, forward and backward", steps=self.steps)
         if self.steps < 2:
             raise ValueError(f"HiddenMarkovModel(steps={self.steps}): a chain makes a move; pass 2 or more")
         if self.contrast <= 0:
             raise ValueError(f"HiddenMarkovModel(contrast={self.contrast}): it is positive; use 1.5")
-        if self.seed < 0:
-            raise ValueError(f"HiddenMarkovModel(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
 
     def init(self) -> Params:
         draw = np.random.default_rng(0)  # the start does not depend on the data's seed

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
+from benchmarks.problems.sizes import MOST_COORDINATES, check_at_most, check_seed, check_sizes
 from benchmarks.problems.terms import by_coordinate
 from estimators.core import LatentVariableModel, Params, Term, linear
 
@@ -54,13 +55,12 @@ class LinearGaussian(LatentVariableModel):
     correlated: bool = False
 
     def validate(self) -> None:
-        for name in ("latents", "observed", "rows"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"LinearGaussian({name}={getattr(self, name)}): a size is at least 1; pass 1 or more")
+        check_sizes(self, "latents", "observed", "rows")
+        why = "a covariance of that side is factorised"
+        check_at_most(self, MOST_COORDINATES, why, latents=self.latents, observed=self.observed)
         if self.noise <= 0:
             raise ValueError(f"LinearGaussian(noise={self.noise}): a standard deviation is positive; use 0.5")
-        if self.seed < 0:
-            raise ValueError(f"LinearGaussian(seed={self.seed}): a seed is not negative; use 0")
+        check_seed(self, self.seed)
         if self.correlated and self.latents < 2:
             raise ValueError("LinearGaussian(latents=1, correlated=True): one latent has no correlation; use latents=2")
 

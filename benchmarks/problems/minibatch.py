@@ -11,7 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
+from benchmarks.problems.sizes import short
 from estimators.core import LatentVariableModel, Params, Problem, Term
+
+AT_ONCE = 2**22  # numbers that rows are drawn by: the generator gives the same ones in one piece
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Minibatch(Problem):
             raise ValueError(f"Minibatch(problem={self.problem}): it has no rows of data; use LinearGaussian()")
         most = self.problem.num_rows
         if not 1 <= self.size <= most:
-            raise ValueError(f"Minibatch(size={self.size}): {self.problem} has {most} rows; pass 1 to {most}")
+            raise ValueError(f"Minibatch(size={short(self.size)}): {self.problem} has {most} rows; pass 1 to {most}")
 
     @property
     def template(self) -> LatentVariableModel:
@@ -51,8 +54,11 @@ class Minibatch(Problem):
     def draw(self, replicates: int, sharing: int = 2) -> LatentVariableModel:
         """The inner problem on rows `[replicates, size]`, from torch's default generator of the CPU."""
         draws = -(-replicates // sharing)
+        rows = self.template.num_rows
+        parts = [min(AT_ONCE // rows + 1, draws - start) for start in range(0, draws, AT_ONCE // rows + 1)]
         # 53 bits leave no ties, which 24 would among many rows
-        order = torch.rand(draws, self.template.num_rows, dtype=torch.float64, device="cpu").topk(self.size).indices
+        orders = [torch.rand(size, rows, dtype=torch.float64, device="cpu").topk(self.size).indices for size in parts]
+        order = torch.cat(orders)
         return self.template.select(order.repeat_interleave(sharing, 0)[:replicates])
 
     def init(self) -> Params:

@@ -100,10 +100,3 @@ class Mixture(LatentVariableModel):
     def _encoder(self, features: int) -> Params:
         zeros = torch.zeros(self.components, features, dtype=torch.float64)
         return {"encoder_weight": zeros, "encoder_bias": zeros[:, 0].clone()}
-
-
-def check_sizes(call: str, **sizes: int) -> None:
-    """ValueError for a size that is below 1."""
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{call}({name}={value}): a size is at least 1; pass 1 or more")

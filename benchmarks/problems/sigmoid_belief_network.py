@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid
 
 from benchmarks import data
-from benchmarks.problems.autoencoders import check_rows, initial_layers, layer, pixels, pixels_log_likelihood
+from benchmarks.problems.autoencoders import check_layers, initial_layers, layer, pixels, pixels_log_likelihood
 from benchmarks.problems.binary_distributions import EnumeratedBits, StagedBits, states_of_bits
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from estimators.core import LatentVariableModel, Params, Term
@@ -48,10 +48,7 @@ class SigmoidBeliefNetwork(LatentVariableModel):
     rows: int | None = None
 
     def validate(self) -> None:
-        check_rows("SigmoidBeliefNetwork", self.data, self.rows)
-        for field in ("lower", "upper"):
-            if (size := getattr(self, field)) < 1:
-                raise ValueError(f"SigmoidBeliefNetwork({field}={size}): a layer has at least one unit; pass 1 or more")
+        check_layers(self, self.data, self.rows, ["lower", "upper"])
 
     def init(self) -> Params:
         columns = data.find(self.data).columns

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.problems.decisions import DecisionProblem, check_baseline, check_probabilities, check_table
+from benchmarks.problems.sizes import MOST_STEPS, check_at_most
 from benchmarks.problems.trajectories import Environment
 
 Row = tuple[float, ...]
@@ -59,6 +60,7 @@ class TabularMDP(DecisionProblem):
             check_probabilities("TabularMDP", of_state, [f"transitions[{s}][{a}]" for a in range(actions)])
         if self.horizon < 1:
             raise ValueError(f"TabularMDP(horizon={self.horizon}): nothing would be decided; pass 1 or more")
+        check_at_most(self, MOST_STEPS, "the steps are taken one by one", horizon=self.horizon)
         check_baseline("TabularMDP", self.baseline)
 
     @property

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator, detached
 from estimators.couplings import antithetic_bits, bit_logits
+from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class ARM(SurrogateEstimator):
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if bit_logits(problem.distribution(problem.init())) is None:
-            return f"ARM.estimate(problem={problem}): z is no vector of independent bits; use LeaveOneOut()"
+            return f"ARM.estimate(problem={problem}): z is no vector of independent bits; {SCORE}"
         if num_samples < 2 or num_samples % 2:
             return (
                 f"ARM.estimate(num_samples={num_samples}): num_samples must be even, as samples come in antithetic "

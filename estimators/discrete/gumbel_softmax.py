@@ -8,6 +8,7 @@ from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator, detached
 from estimators.couplings import relaxation
+from estimators.needs import path_or_score
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class GumbelSoftmax(SurrogateEstimator):
         if relaxation(problem.distribution(problem.init())) is None:
             return (
                 f"GumbelSoftmax.estimate(problem={problem}): z is made neither of independent bits nor of one-hot "
-                "categories; use Reparameterization(), or LeaveOneOut()"
+                f"categories; {path_or_score(problem)}"
             )
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from estimators.needs import has_mean, reparameterizable
+from estimators.needs import SCORE, has_mean, path_or_score, reparameterizable
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class StraightThrough(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"StraightThrough.estimate(problem={problem})"
         if not problem.differentiable:
-            return f"{call}: the cost has steps, of which its derivative in z says nothing; use LeaveOneOut()"
+            return f"{call}: the cost has steps, of which its derivative in z says nothing; {SCORE}"
         if reparameterizable(problem):
             return (
                 f"{call}: z is continuous, and differentiating as if a draw were "
-                "its mean would lose the scale; use Reparameterization()"
+                f"its mean would lose the scale; {path_or_score(problem)}"
             )
         if not has_mean(problem):
-            return f"{call}: the mean of q is not known, as its coordinates are drawn in stages; use LeaveOneOut()"
+            return f"{call}: the mean of q is not known, as its coordinates are drawn in stages; {SCORE}"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

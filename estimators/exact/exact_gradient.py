@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator
+from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class ExactGradient(SurrogateEstimator):
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if problem.no_oracle is not None:
-            return f"ExactGradient.estimate(problem={problem}): there is no oracle: {problem.no_oracle}"
+            why = problem.no_oracle or "the problem does not say why"
+            remedy = "" if "; use " in why else f"; {SCORE}"  # as a rule the problem names one
+            return f"ExactGradient.estimate(problem={problem}): there is no oracle: {why}{remedy}"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         exact = problem.exact(params)
         if exact is None:
-            raise ValueError(f"ExactGradient.estimate(problem={problem}): there is no oracle: {problem.no_oracle}")
+            raise ValueError(f"ExactGradient.estimate(problem={problem}): exact() gives None though no_oracle does")
         return exact, state

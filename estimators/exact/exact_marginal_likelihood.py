@@ -18,6 +18,7 @@ from estimators.core import (
     SurrogateEstimator,
     replicate_axes,
 )
+from estimators.needs import SCORE, exact_or_score, path_or_score
 
 MOST_STATES = 2**20  # that are enumerated
 
@@ -53,19 +54,20 @@ class ExactMarginalLikelihood(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"ExactMarginalLikelihood.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the problem is no latent-variable model, so it has no log p(x); use ExactGradient()"
+            return f"{call}: the problem is no latent-variable model, so it has no log p(x); {exact_or_score(problem)}"
         if problem.num_states is not None:
             if problem.num_states <= MOST_STATES:
                 return None
-            many = f"{problem.num_states} states are too many to enumerate, {MOST_STATES} (2^20) at the most"
-            return f"{call}: {many}; use fewer latents, or an estimator of the bound: LeaveOneOut()"
+            states = problem.num_states if problem.num_states < 10**9 else f"2^{problem.num_states.bit_length() - 1}"
+            many = f"{states} states are too many to enumerate, {MOST_STATES} (2^20) at the most"
+            return f"{call}: {many}; use fewer latents, or, of the bound, {SCORE}"
         params = {name: value.requires_grad_() for name, value in problem.init().items()}
         with torch.enable_grad():
             evidence = problem.log_evidence(params)
         if evidence is None:
-            return f"{call}: log p(x) has no closed form here, and z is not finite; use Reparameterization()"
+            return f"{call}: log p(x) has no closed form here, and z is not finite; {path_or_score(problem)}"
         if not evidence.requires_grad:
-            return f"{call}: log p(x) has no parameters, so that its gradient is zero; use LeaveOneOut() for those of q"
+            return f"{call}: log p(x) has no parameters, so that its gradient is zero; for those of q {SCORE}"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

@@ -17,6 +17,7 @@ from estimators.core import (
     SurrogateEstimator,
     detached,
 )
+from estimators.needs import SCORE, exact_or_score
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ class ExactPosterior(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"ExactPosterior.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the problem is no latent-variable model, so it has no posterior; use ExactGradient()"
+            return f"{call}: the problem is no latent-variable model, so it has no posterior; {exact_or_score(problem)}"
         params = {name: value.requires_grad_() for name, value in problem.init().items()}
         with torch.enable_grad():
             posterior, evidence = problem.posterior(detached(params)), problem.log_evidence(params)
         if posterior is None:
             return f"{call}: the exact p(z|x) is not known here; use a problem that has one, such as LinearGaussian()"
         if evidence is not None and not evidence.requires_grad:
-            return f"{call}: log p(x) has no parameters, so that its gradient is zero; use LeaveOneOut() for those of q"
+            return f"{call}: log p(x) has no parameters, so that its gradient is zero; for those of q {SCORE}"
         return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

@@ -17,6 +17,7 @@ from estimators.core import (
     State,
     SurrogateEstimator,
 )
+from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class VIMCO(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):
             return (
-                f"VIMCO.estimate(problem={problem}): the cost is no ELBO, so there are no importance weights; use "
-                "LeaveOneOut()"
+                f"VIMCO.estimate(problem={problem}): the cost is no ELBO, so there are no importance weights; {SCORE}"
             )
         if num_samples < 2:
             return (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators.core import Params, Problem, State, SurrogateEstimator
-from estimators.needs import no_gaussian_factors, no_path
+from estimators.needs import no_gaussian_factors, no_path, path_or_score
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Antithetic(SurrogateEstimator):
         if reason is None and no_gaussian_factors(problem) is not None:
             reason = (
                 "z is no vector of independent Gaussians, so that its mirror image has another density; "
-                "use Reparameterization() or ImplicitReparameterization()"
+                f"{path_or_score(problem)}"
             )
         if reason is not None:
             return f"Antithetic.estimate(problem={problem}): {reason}"

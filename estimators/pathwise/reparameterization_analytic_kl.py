@@ -8,7 +8,7 @@ from typing import cast
 from torch import Tensor
 
 from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from estimators.needs import no_path
+from estimators.needs import no_closed_form_kl, no_path, path_or_score
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"ReparameterizationAnalyticKL.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost is no ELBO, so there is no KL term; use Reparameterization()"
-        reason = no_path(problem)
+            return f"{call}: the cost is no ELBO, so there is no KL term; {path_or_score(problem)}"
+        reason = no_path(problem) or no_closed_form_kl(problem)
         return None if reason is None else f"{call}: {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

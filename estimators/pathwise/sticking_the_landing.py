@@ -14,7 +14,7 @@ from estimators.core import (
     SurrogateEstimator,
     detached,
 )
-from estimators.needs import no_path
+from estimators.needs import no_path, path_or_score
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class StickingTheLanding(SurrogateEstimator):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"StickingTheLanding.estimate(problem={problem})"
         if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost has no log q to hold constant; use Reparameterization()"
+            return f"{call}: the cost has no log q to hold constant; {path_or_score(problem)}"
         reason = no_path(problem)
         return None if reason is None else f"{call}: {reason}"
 

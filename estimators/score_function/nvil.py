@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class NVIL(SurrogateEstimator):
         if not isinstance(problem, LatentVariableModel):
             return f"{call}: there are no rows of data for a baseline to look at; use MovingAverageBaseline()"
         if not problem.per_row:
-            return f"{call}: all rows share one z, so that no row has a baseline of its own; use LeaveOneOut()"
+            return f"{call}: all rows share one z, so that no row has a baseline of its own; {SCORE}"
         return None
 
     def init(self, problem: Problem, params: Params) -> State:

@@ -8,6 +8,7 @@ from typing import cast
 from torch import Tensor
 
 from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from estimators.needs import SCORE
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class VarGrad(SurrogateEstimator):
         if not isinstance(problem, LatentVariableModel):
             return (
                 f"VarGrad.estimate(problem={problem}): the cost is no ELBO, so there is no log q in it whose variance "
-                "could be differentiated; use LeaveOneOut()"
+                f"could be differentiated; {SCORE}"
             )
         if num_samples < 2:
             return (
