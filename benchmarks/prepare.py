@@ -15,7 +15,7 @@ from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput, reason_of
 from benchmarks.finite import finite
 from benchmarks.grouping import blocks_at_once, warm_ups_at_once
-from benchmarks.laws.expectation import exact_total_variance
+from benchmarks.laws.total_variance import exact_total_variance
 from benchmarks.memory import check_fits
 from benchmarks.moments import Array
 from benchmarks.places import Place, Refusal

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.utils._pytree import tree_leaves, tree_map
 
 from benchmarks.block import Setting, lifted, numbers, seeded
 from benchmarks.laws.cases import HOST, Case
-from benchmarks.laws.replacing import PROBE, Gridded, Probe, SharedDraw
-from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, Unreplaceable
+from benchmarks.laws.exchanging import multisets, number_of_multisets
+from benchmarks.laws.replacing import PROBE, Gridded, Probe
+from benchmarks.laws.rules import IMPLICIT, MOST_POINTS, Draw, TooManyDraws, Unreplaceable
 from benchmarks.problems import Minibatch
-from estimators.core import Problem, State
+from estimators.core import Problem
 
 FEWEST_POINTS = 3  # of a rule that is worth asking
 FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
@@ -33,11 +31,7 @@ MOST_SELECTIONS = 64  # of the rows of a minibatch
 MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are run alone, too
-CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be where it is called exact
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
-MOST_STATES, FEWEST_STATES = 32, 4  # of a baseline, over which an exact variance is averaged
-MOST_NODES_OVER_STATES = 2**18
-ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
 ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
 
 
@@ -64,29 +58,62 @@ class ExactMoments:
 
 @dataclass(frozen=True)
 class Grid:
-    """All nodes of one setting, on one selection of rows, for rules of `points`."""
+    """All nodes of one setting, on one selection of rows, for rules of `points`.
+
+    With `samples`, draws have as many samples whose order does not matter: one node stands for all of their orders.
+    """
 
     setting: Setting
     draws: list[Draw]
     rows: Tensor | None  # the minibatch's selection, `[size]`
     points: int
+    samples: int = 1
+
+    @property
+    def outcomes(self) -> int:
+        """How many nodes one sample has."""
+        return math.prod(draw.radix(self.points) ** (draw.sites // self.samples) for draw in self.draws)
 
     @property
     def size(self) -> int:
         """How many nodes there are."""
-        return math.prod(draw.radix(self.points) ** draw.sites for draw in self.draws)
+        return number_of_multisets(self.outcomes, self.samples)
+
+    def digits(self, index: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Which node of its rule each draw has, `[sites, R]`, for nodes with these numbers; and how many orders."""
+        if self.samples == 1:
+            return self.nodes_of(index.unsqueeze(0)), torch.ones(len(index), dtype=torch.float64)
+        every, orders = multisets(self.outcomes, self.samples)
+        return self.nodes_of(every[index].T), orders[index]
+
+    def nodes_of(self, rest: Tensor) -> list[Tensor]:
+        """Which node of its rule each draw has, `[sites, R]`, for the outcomes of each sample, `[samples, R]`."""
+        found: list[Tensor] = []
+        for draw in self.draws:
+            radix, of_draw = draw.radix(self.points), list[Tensor]()
+            for _ in range(draw.sites // self.samples):
+                of_draw.append(rest % radix)
+                rest = rest // radix
+            found.append(draw.of_samples(torch.stack(of_draw, 1)))
+        return found
 
     def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
-        given, params = self.setting, lifted(self.setting.params, len(index))
-        problem = _selected(given, self.rows, len(index))
+        digits, orders = self.digits(index)
+        gradient, weight = self.at(digits, len(index))
+        return gradient, weight * orders
+
+    def at(self, digits: list[Tensor], replicates: int) -> tuple[Tensor, Tensor]:
+        """The gradients `[R, P]` where each draw has these nodes of its rule, and the weights `[R]` of one order."""
+        given, params = self.setting, lifted(self.setting.params, replicates)
+        problem = _selected(given, self.rows, replicates)
         with seeded(1, HOST):
             state = given.initial(problem, params)
-            with Gridded(self.draws, index, self.points) as grid:
+            with Gridded(self.draws, digits, self.points, replicates) as grid:
                 gradient = given.estimator.estimate(problem, params, state, given.num_samples).gradient
         if grid.left:
             raise Unreplaceable("which draws are made depends on the draws before")
-        flat = torch.cat([value.detach().reshape(grid.replicates, -1) for value in gradient.values()], 1)
+        flat = torch.cat([value.detach().reshape(replicates, -1) for value in gradient.values()], 1)
         return flat.double(), grid.weight
 
     def moments(self) -> tuple[Tensor, Tensor]:
@@ -111,7 +138,7 @@ def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem
     return problem.template.select(rows.expand(replicates, -1))
 
 
-def _selections(setting: Setting) -> list[Tensor | None]:
+def row_selections(setting: Setting) -> list[Tensor | None]:
     """All ways to select the rows of a minibatch, equally likely; the one way where nothing is selected."""
     problem = setting.problem
     if problem.template is problem:
@@ -129,7 +156,7 @@ def _edges(setting: Setting, problem: Problem) -> Tensor | None:
     return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
 
 
-def _probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
+def probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
     if PROBE * numbers(setting) > MOST_NUMBERS:
         raise Unreplaceable(f"too large: {PROBE} estimates at once need more than {MOST_NUMBERS} numbers")
     params = lifted(setting.params, PROBE)
@@ -142,10 +169,20 @@ def _probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
     return probe.draws
 
 
+def most_nodes(setting: Setting, ways: int) -> int:
+    """How many nodes are affordable for each of `ways` selections."""
+    return min(MOST_NODES, MOST_NUMBERS // numbers(setting)) // ways
+
+
+def finest(setting: Setting) -> list[Grid]:
+    """For each selection of rows, the grid with the most points that is still affordable."""
+    selections = row_selections(setting)
+    return [_finest(setting, rows, len(selections)) for rows in selections]
+
+
 def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
     """The grid with the most points that is still affordable, of `ways` selections that have one each."""
-    draws = _probed(setting, rows)
-    most = min(MOST_NODES, MOST_NUMBERS // numbers(setting)) // ways
+    draws, most = probed(setting, rows), most_nodes(setting, ways)
     sites = sum(draw.sites for draw in draws)
     fewest = FEWEST_IN_PANELS if any(draw.panels > 1 for draw in draws) else FEWEST_POINTS
     continuous = any(not draw.outcomes for draw in draws)
@@ -153,7 +190,7 @@ def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
         grid = Grid(setting, draws, rows, points)
         if sites * math.log(2) < 60 and grid.size <= most:
             return grid
-    raise Unreplaceable(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes")
+    raise TooManyDraws(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes", draws)
 
 
 @cache
@@ -163,17 +200,16 @@ def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
     Where a decision flips inside of a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
     are not.
     """
-    return _spread(case.setting)
+    return spread(case.setting)
 
 
-def _spread(setting: Setting) -> tuple[Tensor, Tensor]:
-    selections = _selections(setting)
-    fine = [_finest(setting, rows, len(selections)) for rows in selections]
+def spread(setting: Setting) -> tuple[Tensor, Tensor]:
+    fine = finest(setting)
     others = [[replace(grid, points=max(2, grid.points - fewer)) for grid in fine] for fewer in OTHER_RULES]
     others.append(
         [replace(grid, draws=[d.split() for d in grid.draws], points=max(2, grid.points // 2)) for grid in fine]
     )
-    rules = [_over_selections(grids) for grids in others]
+    rules = [over_selections(grids) for grids in others]
     means, variances = (torch.stack(part) for part in zip(*rules, strict=True))
     return means.amax(0) - means.amin(0), variances.amax(0) - variances.amin(0)
 
@@ -190,64 +226,20 @@ def exact_moments_of(setting: Setting) -> ExactMoments:
     Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not
     independent, and whatever the estimator raises.
     """
-    selections = _selections(setting)
-    fine = [_finest(setting, rows, len(selections)) for rows in selections]
+    fine = finest(setting)
     for grid in fine:
-        _same_alone(grid)
-    mean, variance = _over_selections(fine)
+        same_alone(grid)
+    mean, variance = over_selections(fine)
     nodes, draws = sum(grid.size for grid in fine), [draw for grid in fine for draw in grid.draws]
     if all(draw.outcomes for draw in draws):
         zero = torch.zeros_like(mean)
         return ExactMoments(mean, variance, zero, zero, nodes, False)
-    rough_mean, rough_variance = _over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
+    rough_mean, rough_variance = over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
     errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
     return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
 
 
-def exact_total_variance(setting: Setting, warm: State = None) -> dict[str, Any]:
-    """The exact total variance of one estimate as plain data, with the quadrature's error; or the reason why not.
-
-    It is that of the method at these parameters as float64 on the CPU, whatever the setting's dtype and device are.
-    With `warm`, states `[warm-ups, …]`, it is the mean over a few of these, with its standard error over them, and
-    `given` says how many they were; else it is that of the setting's own state.
-    """
-    at_home = replace(setting, params=tree_map(_double, setting.params), state=tree_map(_double, setting.state))
-    if warm is None:
-        return _of_one_state(at_home) | {"given": None, "stderr": None}
-    states = [tree_map(lambda value, i=i: _double(value)[i], warm) for i in range(len(tree_leaves(warm)[0]))]
-    first = _of_one_state(replace(at_home, state=states[0]))
-    if first["value"] is None:
-        return first | {"given": None, "stderr": None}
-    few = states[: min(max(MOST_NODES_OVER_STATES // first["nodes"], FEWEST_STATES), MOST_STATES)]
-    values = [exact_moments_of(replace(at_home, state=state)).total_variance for state in few]
-    if len(values) == 1:
-        return first | {"given": "given one warm-up", "stderr": None}
-    average = {"value": statistics.mean(values), "stderr": statistics.stdev(values) / math.sqrt(len(values))}
-    return first | average | {"given": f"the mean over {len(values)} warm-ups"}
-
-
-def _double(value: Any) -> Any:
-    if not isinstance(value, Tensor):  # a state may be None
-        return value
-    return value.to(HOST, torch.float64) if value.is_floating_point() else value.to(HOST)
-
-
-def _of_one_state(at_home: Setting) -> dict[str, Any]:
-    try:
-        moments = exact_moments_of(at_home)
-    except (Unreplaceable, SharedDraw, NotAlone) as reason:
-        return {"value": None, "error": None, "nodes": None, "reason": str(reason)}
-    error = float(moments.variance_error.sum())
-    if error:
-        error = max(error, float(_spread(at_home)[1].sum()))
-    value = moments.total_variance
-    if not error <= CONVERGED * value + ZERO * float(1 + (moments.mean**2).sum()):
-        reason = f"the quadrature has not converged: {moments.nodes} nodes leave {error:.2g} of {value:.3g}"
-        return {"value": None, "error": None, "nodes": moments.nodes, "reason": reason}
-    return {"value": value, "error": error, "nodes": moments.nodes, "reason": None}
-
-
-def _over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
+def over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
     """The mean and the variance over all selections and their nodes."""
     moments = [grid.moments() for grid in grids]
     first = torch.stack([mean for mean, _ in moments]).mean(0)
@@ -255,7 +247,7 @@ def _over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
     return first, (second - first**2).clamp_min(0.0)
 
 
-def _same_alone(grid: Grid) -> None:
+def same_alone(grid: Grid) -> None:
     """A node alone has the gradient that it has among others, and the same one again."""
     watched = torch.linspace(0, grid.size - 1, min(WATCHED, grid.size)).long()
     index = torch.cat([watched, torch.arange(min(grid.size, PROBE))])

@@ -62,13 +62,13 @@ class Probe(Dispatch):
 
 
 class Gridded(Dispatch):
-    """Gives every draw the values of the nodes with the given numbers, and multiplies up their weights."""
+    """Gives every draw the values of its nodes, `[sites, R]` digits each, and multiplies up their weights."""
 
-    def __init__(self, draws: list[Draw], index: Tensor, points: int) -> None:
+    def __init__(self, draws: list[Draw], digits: list[Tensor], points: int, replicates: int) -> None:
         super().__init__()
-        self.left, self.points, self.rest = list(draws), points, index
-        self.replicates = len(index)
-        self.weight = torch.ones(len(index), dtype=torch.float64)
+        self.left, self.points = list(zip(draws, digits, strict=True)), points
+        self.replicates = replicates
+        self.weight = torch.ones(replicates, dtype=torch.float64)
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = arguments(func, args, kwargs or {})
@@ -77,19 +77,11 @@ class Gridded(Dispatch):
         out = func(*args, **(kwargs or {}))
         if not is_draw(func):
             return out
-        if not self.left or self.left[0].operation is not func:
+        if not self.left or self.left[0][0].operation is not func:
             raise Unreplaceable("which draws are made depends on the draws before")
-        draw = self.left.pop(0)
+        draw, digits = self.left.pop(0)
         if out.numel() != draw.numbers * self.replicates:
             raise Unreplaceable("how much is drawn depends on the draws before, or on the number of replicates")
-        values, weights = nodes(draw, kept, self._digits(draw), self.points)
+        values, weights = nodes(draw, kept, digits, self.points)
         self.weight *= weights.prod(0)
         return out.copy_(draw.by_axis(values, self.replicates))
-
-    def _digits(self, draw: Draw) -> Tensor:
-        """The next digits of each node's number, `[sites, R]`."""
-        radix, digits = draw.radix(self.points), []
-        for _ in range(draw.sites):
-            digits.append(self.rest % radix)
-            self.rest = self.rest // radix
-        return torch.stack(digits)

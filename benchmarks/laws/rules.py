@@ -15,11 +15,21 @@ from scipy import special
 from torch import Tensor
 from torch._ops import OpOverload
 
+from benchmarks.laws.natural import cuts, parts
+
 MOST_POINTS = 48  # of a Gaussian rule: beyond it the outer weights underflow
 
 
 class Unreplaceable(Exception):
     """The draws of an estimate cannot be replaced by nodes, and why."""
+
+
+class TooManyDraws(Unreplaceable):
+    """They would need more nodes than are affordable; `draws` are those that were seen."""
+
+    def __init__(self, reason: str, draws: list[Draw]) -> None:
+        super().__init__(reason)
+        self.draws = draws
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Draw:
     kind: str
     outcomes: int = 0  # of a discrete draw
     edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where decisions may flip
+    cuts: tuple[float, ...] = ()  # between parts of the noise's own scale, which then have rules of their own
 
     @property
     def numbers(self) -> int:
@@ -50,8 +61,8 @@ class Draw:
 
     @property
     def panels(self) -> int:
-        """Parts of (0, 1) with a rule of their own."""
-        return len(self.edges[0]) - 1 if self.edges else 1
+        """Parts with a rule of their own, of (0, 1) or of the noise's own scale."""
+        return len(self.cuts) - 1 if self.cuts else len(self.edges[0]) - 1 if self.edges else 1
 
     def radix(self, points: int) -> int:
         """Nodes of each site, for a rule of `points`."""
@@ -63,6 +74,32 @@ class Draw:
         pairs = [list(itertools.pairwise(site)) for site in self.edges]
         cut = [[part for a, b in site for part in (a, a + golden * (b - a))] + [site[-1][1]] for site in pairs]
         return replace(self, edges=tuple(map(tuple, cut)))
+
+    def in_parts(self, panels: int, reach: float) -> Draw:
+        """The same in so many composite panels, out to `reach` standard deviations; in half lines for 0 panels."""
+        if self.outcomes:
+            return self
+        if self.kind in NATURAL:
+            return replace(self, cuts=cuts(NATURAL[self.kind], panels, reach))
+        count, sites = max(panels, 1), self.edges or ((0.0, 1.0),) * self.sites
+        steps = [number / count for number in range(count)]
+        cut = [[a + (b - a) * step for a, b in itertools.pairwise(site) for step in steps] + [1.0] for site in sites]
+        return replace(self, edges=tuple(map(tuple, cut)))
+
+    @property
+    def samples(self) -> int:
+        """The size of the axis that samples are drawn along: the first, but the last of a multinomial."""
+        return self.after[-1] if self.kind == "categorical" else self.before[0] if self.before else 1
+
+    def by_sample(self, digits: Tensor, samples: int) -> Tensor:
+        """Digits `[sites, R]` as `[samples, sites of each, R]`."""
+        if self.kind == "categorical":
+            return digits.unflatten(0, (-1, samples)).movedim(1, 0)
+        return digits.unflatten(0, (samples, -1))
+
+    def of_samples(self, digits: Tensor) -> Tensor:
+        """The inverse: `[samples, sites of each, R]` as `[sites, R]`."""
+        return (digits.movedim(0, 1) if self.kind == "categorical" else digits).flatten(0, 1)
 
     def by_site(self, value: Tensor, replicates: int) -> Tensor:
         """A tensor shaped as the draw's output, `[numbers, R]`."""
@@ -95,6 +132,7 @@ KINDS = {  # of the operations that have a rule, by the name in torch's schemas
     "aten::random_": "integer",
 }
 DISCRETE = ("bernoulli", "categorical", "integer")
+NATURAL = {"normal": "normal", "lognormal": "normal", "exponential": "exponential"}  # scales of `natural`
 IMPLICIT = ("gamma", "dirichlet")  # whose derivative torch approximates
 
 
@@ -159,9 +197,14 @@ def _categorical(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) 
 
 
 def _normal(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
-    node, weight = hermite(points)
+    node, weight = _gaussian(draw, points)
     mean, std = (_argument(draw, call.get(name, usual), digits) for name, usual in (("mean", 0.0), ("std", 1.0)))
     return mean + std * node[digits], weight[digits]
+
+
+def _gaussian(draw: Draw, points: int) -> tuple[Tensor, Tensor]:
+    """Nodes of a standard normal, in parts where the draw has cuts."""
+    return parts("normal", draw.cuts, points) if draw.cuts else hermite(points)
 
 
 def _unit(draw: Draw, digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
@@ -177,6 +220,9 @@ def _uniform(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> t
 
 
 def _exponential(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
+    if draw.cuts:
+        root, weight = parts("exponential", draw.cuts, points)
+        return root[digits] ** 2 / call["lambd"], weight[digits]
     node, weight = _unit(draw, digits, points)
     return -torch.log1p(-node) / call["lambd"], weight
 
@@ -200,7 +246,7 @@ def _dirichlet(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) ->
 
 
 def _lognormal(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
-    node, weight = hermite(points)
+    node, weight = _gaussian(draw, points)
     return (call.get("mean", 1.0) + call.get("std", 2.0) * node[digits]).exp(), weight[digits]
 
 
