@@ -1,4 +1,4 @@
-"""`gradmark list | measure | run | check | status`, and what other packages add: click onto the functions, no logic."""
+"""`gradmark list | measure | run | check | status | verify`, and what other packages add: click, no logic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from benchmarks import streams
+from benchmarks import streams, termination
 from benchmarks.cells import MOST
 from benchmarks.errors import LONGEST, BadInput, printable, shortened
 from benchmarks.finite import finite
@@ -139,15 +139,32 @@ def run(study: str, store: Path | None, device: str | None, threads: int, plugin
 @cli.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def status(store: Path, as_json: bool) -> None:
-    """What a store has: cells done, missing, refused, failed."""
-    from benchmarks import listing
+@click.option("--study", metavar="NAME", help="Which of the store's studies.  [default: the one run last]")
+@click.option("--all", "everything", is_flag=True, help="All that the store has, of every study.")
+def status(store: Path, as_json: bool, study: str | None, everything: bool) -> None:
+    """What a store has of a study: cells done, missing, refused, failed; what is kept aside; what is damaged."""
+    from benchmarks import store_status
 
-    found = listing.status(store)
+    found = store_status.status(store, study, everything=everything)
     if as_json:
         click.echo(json.dumps(found))
     else:
-        listing.show_status(found)
+        store_status.show_status(found)
+
+
+@cli.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def verify(store: Path, as_json: bool) -> None:
+    """Whether a store is as it was written: every checksum, and the file itself; exit 0 if so, else 1."""
+    from benchmarks import store_status
+
+    found = store_status.verify(store)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        store_status.show_verified(found)
+    sys.exit(0 if found["whole"] else 1)
 
 
 @cli.command()
@@ -204,7 +221,9 @@ def _ask(question: str) -> bool:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The command line: bad input is one line on stderr (one for each fault of a study file) and exit status 2."""
     streams.lenient()
-    sys.exit(_guarded(arguments))
+    with termination.as_interrupt():
+        status = _guarded(arguments)
+    sys.exit(status)
 
 
 def _guarded(arguments: list[str] | None) -> Any:
@@ -216,9 +235,9 @@ def _guarded(arguments: list[str] | None) -> Any:
         faults = [" ".join(fault.format_message().split())]
     except BadInput as fault:
         faults = str(fault).splitlines()
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as end:
         click.echo("gradmark: interrupted; what is stored is whole, and the same command does the rest", err=True)
-        return 130
+        return 143 if termination.Terminated in (type(end), type(end.__cause__)) else 130  # click wraps it
     except OSError as fault:
         faults = [f"{fault.filename or 'output'}: {fault.strerror or fault}; check the disk's space and permissions"]
     for line in faults:

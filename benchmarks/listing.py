@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +16,6 @@ from rich.text import Text
 from benchmarks import data, specs, study
 from benchmarks.grouping import WARM_UP
 from benchmarks.readings import NOT_COUNTED
-from benchmarks.store import Store
 
 
 def rows(kind: str) -> list[dict[str, Any]]:
@@ -199,53 +196,3 @@ def _exactly(reading: dict[str, Any]) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
-
-
-def status(path: Path) -> dict[str, Any]:
-    """How a store's cells, training runs and experiments ended, counted, and why those not measured are not."""
-    with Store(path, write=False) as store:
-        ended: list[_Ended] = [
-            (f"{r.cell.estimator} on {r.cell.problem}", r.status, r.reason, (r.cell.num_samples, r.cell.at))
-            for r in store.records()
-        ]
-        ended += [(f"{c.training.solver} on {c.training.problem}", c.status, c.reason, None) for c in store.curves()]
-        ended += [(each.inquiry.experiment, each.status, each.reason, None) for each in store.outcomes()]
-    counts = Counter(how for _, how, _, _ in ended)
-    return {
-        "done": counts["measured"],
-        "missing": counts["missing"],
-        "refused": counts["refused"],
-        "failed": counts["failed"],
-        "reasons": _reasons(ended),
-    }
-
-
-_Ended = tuple[str, str, str | None, tuple[int, str] | None]  # what, how it ended, why, and a cell's K and place
-
-
-def _reasons(ended: list[_Ended]) -> list[dict[str, Any]]:
-    """Each reason once, with every number of samples and every place at which it was given."""
-    cells: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
-    for what, how, reason, cell in ended:
-        if reason is not None:
-            cells.setdefault((how, what, reason), []).extend([cell] if cell else [])
-    return [
-        {
-            "what": what,
-            "status": how,
-            "reason": reason,
-            "num_samples": sorted({count for count, _ in where}),
-            "at": list(dict.fromkeys(at for _, at in where)),
-        }
-        for (how, what, reason), where in cells.items()
-    ]
-
-
-def show_status(found: dict[str, Any]) -> None:
-    """A store's counts on one line, then the reasons."""
-    console = Console()
-    console.print(", ".join(f"{found[name]} {name}" for name in ("done", "missing", "refused", "failed")))
-    for entry in found["reasons"]:
-        where = ", ".join(map(str, entry["num_samples"])), ", ".join(entry["at"])
-        cells = f" (K = {where[0]}; at {where[1]})" if entry["at"] else ""
-        console.print(Text(f"{entry['status']}: {entry['what']}{cells}: {entry['reason']}"))

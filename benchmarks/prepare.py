@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from benchmarks import convergence, forms, places, specs
+from benchmarks import convergence, digests, forms, places, specs
 from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_states
 from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput, reason_of
@@ -107,18 +107,19 @@ def _check_forms(problem: Problem, estimator: Estimator, params: Params, num_sam
 
 def _place(problem: Problem, cell: Cell, store: Store) -> Place | Refusal:
     """The cell's parameters: from the store where they were found before, so that a place is found once."""
-    kept = store.place(cell.problem, cell.at)
+    code = digests.of_place(problem)
+    kept = store.place(cell.problem, cell.at, code)
     if kept is not None and kept[2] is not None:
         return Refusal(kept[2])
     if kept is not None and kept[1] is not None and not cell.at.endswith(places.SUFFIXES):
         return Place.from_bytes(kept[1])
     found = places.find(problem, cell.at)
     if isinstance(found, Refusal):
-        store.add_place(cell.problem, cell.at, "", None, found.reason)
+        store.add_place(cell.problem, cell.at, "", None, found.reason, code)
         return found
     if kept is not None and kept[0] != found.digest:
         raise BadInput(f"--at {cell.at!r}: the file changed since the store was measured with it; use another --store")
-    store.add_place(cell.problem, cell.at, found.digest, found.to_bytes(), None)
+    store.add_place(cell.problem, cell.at, found.digest, found.to_bytes(), None, code)
     return found
 
 

@@ -12,6 +12,7 @@ class Progress:
 
     start: Callable[[str], None] = lambda label: None
     advance: Callable[[float], None] = lambda share: None  # of one cell, training run or experiment
+    note: Callable[[str], None] = lambda line: None  # of what was damaged, or measured with other code
 
 
 SILENT = Progress()

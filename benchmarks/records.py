@@ -1,4 +1,4 @@
-"""What a store gives back: one record for each cell, training run and experiment; imports no torch."""
+"""What a store gives back: records of cells, training runs, experiments and studies; imports no torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.cells import Cell, Inquiry, Training
+from benchmarks.codes import Code
 from benchmarks.grouping import blocks_of_a_warm_up
 from benchmarks.moments import Array, Moments, merged
 from benchmarks.verdicts import BIAS_REPLICATES
@@ -15,6 +16,25 @@ def together(cell: Cell, blocks: list[Moments]) -> list[Moments]:
     """A cell's blocks, those that share their warm-up merged to one group each."""
     run = blocks_of_a_warm_up(blocks[0].replicates) if blocks and cell.state == "warm" else 1
     return [merged(blocks[i : i + run]).as_one_group() for i in range(0, len(blocks), run)] if run > 1 else blocks
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a study says of itself; `text` is its file."""
+
+    name: str
+    title: str
+    description: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Why and when something was kept aside, and under which number."""
+
+    number: int
+    why: str
+    date: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,8 @@ class Record:
     exact: Array | None  # [P], the exact gradient of the estimator's target
     timing: dict[str, Any] | None  # forward, backward, seconds of each round, peak memory
     blocks: list[Moments]
+    code: Code | None = None  # what it was made with; None where that was not recorded
+    aside: Aside | None = None  # where it was measured again, with other code, and this one is kept aside
 
     @property
     def moments(self) -> Moments:
@@ -48,6 +70,8 @@ class Curve:
     status: str
     reason: str | None
     data: dict[str, Any] | None  # steps, objective and gap [evaluations][seeds], seconds of a step, …
+    code: Code | None = None
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True)
@@ -60,3 +84,5 @@ class Outcome:
     seconds: float | None  # that it took
     facts: dict[str, Any]  # title, reference and what it ran on
     tables: dict[str, list[dict[str, Any]]] | None  # named tables of plain rows
+    code: Code | None = None
+    aside: Aside | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import places, timing
+from benchmarks import digests, places, timing
 from benchmarks.block import measure_block
 from benchmarks.cells import MAX_BLOCKS, Cell, Inquiry, Training
 from benchmarks.errors import BadInput, one_line
@@ -20,7 +20,7 @@ from benchmarks.places import Refusal
 from benchmarks.prepare import Ready, prepare
 from benchmarks.progress import SILENT, Progress
 from benchmarks.readings import positive
-from benchmarks.records import together
+from benchmarks.records import Description, together
 from benchmarks.store import Store
 from benchmarks.training_runner import run_figure
 
@@ -33,9 +33,16 @@ def run(
     store: Store,
     progress: Progress = SILENT,
     inquiries: Sequence[Inquiry] = (),
+    study: Description | None = None,
 ) -> None:
-    """Measure what the store lacks; interrupted anywhere, running again does the rest."""
-    store.plan(cells, trainings, inquiries)
+    """Measure what the store lacks; interrupted anywhere, running again does the rest.
+
+    What is damaged in the store, or was measured with other code, is measured again; `progress` is told of it.
+    """
+    for damage in store.repair():
+        progress.note(f"{damage}: {damage.fault}; it is measured again")
+    for line in store.plan(cells, trainings, inquiries, digests.of_study(cells, trainings, inquiries), study):
+        progress.note(line)
     for _, table in groupby(cells, key=lambda cell: cell.table):
         _run_table(list(table), store, progress)
     for _, figure in groupby(trainings, key=lambda training: training.table):
@@ -79,13 +86,13 @@ def _guarded(store: Store, cell: Cell, work: Callable[[], Any]) -> Any:
 
 
 def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
-    """The blocks that the store lacks, each kept as soon as it is measured."""
-    blocks = store.blocks(ready.cell)
-    while len(blocks) < ready.blocks and not _narrow(ready.cell, blocks):
-        index = len(blocks)
+    """The blocks that the store lacks, each kept as soon as it is measured; a damaged one may lack amid others."""
+    kept = store.numbered_blocks(ready.cell)
+    while len(kept) < ready.blocks and not _narrow(ready.cell, [kept[number] for number in sorted(kept)]):
+        index = next(number for number in range(len(kept) + 1) if number not in kept)
         size = 1 if ready.once else ready.size
-        blocks.append(measure_block(ready.setting, size, ready.seed(index), ready.warm(index)))
-        store.add_block(ready.cell, index, blocks[-1])
+        kept[index] = measure_block(ready.setting, size, ready.seed(index), ready.warm(index))
+        store.add_block(ready.cell, index, kept[index])
         progress.advance(0.0)
     return True
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from benchmarks import provenance, runner, study
 from benchmarks.progress import Progress
+from benchmarks.records import Description
 from benchmarks.store import Store
 from benchmarks.study import Study
 from benchmarks.study_plugins import Consent
@@ -26,8 +28,8 @@ def run_study(name: str, path: Path, device: str | None, consent: Consent | None
 
 def _run(plan: Study, name: str, path: Path, device: str | None) -> int:
     cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
+    described = Description(study.name_of(name), plan.title, plan.description, study.text_of(name))
     with Store(path) as store, _bar() as bar:
-        store.describe(title=plan.title, description=plan.description, study=name)
         store.add_provenance(provenance.gather())
         task = bar.add_task("", total=len(cells) + len(trainings) + len(inquiries))
         runner.run(
@@ -37,12 +39,13 @@ def _run(plan: Study, name: str, path: Path, device: str | None) -> int:
             Progress(
                 start=lambda label: bar.update(task, description=label),
                 advance=lambda share: bar.advance(task, share),
+                note=click.echo,
             ),
             inquiries,
+            described,
         )
         bar.update(task, description="done")
-        found = [each.status for each in (*store.records(), *store.curves(), *store.outcomes())]
-    return found.count("failed")
+        return [how for _, how, *_ in store.endings(described.name)].count("failed")
 
 
 def _bar() -> Bar:

@@ -3,218 +3,231 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from benchmarks import integrity, planning, schema
+from benchmarks.aside import kept_aside, next_id, put_aside
 from benchmarks.cells import Cell, Inquiry, Training
+from benchmarks.codes import Code, changes
 from benchmarks.errors import BadInput
 from benchmarks.moments import Array, Moments
-from benchmarks.records import Curve, Outcome, Record
+from benchmarks.opening import open_rows
+from benchmarks.planning import Asked, read_code
+from benchmarks.records import Aside, Curve, Description, Outcome, Record
+from benchmarks.rows import Damage, Row
 
-VERSION = 2  # of the schema; a store of a newer one is refused, never touched, and one of an older one gets new tables
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS provenance (id INTEGER PRIMARY KEY, facts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS cells (
-    key TEXT PRIMARY KEY, position INTEGER NOT NULL, cell TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-    facts TEXT, exact BLOB, timing TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS blocks (
-    key TEXT NOT NULL, number INTEGER NOT NULL, moments BLOB NOT NULL, PRIMARY KEY (key, number));
-CREATE TABLE IF NOT EXISTS places (
-    problem TEXT NOT NULL, at TEXT NOT NULL, digest TEXT NOT NULL, params BLOB, reason TEXT,
-    PRIMARY KEY (problem, at));
-CREATE TABLE IF NOT EXISTS trainings (
-    key TEXT PRIMARY KEY, position INTEGER NOT NULL, training TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-    curve TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS experiments (
-    key TEXT PRIMARY KEY, position INTEGER NOT NULL, inquiry TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
-    seconds REAL, provenance INTEGER, facts TEXT, tables TEXT) WITHOUT ROWID;
-"""
+Ending = tuple[str, str, str | None, tuple[int, str] | None]  # what, how it ended, why, and a cell's K and place
 
 
 class Store:
     """A folder of results; `with Store(path) as store`. Every call that fails says so in one line (BadInput)."""
 
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
-        """Open the store in the folder `path`, made where missing; None is a store in memory."""
+        """Open the store in the folder `path`, made where missing; None is a store in memory.
+
+        One process may write at a time; those that only read see the store as it is when they open it.
+        """
         self.path = path
-        with self._faults():
-            self._base = self._connect(write)
-            self._check()
-
-    def _connect(self, write: bool) -> sqlite3.Connection:
-        if self.path is None:
-            return sqlite3.connect(":memory:", isolation_level=None)
-        file = self.path / "store.sqlite"
-        if write:
-            self.path.mkdir(parents=True, exist_ok=True)
-            return sqlite3.connect(file, isolation_level=None, timeout=30)
-        if not file.is_file():
-            raise BadInput(
-                f"store {str(self.path)!r}: there is none; make one with `gradmark run STUDY --store {self.path}`"
-            )
-        try:
-            base = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
-            base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:  # a write-ahead log cannot be opened on a read-only disk
-            base = sqlite3.connect(f"{file.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
-        self._read_only = True
-        return base
-
-    _read_only = False
-
-    def _check(self) -> None:
-        """Refuse a store of a newer version before anything is written to it."""
-        found = self._base.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
-        row = self._base.execute("SELECT value FROM meta WHERE name = 'version'").fetchone() if found else None
-        if row is not None and int(row[0]) > VERSION:
-            raise BadInput(
-                f"store {str(self.path)!r}: written by a newer gradmark (store version {row[0]}, this one reads up to "
-                f"{VERSION}); upgrade gradmark, or use another --store"
-            )
-        if self._read_only:
-            return
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = NORMAL")
-        if row is None or int(row[0]) < VERSION:  # so far a newer version has only more tables
-            self._base.executescript(SCHEMA)
-            self._base.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", (str(VERSION),))
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as fault:
-            raise BadInput(
-                f"store {str(self.path)!r}: {fault}; nothing stored is lost; check the disk's space and permissions, "
-                "or use another --store"
-            ) from None
+        self._codes: dict[str, str] = {}  # key to digest, of what this run asks for
+        self.rows, self._lock = open_rows(path, write)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._base.close()
-
-    def _write(self, statement: str, *values: object) -> None:
-        with self._faults():
-            self._base.execute(statement, values)
-
-    def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._faults():
-            return self._base.execute(statement, values).fetchall()
-
-    def describe(self, **facts: str) -> None:
-        """Keep what the whole store is about: its study's title, description and name."""
-        for name, value in facts.items():
-            self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)
+        self.rows.base.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def description(self) -> dict[str, str]:
-        """What `describe` kept, and the store's version."""
-        return dict(self._read("SELECT name, value FROM meta"))
+        """The store's version, and what a store of version 1 or 2 says of its one study."""
+        return {row["name"]: row["value"] for row in self.rows.select("meta")}
+
+    def studies(self) -> list[Description]:
+        """Every study that was run into the store, that of the last run last."""
+        rows = self.rows.select("studies", "ORDER BY run")
+        return [Description(row["name"], row["title"], row["description"] or "", row["text"] or "") for row in rows]
+
+    def study(self, named: str | None = None) -> Description | None:
+        """The study of that name, or the one run last; None where the store, an older one, names none."""
+        found = self.studies()
+        if named is None:
+            return found[-1] if found else None
+        fitting = [each for each in found if named in (each.name, Path(each.name).stem)]
+        exact = [each for each in fitting if each.name == named]
+        if len(exact or fitting) != 1:
+            known = ", ".join(each.name for each in found) or "not named"
+            raise BadInput(f"study {named!r}: not one study of the store {str(self.path)!r}; its studies are {known}")
+        return (exact or fitting)[0]
+
+    def keys(self, study: str) -> dict[str, list[str]]:
+        """The keys that a study asks for, by table and in its order."""
+        row = self.rows.get("studies", study)
+        return {table: json.loads(row[table] or "[]") if row else [] for table in integrity.LISTED}
+
+    def endings(self, study: str | None = None) -> list[Ending]:
+        """How everything ended, and why what is not measured is not: of a study, or of all that is there."""
+        keys = self.keys(study) if study is not None else {}
+        found: list[Ending] = []
+        for table, label in (("cells", "cell"), ("trainings", "training"), ("experiments", "inquiry")):
+            for row in planning.listed(self.rows, table, keys.get(table)):
+                said = json.loads(row[label])
+                what = said.get("estimator") or said.get("solver")
+                named = said["experiment"] if what is None else f"{what} on {said['problem']}"
+                where = (said["num_samples"], said["at"]) if table == "cells" else None
+                found.append((named, row["status"], row["reason"], where))
+        return found
+
+    def damage(self) -> list[Damage]:
+        """Every row that is not as it was written, or is lost."""
+        return integrity.damage(self.rows)
+
+    def kept_aside(self) -> list[tuple[str, Aside]]:
+        """What other code measured, named, oldest first."""
+        rows = self.rows.select("aside", "WHERE source != 'places' ORDER BY id")
+        return [(json.loads(row["key"])[0], Aside(row["id"], row["why"], row["date"])) for row in rows]
+
+    def demand_whole(self) -> None:
+        """BadInput, with the row and the remedy, where anything is not as it was written."""
+        integrity.demand_whole(self.rows)
+
+    def repair(self) -> list[Damage]:
+        """Drop what is damaged, so that it is measured again; what was damaged."""
+        bad = integrity.repair(self.rows)
+        if bad:
+            self.rows.put("meta", name="version", value=str(schema.VERSION))
+        return bad
+
+    def verify(self) -> dict[str, Any]:
+        """Everything checked: the file's structure, every checksum, and that no row is lost."""
+        return integrity.verify(self.rows)
 
     def add_provenance(self, facts: dict[str, Any]) -> None:
         """Keep what a run ran on: versions, device, commit, date, command."""
-        self._write("INSERT INTO provenance (facts) VALUES (?)", json.dumps(facts))
+        self.rows.put("provenance", id=next_id(self.rows, "provenance"), facts=json.dumps(facts))
 
     def provenance(self) -> list[dict[str, Any]]:
         """What every run ran on, oldest first."""
-        return [json.loads(row[0]) for row in self._read("SELECT facts FROM provenance ORDER BY id")]
+        return [json.loads(row["facts"]) for row in self.rows.select("provenance", "ORDER BY id")]
 
-    def plan(self, cells: list[Cell], trainings: list[Training], inquiries: Iterable[Inquiry] = ()) -> None:
-        """Name what shall be there; what is measured as asked stays so, the rest is missing until it is run."""
-        with self._faults():
-            self._base.execute("BEGIN IMMEDIATE")
-            for number, cell in enumerate(cells):
-                self._base.execute(
-                    "INSERT INTO cells (key, position, cell, status) VALUES (?, ?, ?, 'missing') ON CONFLICT (key) DO "
-                    "UPDATE SET position = excluded.position, cell = excluded.cell, "
-                    "status = CASE WHEN status = 'measured' AND cell = excluded.cell THEN status ELSE 'missing' END, "
-                    "reason = CASE WHEN status = 'measured' AND cell = excluded.cell THEN reason END",
-                    (cell.key, number, json.dumps(cell.json())),
-                )
-            for number, training in enumerate(trainings):
-                self._base.execute(
-                    "INSERT INTO trainings (key, position, training, status) VALUES (?, ?, ?, 'missing') ON CONFLICT "
-                    "(key) DO UPDATE SET position = excluded.position, "
-                    "status = CASE status WHEN 'measured' THEN status ELSE 'missing' END",
-                    (training.key, number, json.dumps(training.json())),
-                )
-            for number, inquiry in enumerate(inquiries):
-                self._base.execute(
-                    "INSERT INTO experiments (key, position, inquiry, status) VALUES (?, ?, ?, 'missing') ON CONFLICT "
-                    "(key) DO UPDATE SET position = excluded.position, "
-                    "status = CASE status WHEN 'measured' THEN status ELSE 'missing' END",
-                    (inquiry.key, number, json.dumps(inquiry.json())),
-                )
-            self._base.execute("COMMIT")
+    def plan(
+        self,
+        cells: list[Cell],
+        trainings: list[Training],
+        inquiries: Iterable[Inquiry] = (),
+        codes: Mapping[Asked, Code] | None = None,
+        study: Description | None = None,
+    ) -> list[str]:
+        """Name what shall be there; what is measured as asked stays so, the rest is missing until it is run.
+
+        What was measured with other code than `codes` is put aside; a sentence for each reason.
+        """
+        asked = {"cells": cells, "trainings": trainings, "experiments": list(inquiries)}
+        self._codes = {each.key: code.digest for each, code in (codes or {}).items()}
+        return planning.plan(self.rows, asked, codes or {}, study)
 
     def finish(self, cell: Cell, status: str, reason: str | None = None) -> None:
         """Say how a cell ended: measured, refused or failed, and why."""
-        self._write("UPDATE cells SET status = ?, reason = ? WHERE key = ?", status, reason, cell.key)
+        count = self.rows.execute("SELECT count(*) FROM blocks WHERE key = ?", cell.key)[0][0]
+        self.rows.change("cells", (cell.key,), status=status, reason=reason, blocks=count)
 
     def know(self, cell: Cell, facts: dict[str, Any], exact: Array | None) -> None:
         """Keep what the runner knows of a cell before it is measured."""
         blob = None if exact is None else exact.astype("<f8").tobytes()
-        self._write("UPDATE cells SET facts = ?, exact = ? WHERE key = ?", json.dumps(facts), blob, cell.key)
+        self.rows.change("cells", (cell.key,), facts=json.dumps(facts), exact=blob)
 
     def time(self, cell: Cell, timing: dict[str, Any]) -> None:
         """Keep what an estimate of the cell costs."""
-        self._write("UPDATE cells SET timing = ? WHERE key = ?", json.dumps(timing), cell.key)
+        self.rows.change("cells", (cell.key,), timing=json.dumps(timing))
 
     def add_block(self, cell: Cell, number: int, moments: Moments) -> None:
         """Keep one block: from here on an interruption does not lose it."""
-        self._write("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", cell.key, number, moments.to_bytes())
+        code = self._codes.get(cell.key)
+        self.rows.put("blocks", key=cell.key, number=number, moments=moments.to_bytes(), code=code)
+
+    def numbered_blocks(self, cell: Cell) -> dict[int, Moments]:
+        """The cell's blocks that are there, by number: one that was damaged may be missing between others."""
+        rows = self.rows.select("blocks", "WHERE key = ? ORDER BY number", cell.key)
+        return {row["number"]: Moments.from_bytes(row["moments"]) for row in rows}
 
     def blocks(self, cell: Cell) -> list[Moments]:
         """The cell's blocks that are there, in order."""
-        rows = self._read("SELECT moments FROM blocks WHERE key = ? ORDER BY number", cell.key)
-        return [Moments.from_bytes(row[0]) for row in rows]
+        return list(self.numbered_blocks(cell).values())
 
-    def records(self) -> list[Record]:
-        """All cells, in the study's order."""
-        return [self._record(row) for row in self._read(f"{_CELLS} ORDER BY position, key")]
+    def records(self, keys: Iterable[str] | None = None) -> list[Record]:
+        """The cells of these keys, or all, in their study's order."""
+        return [self._record(row) for row in planning.listed(self.rows, "cells", keys)]
 
     def settled(self, cell: Cell) -> bool:
         """Whether a planned cell is measured, as it is asked for now, and timed."""
-        rows = self._read("SELECT status, timing FROM cells WHERE key = ?", cell.key)
-        return rows[0][0] == "measured" and rows[0][1] is not None
+        row = self.rows.get("cells", cell.key)
+        return row is not None and row["status"] == "measured" and row["timing"] is not None
 
     def record(self, cell: Cell) -> Record:
         """What is there of one cell that was planned."""
-        return self._record(self._read(f"{_CELLS} WHERE key = ?", cell.key)[0])
+        return self._record(self.rows.select("cells", "WHERE key = ?", cell.key)[0])
 
-    def _record(self, row: tuple[Any, ...]) -> Record:
-        cell = Cell(**json.loads(row[0]))
-        exact = None if row[4] is None else np.frombuffer(row[4], dtype="<f8")
-        timing = None if row[5] is None else json.loads(row[5])
-        return Record(cell, row[1], row[2], json.loads(row[3] or "{}"), exact, timing, self.blocks(cell))
+    def old_records(self) -> list[Record]:
+        """The cells that other code measured, oldest first."""
+        return kept_aside(self.rows, "cells", self._record)
 
-    def add_place(self, problem: str, at: str, digest: str, params: bytes | None, reason: str | None) -> None:
+    def _record(self, row: Row, aside: Aside | None = None) -> Record:
+        number = None if aside is None else aside.number
+        table, rest = ("blocks", "") if aside is None else ("aside_blocks", f" AND id = {number}")
+        blocks = self.rows.select(table, f"WHERE key = ?{rest} ORDER BY number", row["key"])
+        exact = None if row["exact"] is None else np.frombuffer(row["exact"], dtype="<f8")
+        return Record(
+            cell=Cell(**json.loads(row["cell"])),
+            status=row["status"],
+            reason=row["reason"],
+            facts=json.loads(row["facts"] or "{}"),
+            exact=exact,
+            timing=None if row["timing"] is None else json.loads(row["timing"]),
+            blocks=[Moments.from_bytes(block["moments"]) for block in blocks],
+            code=read_code(self.rows, row["code"]),
+            aside=aside,
+        )
+
+    def add_place(
+        self, problem: str, at: str, digest: str, params: bytes | None, reason: str | None, code: Code | None = None
+    ) -> None:
         """Keep the parameters of a place (an .npz archive), or why there are none."""
-        self._write("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?, ?)", problem, at, digest, params, reason)
+        made = code and code.digest
+        if code is not None:
+            self.rows.put("codes", digest=code.digest, facts=code.text())
+        self.rows.put("places", problem=problem, at=at, digest=digest, params=params, reason=reason, code=made)
 
-    def place(self, problem: str, at: str) -> tuple[str, bytes | None, str | None] | None:
-        """Digest, parameters and reason of a place, or None where it was not looked for yet."""
-        rows = self._read("SELECT digest, params, reason FROM places WHERE problem = ? AND at = ?", problem, at)
-        return rows[0] if rows else None
+    def place(self, problem: str, at: str, code: Code | None = None) -> tuple[str, bytes | None, str | None] | None:
+        """Digest, parameters and reason of a place; None where it was not looked for yet, or with other code."""
+        row = self.rows.get("places", problem, at)
+        if row is None:
+            return None
+        if code is not None and row["code"] != code.digest:
+            with self.rows.transaction():
+                put_aside(self.rows, "places", (problem, at), changes(read_code(self.rows, row["code"]), code))
+            return None
+        return row["digest"], row["params"], row["reason"]
 
     def finish_training(self, training: Training, status: str, reason: str | None, data: dict[str, Any] | None) -> None:
         """Keep a whole training run, or why there is none."""
         curve = None if data is None else json.dumps(data)
-        statement = "UPDATE trainings SET status = ?, reason = ?, curve = ? WHERE key = ?"
-        self._write(statement, status, reason, curve, training.key)
+        self.rows.change("trainings", (training.key,), status=status, reason=reason, curve=curve)
 
-    def curves(self) -> list[Curve]:
-        """All training runs, in the study's order."""
-        rows = self._read("SELECT training, status, reason, curve FROM trainings ORDER BY position, key")
-        return [Curve(Training(**json.loads(t)), s, r, None if c is None else json.loads(c)) for t, s, r, c in rows]
+    def curves(self, keys: Iterable[str] | None = None) -> list[Curve]:
+        """The training runs of these keys, or all, in their study's order."""
+        return [self._curve(row) for row in planning.listed(self.rows, "trainings", keys)]
+
+    def old_curves(self) -> list[Curve]:
+        """The training runs that other code made, oldest first."""
+        return kept_aside(self.rows, "trainings", self._curve)
+
+    def _curve(self, row: Row, aside: Aside | None = None) -> Curve:
+        training, data = Training(**json.loads(row["training"])), json.loads(row["curve"] or "null")
+        return Curve(training, row["status"], row["reason"], data, read_code(self.rows, row["code"]), aside)
 
     def finish_inquiry(
         self,
@@ -228,26 +241,21 @@ class Store:
     ) -> None:
         """Keep a whole experiment with what it ran on, or why there is none."""
         rows = None if tables is None else json.dumps(tables, allow_nan=False)
-        self._write(
-            "UPDATE experiments SET status = ?, reason = ?, seconds = ?, facts = ?, tables = ?, "
-            "provenance = (SELECT max(id) FROM provenance) WHERE key = ?",
-            *(status, reason, seconds, json.dumps(facts or {}), rows, inquiry.key),
-        )
+        last = self.rows.execute("SELECT max(id) FROM provenance")[0][0]
+        found = {"seconds": seconds, "facts": json.dumps(facts or {}), "tables": rows, "provenance": last}
+        self.rows.change("experiments", (inquiry.key,), status=status, reason=reason, **found)
 
-    def outcomes(self) -> list[Outcome]:
-        """All experiments, in the study's order; none in a store of the version before there were any."""
-        if not self._read("SELECT name FROM sqlite_master WHERE name = 'experiments'"):
-            return []
-        rows = self._read(
-            "SELECT inquiry, status, reason, seconds, experiments.facts, tables, provenance.facts FROM experiments "
-            "LEFT JOIN provenance ON provenance = id ORDER BY position, key"
-        )
-        return [_outcome(*row) for row in rows]
+    def outcomes(self, keys: Iterable[str] | None = None) -> list[Outcome]:
+        """The experiments of these keys, or all, in their study's order; version 1 of a store has none."""
+        return [self._outcome(row) for row in planning.listed(self.rows, "experiments", keys)]
 
+    def old_outcomes(self) -> list[Outcome]:
+        """The experiments that other code made, oldest first."""
+        return kept_aside(self.rows, "experiments", self._outcome)
 
-def _outcome(inquiry: str, status: str, reason: Any, seconds: Any, facts: Any, tables: Any, ran_on: Any) -> Outcome:
-    known = {**json.loads(facts or "{}"), "provenance": json.loads(ran_on or "{}")}
-    return Outcome(Inquiry(**json.loads(inquiry)), status, reason, seconds, known, json.loads(tables or "null"))
-
-
-_CELLS = "SELECT cell, status, reason, facts, exact, timing FROM cells"
+    def _outcome(self, row: Row, aside: Aside | None = None) -> Outcome:
+        ran_on = self.rows.get("provenance", row["provenance"])
+        facts = {**json.loads(row["facts"] or "{}"), "provenance": json.loads(ran_on["facts"] if ran_on else "{}")}
+        inquiry, tables = Inquiry(**json.loads(row["inquiry"])), json.loads(row["tables"] or "null")
+        code = read_code(self.rows, row["code"])
+        return Outcome(inquiry, row["status"], row["reason"], row["seconds"], facts, tables, code, aside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -169,6 +170,16 @@ def shipped() -> dict[str, Traversable]:
 def published() -> dict[str, Study]:
     """The studies that come with gradmark, by name."""
     return {name: parse(file.read_text(encoding="utf-8"), file.name) for name, file in shipped().items()}
+
+
+def name_of(name: str) -> str:
+    """What a store calls a study: a published one by its name, a file by its path as it was typed."""
+    return name if name in shipped() else os.path.normpath(name)
+
+
+def text_of(name: str) -> str:
+    """The text of a study that was loaded before."""
+    return shipped()[name].read_text(encoding="utf-8") if name in shipped() else _text(name)
 
 
 def load(name: str) -> Study:

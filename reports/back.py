@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.readings import LEVEL
 from benchmarks.verdicts import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, FEWEST_FOR_TAIL, POWER
-from reports import tables
+from reports import codes, tables
 from reports.blocks import NEWLINE, Block, Table, Text, bullets, code, heading, muted, paragraph, strong
 from reports.numbers import count, grouped
 from reports.ranking import MARGIN
@@ -23,6 +23,7 @@ def setup(results: Results) -> list[Block]:
     found: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
     if results.provenance:
         found.append(_provenance(results.provenance))
+    found += codes.blocks(results)
     if results.measured:
         found += [heading(2, "How to read the numbers", "method"), bullets(_methods())]
     return found

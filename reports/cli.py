@@ -6,17 +6,24 @@ from pathlib import Path
 
 import click
 
+from benchmarks.errors import BadInput
+
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.pdf"), show_default=True, help="The PDF."
 )
-def report(store: Path, output: Path) -> None:
-    """Write what a store holds as a PDF: who wins where, variance, bias, cost, convergence, refusals."""
+@click.option("--study", metavar="NAME", help="Which of the store's studies.  [default: the one run last]")
+@click.option("--all", "everything", is_flag=True, help="All that the store has, of every study.")
+@click.option("--keep-old", is_flag=True, help="List what other code measured before, too.")
+def report(store: Path, output: Path, study: str | None, everything: bool, keep_old: bool) -> None:
+    """Write what a store holds of a study as a PDF: who wins where, variance, bias, cost, convergence, refusals."""
     from reports import document  # matplotlib and typst: only where a report is written
 
-    click.echo(document.write(store, output))
+    if study is not None and everything:
+        raise BadInput("--study and --all exclude each other; pass one of them")
+    click.echo(document.write(store, output, study, everything=everything, keep_old=keep_old))
 
 
 @click.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BadInput
-from reports import back, front, problems, sections, training
+from reports import back, codes, front, problems, sections, training
 from reports.blocks import Block, Text, heading
 from reports.results import Results, read
 from reports.style import looks
@@ -20,10 +20,16 @@ from reports.style import looks
 TEMPLATE = "report.typ"
 
 
-def write(store: Path, output: Path) -> Path:
-    """Write the report of the store at `store` to `output` and return it; a file already there is replaced last."""
+def write(
+    store: Path, output: Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False
+) -> Path:
+    """Write the report of the store at `store` to `output` and return it; a file already there is replaced last.
+
+    The report is of one study, by default of the one run last, or of `everything`; with `keep_old` it lists what other
+    code measured before.
+    """
     _check(output)
-    pdf = render(read(store))
+    pdf = render(read(store, study, everything=everything, keep_old=keep_old))
     name = ""
     try:
         descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
@@ -80,7 +86,7 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     blocks = [*front.blocks(results, look, images), {"kind": "outline"}, *back.setup(results)]
     blocks += [*sections.blocks(results.answered, images), *_problems(results, look, images)]
     blocks += [*training.blocks(results, look, images)]
-    blocks += [*back.unmeasured(results), *back.bibliography(results)]
+    blocks += [*back.unmeasured(results), *codes.aside(results), *back.bibliography(results)]
     runs = results.provenance
     data = {
         "title": results.description.get("title") or "Gradient estimators measured",

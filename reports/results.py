@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.errors import BadInput
 from benchmarks.measures import summarise
 from benchmarks.moments import Array
-from benchmarks.records import Curve, Outcome, Record
+from benchmarks.records import Curve, Description, Outcome, Record
 from benchmarks.store import Store
 from reports.style import label
 
@@ -77,6 +77,7 @@ class Results:
     entries: list[Entry]
     curves: list[Curve]
     outcomes: list[Outcome] = field(default_factory=list)
+    aside: list[Record | Curve | Outcome] = field(default_factory=list)  # what other code measured, where asked for
 
     @property
     def measured(self) -> list[Entry]:
@@ -125,11 +126,24 @@ class Results:
         return list(found.values())
 
 
-def read(path: Path) -> Results:
-    """Everything in the store at `path`; BadInput where there is none, or where nothing was measured."""
+def read(path: Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False) -> Results:
+    """What the store at `path` has of a study, by default the one run last; or everything that is in it.
+
+    Raises BadInput where there is no store, where it is damaged, or where nothing was measured.
+    """
     with Store(path, write=False) as store:
-        entries = [Entry(record, summarise(record)) for record in store.records()]
-        results = Results(store.description(), store.provenance(), entries, store.curves(), store.outcomes())
+        store.demand_whole()
+        described = store.study(study)
+        keys = store.keys(described.name) if described is not None and not everything else {}
+        cells, trainings, experiments = (keys.get(table) for table in ("cells", "trainings", "experiments"))
+        results = Results(
+            description=_description(store, described, everything),
+            provenance=store.provenance(),
+            entries=[Entry(record, summarise(record)) for record in store.records(cells)],
+            curves=store.curves(trainings),
+            outcomes=store.outcomes(experiments),
+            aside=_aside(store, keys) if keep_old else [],
+        )
     if not (results.measured or results.trained or results.answered):
         raise BadInput(
             f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells, {len(results.curves)} "
@@ -137,6 +151,25 @@ def read(path: Path) -> Results:
             f"to report; `gradmark status {path}` says why"
         )
     return results
+
+
+def _description(store: Store, study: Description | None, everything: bool) -> dict[str, str]:
+    """Title and description of the study; of a store of several, which of them are reported."""
+    if study is None:
+        return store.description()
+    said = [study.description] if study.description else []
+    named = [each.name for each in store.studies()]
+    if everything and len(named) > 1:
+        said.append(f"All studies of the store: {', '.join(named)}.")
+    return {"title": study.title, "description": "\n\n".join(said), "study": study.name}
+
+
+def _aside(store: Store, keys: dict[str, list[str]]) -> list[Record | Curve | Outcome]:
+    """What other code measured of these keys, or of all."""
+    cells = [each for each in store.old_records() if each.cell.key in keys.get("cells", [each.cell.key])]
+    runs = [each for each in store.old_curves() if each.training.key in keys.get("trainings", [each.training.key])]
+    asked = [each for each in store.old_outcomes() if each.inquiry.key in keys.get("experiments", [each.inquiry.key])]
+    return [*cells, *runs, *asked]
 
 
 def inner(solver: str) -> str:

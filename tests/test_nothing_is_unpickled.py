@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import listing, runner
+from benchmarks import runner, store_status
 from benchmarks.cells import Cell
 from benchmarks.moments import Moments
 from benchmarks.places import Place
@@ -88,7 +88,7 @@ def test_no_blob_of_a_store_is_unpickled(tmp_path: Path) -> None:
         with Store(path) as store:
             runner.run([cell], [], store)
         assert replaced(path, trap) >= 2
-        for read in (lambda path=path: listing.status(path), lambda path=path: reread(path, cell)):
+        for read in (lambda path=path: store_status.status(path), lambda path=path: reread(path, cell)):
             with contextlib.suppress(Exception):
                 read()
             assert not made.exists()

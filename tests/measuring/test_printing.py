@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks import check_table, cli, listing, places, runner, session, single, specs
+from benchmarks import check_table, cli, places, runner, session, single, specs, store_status
 from benchmarks.cells import Cell, Training
 from benchmarks.finite import finite
 from benchmarks.places import Refusal
@@ -148,5 +148,5 @@ def test_a_status_says_each_refusal_once(tmp_path: Path, capsys: pytest.CaptureF
     assert f"refused: Reparameterization() on BernoulliToy() (K = 1, 2; at init, step=3): {said}" in lines
     assert lines.count("refused: Reparameterization()") == 1
     assert lines.count("refused: LeaveOneOut() on BernoulliToy() (K = 1; at init, step=3)") == 1
-    found = listing.status(tmp_path / "s")
+    found = store_status.status(tmp_path / "s")
     assert (found["done"], found["refused"], len(found["reasons"])) == (6, 6, 2)

@@ -106,7 +106,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_stored(tmp_path: Path) -> No
     with Store(tmp_path / "s") as store:
         store.plan([CELL], [])
         store.add_block(CELL, 0, moments)
-        store._base.execute("PRAGMA max_page_count = 60")
+        store.rows.base.execute("PRAGMA max_page_count = 60")
         with pytest.raises(BadInput, match="disk is full; nothing stored is lost"):
             deque((store.add_block(CELL, number, moments) for number in range(1, 100)), maxlen=0)
     with Store(tmp_path / "s", write=False) as store:

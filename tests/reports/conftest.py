@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.cells import Cell, Training
 from benchmarks.moments import Moments
-from benchmarks.records import Record
+from benchmarks.records import Description, Record
 from benchmarks.store import Store
 from reports.results import Entry, read
 
@@ -118,7 +118,6 @@ def fill(store: Store) -> None:
         Training(TOY, f"Adam(estimator={name}, num_samples=10)", 100, evaluations=11)
         for name in ("Score()", "Unseen()")
     ]
-    store.describe(title="A title of a study", description="What it is about.", study="made")
     store.add_provenance(
         {
             "command": "gradmark run made", "date": "2026-01-02T03:04:05+00:00", "commit": "0123456789ab",
@@ -127,7 +126,8 @@ def fill(store: Store) -> None:
             "versions": {"gradmark": "0.1.0", "torch": "2.13.0"},
         }
     )  # fmt: skip
-    store.plan([*cells.values(), cold, warm, *blind], runs)
+    study = Description("made", "A title of a study", "What it is about.")
+    store.plan([*cells.values(), cold, warm, *blind], runs, study=study)
     add(store, cells["Score()"], folded(drawn(2.0)), reference="Simple Gradients, R. Williams, 1992")
     add(store, cold, folded(drawn(2.0)), exact_variance={"value": 8.0, "error": 1e-9, "nodes": 48, "reason": None})
     add(store, warm, folded(drawn(1.0)))

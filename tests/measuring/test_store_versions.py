@@ -1,0 +1,144 @@
+"""Stores of other versions: older ones are read and brought up to date, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import opening, runner
+from benchmarks.block import fold
+from benchmarks.cells import Cell
+from benchmarks.errors import BadInput
+from benchmarks.store import Store
+
+CELL = Cell("GaussianToy()", "ScoreFunction()", replicates=4096)
+VERSION_1 = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE provenance (id INTEGER PRIMARY KEY, facts TEXT NOT NULL);
+CREATE TABLE cells (
+    key TEXT PRIMARY KEY, position INTEGER NOT NULL, cell TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    facts TEXT, exact BLOB, timing TEXT) WITHOUT ROWID;
+CREATE TABLE blocks (
+    key TEXT NOT NULL, number INTEGER NOT NULL, moments BLOB NOT NULL, PRIMARY KEY (key, number));
+CREATE TABLE places (
+    problem TEXT NOT NULL, at TEXT NOT NULL, digest TEXT NOT NULL, params BLOB, reason TEXT,
+    PRIMARY KEY (problem, at));
+CREATE TABLE trainings (
+    key TEXT PRIMARY KEY, position INTEGER NOT NULL, training TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    curve TEXT) WITHOUT ROWID;
+"""
+VERSION_2 = """
+CREATE TABLE experiments (
+    key TEXT PRIMARY KEY, position INTEGER NOT NULL, inquiry TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
+    seconds REAL, provenance INTEGER, facts TEXT, tables TEXT) WITHOUT ROWID;
+"""
+MOMENTS = fold([torch.linspace(-1, 1, 192, dtype=torch.float64).view(64, 3)], None, paired=False)
+
+
+def old_store(path: Path, version: int) -> None:
+    """A store as that version wrote it, with one measured cell."""
+    path.mkdir()
+    base = sqlite3.connect(path / "store.sqlite", isolation_level=None)
+    base.executescript(VERSION_1 + (VERSION_2 if version == 2 else ""))
+    base.executemany("INSERT INTO meta VALUES (?, ?)", [("version", str(version)), ("title", "Old"), ("study", "old")])
+    base.execute("INSERT INTO provenance (facts) VALUES ('{}')")
+    base.execute(
+        "INSERT INTO cells (key, position, cell, status, facts) VALUES (?, 0, ?, 'measured', '{}')",
+        (CELL.key, json.dumps(CELL.json())),
+    )
+    base.execute("INSERT INTO blocks VALUES (?, 0, ?)", (CELL.key, MOMENTS.to_bytes()))
+    base.close()
+
+
+def dump(path: Path) -> list[str]:
+    base = sqlite3.connect(path / "store.sqlite")
+    lines = list(base.iterdump())
+    base.close()
+    return lines
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_store_is_read_as_it_is(tmp_path: Path, version: int) -> None:
+    old_store(tmp_path / "s", version)
+    before = dump(tmp_path / "s")
+    with Store(tmp_path / "s", write=False) as store:
+        store.demand_whole()
+        assert store.study() is None
+        assert store.description()["title"] == "Old"
+        assert (store.records()[0].cell, store.records()[0].code) == (CELL, None)
+        assert store.outcomes() == []
+        np.testing.assert_array_equal(store.records()[0].blocks[0].mean, MOMENTS.mean)
+    assert dump(tmp_path / "s") == before
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_store_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
+    old_store(tmp_path / "s", version)
+    with Store(tmp_path / "s") as store:
+        assert store.description()["version"] == "3"
+        assert store.study("old") == store.study()
+        assert store.keys("old")["cells"] == [CELL.key]
+        assert store.provenance() == [{}]
+        store.demand_whole()
+        np.testing.assert_array_equal(store.records()[0].blocks[0].mean, MOMENTS.mean)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_run_measures_again_what_unknown_code_measured_and_keeps_it(tmp_path: Path, version: int) -> None:
+    old_store(tmp_path / "s", version)
+    notes: list[str] = []
+    with Store(tmp_path / "s") as store:
+        runner.run([CELL], [], store, runner.Progress(note=notes.append))
+        [old], [new] = store.old_records(), store.records()
+    assert notes == [
+        "1 cell was measured with other code (its code was not recorded); it is measured again, and the old one is "
+        "kept aside"
+    ]
+    np.testing.assert_array_equal(old.blocks[0].mean, MOMENTS.mean)
+    assert new.blocks[0].replicates == 4096
+
+
+def test_an_interrupted_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_store(tmp_path / "s", 2)
+    before = dump(tmp_path / "s")
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "_adopt_study", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Store(tmp_path / "s")
+    assert dump(tmp_path / "s") == before
+    monkeypatch.undo()
+    with Store(tmp_path / "s") as store:
+        assert store.records()[0].status == "measured"
+
+
+@pytest.mark.parametrize("value", ["banana", "", "-1", "²"])
+def test_a_version_that_is_no_number_is_one_line(tmp_path: Path, value: str) -> None:
+    old_store(tmp_path / "s", 2)
+    base = sqlite3.connect(tmp_path / "s" / "store.sqlite", isolation_level=None)
+    base.execute("UPDATE meta SET value = ? WHERE name = 'version'", (value,))
+    base.close()
+    for write in (True, False):
+        with pytest.raises(BadInput, match=r"its version is .*, which is not a number") as found:
+            Store(tmp_path / "s", write=write)
+        assert len(str(found.value)) < 300
+
+
+@pytest.mark.parametrize("made", ["CREATE TABLE songs (title TEXT)", "CREATE TABLE meta (name TEXT, value TEXT)"])
+def test_a_foreign_database_is_refused_untouched(tmp_path: Path, made: str) -> None:
+    (tmp_path / "s").mkdir()
+    base = sqlite3.connect(tmp_path / "s" / "store.sqlite", isolation_level=None)
+    base.execute(made)
+    base.close()
+    before = (tmp_path / "s" / "store.sqlite").read_bytes()
+    for write in (True, False):
+        with pytest.raises(BadInput, match="the database of something else"):
+            Store(tmp_path / "s", write=write)
+    assert (tmp_path / "s" / "store.sqlite").read_bytes() == before
