@@ -34,6 +34,7 @@ def names_of_plugins() -> set[str]:
     return {point.name for group in groups for point in entry_points(group=group)}
 
 
+@cache
 def made_for_gradmark(package: str) -> bool:
     """Whether an installed package says that it is for gradmark: it requires it, or has an entry point for it."""
     for name in packages_distributions().get(package, []):

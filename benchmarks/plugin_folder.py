@@ -101,6 +101,8 @@ def drop(top: str) -> None:
 
 def forget(known: Loaded) -> None:
     """Take from the path and from the loaded modules what a source put there."""
+    if not known.folders:
+        return
     for name, module in list(sys.modules.items()):
         file = file_of(module)
         ours = file is not None and any(map(file.is_relative_to, known.folders))

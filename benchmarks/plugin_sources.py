@@ -6,6 +6,7 @@ import ast
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -18,7 +19,12 @@ GRADMARK = [Path(__file__).resolve().parents[1] / room for room in ("estimators"
 def file_of(module: ModuleType | None) -> Path | None:
     """The file of a module, or None where it has none."""
     file = getattr(module, "__file__", None)
-    return Path(file).resolve() if isinstance(file, str) else None
+    return _resolved(file) if isinstance(file, str) else None
+
+
+@cache
+def _resolved(file: str) -> Path:
+    return Path(file).resolve()  # slow, and asked for every module that is loaded
 
 
 def is_plugin_file(file: Path | None) -> bool:

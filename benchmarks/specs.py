@@ -79,7 +79,7 @@ def names_a_plugin(kind: str, text: str) -> bool:
 
 def _resolve(kind: str, text: str) -> Any:
     with _as_bad(kind, text):
-        return _build(spec_text.parse(text), kind, (_base(kind),))
+        return _build(spec_text.parse(text), kind, (base(kind),))
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def _value(value: Any, hint: Any, kind: str) -> Any:
 
     options = (*typing.get_args(hint), hint)
     expected = tuple(option for option in options if isinstance(option, type) and issubclass(option, Spec))
-    return _build(value, _kind(expected) or kind, expected or tuple(map(_base, CATALOGUES)))
+    return _build(value, _kind(expected) or kind, expected or tuple(map(base, CATALOGUES)))
 
 
 def _class(call: Call, kind: str, expected: tuple[type, ...]) -> type[Spec]:
@@ -168,8 +168,10 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
 
 
 def _hints(cls: type[Spec]) -> dict[str, Any]:
+    from estimators.spec import types_of  # torch: only where a spec is read
+
     with guarded(f"reading the annotations of {cls.__name__}"):
-        return typing.get_type_hints(cls)
+        return types_of(cls)
 
 
 def _find(kind: str, name: str) -> Any:
@@ -194,14 +196,14 @@ def _loaded(point: EntryPoint) -> Any:
         return point.load()
 
 
-def _base(kind: str) -> type:
+def base(kind: str) -> type:
     """The class that all of `kind` are subclasses of."""
     return getattr(_module(kind), kind.capitalize())
 
 
 def _kind(expected: tuple[type, ...]) -> str | None:
     """The first kind that all of these classes are of."""
-    return next((kind for kind in CATALOGUES if expected and issubclass(expected[0], _base(kind))), None)
+    return next((kind for kind in CATALOGUES if expected and issubclass(expected[0], base(kind))), None)
 
 
 def _module(kind: str) -> ModuleType:

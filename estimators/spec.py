@@ -9,6 +9,7 @@ import sys
 import types
 import typing
 from abc import ABC
+from functools import cache
 from typing import Any, ClassVar
 
 PLAIN = re.compile(r"[\w./~+@-]+")  # a file's name that needs no quotes
@@ -30,7 +31,7 @@ class Spec(ABC):
         cls.reference = " ".join(cited.partition("\n\n")[0].split()).removesuffix(".")
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
+        hints = types_of(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, field.name)
             object.__setattr__(
@@ -50,6 +51,12 @@ class Spec(ABC):
         fields = [f for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
         arguments = ", ".join(f"{f.name}={_literal(getattr(self, f.name))}" for f in fields)
         return f"{_name(cls)}({arguments})"
+
+
+@cache
+def types_of(cls: type) -> dict[str, Any]:
+    """The annotated types of a class's fields, by name; evaluating them anew for each object would be slow."""
+    return typing.get_type_hints(cls)
 
 
 def _name(cls: type) -> str:

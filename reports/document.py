@@ -66,8 +66,6 @@ def _umask() -> int:
 
 def render(results: Results) -> bytes:
     """The PDF of these results."""
-    import typst
-
     data, images = contents(results)
     with tempfile.TemporaryDirectory(prefix="gradmark-") as folder:
         root = Path(folder)
@@ -76,7 +74,14 @@ def render(results: Results) -> bytes:
         (root / "data.json").write_text(json.dumps(data), encoding="utf-8")
         with resources.as_file(resources.files("reports") / "templates" / TEMPLATE) as template:
             shutil.copyfile(template, root / TEMPLATE)
-        return typst.compile(str(root / TEMPLATE), root=folder, ignore_system_fonts=True)
+        return laid_out(root)
+
+
+def laid_out(root: Path) -> bytes:
+    """The PDF of the template in the folder `root`, which holds all that it may read: typst opens nothing outside."""
+    import typst
+
+    return typst.compile(str(root / TEMPLATE), root=str(root), ignore_system_fonts=True)
 
 
 def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
