@@ -11,6 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from benchmarks.cells import Cell, Inquiry, Training
+from benchmarks.records import Description
 from benchmarks.store import Store
 from reports import document
 from tests.reports.conftest import BLOCK, add, curve, drawn, folded
@@ -46,10 +47,9 @@ def foreign(tmp_path: Path) -> Path:
     runs = [Training(CALLS[0], f"Adam(estimator={text})", 100, evaluations=11) for text in (CALLS[1], TYPST)]
     asked = [Inquiry(text) for text in (CALLS[0], "X.__init__()", "../../mine()", TYPST)]
     with Store(tmp_path / "s") as store:
-        store.describe(title=READ, description=READ, study=READ)
         facts = dict.fromkeys(("command", "date", "commit", "python", "platform", "processor", "cuda"), READ)
         store.add_provenance({**facts, "cores": 2, "threads": 1, "versions": {"torch": READ}})
-        store.plan(cells, runs, asked)
+        store.plan(cells, runs, asked, study=Description(READ, READ, READ, READ))
         for number, cell in enumerate(cells[:-1]):
             add(store, cell, folded(drawn(1.0 + number)), family=READ, reference=READ, no_oracle=READ)
         store.finish(cells[-1], "refused", READ)
