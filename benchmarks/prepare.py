@@ -15,6 +15,7 @@ from benchmarks.cells import MAX_BLOCKS, Cell
 from benchmarks.errors import BadInput, reason_of
 from benchmarks.finite import finite
 from benchmarks.grouping import blocks_at_once, warm_ups_at_once
+from benchmarks.laws.soundness import check_sound
 from benchmarks.laws.total_variance import exact_total_variance
 from benchmarks.memory import check_fits
 from benchmarks.moments import Array
@@ -71,6 +72,7 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     reason = estimator.refuses(problem.seen, cell.num_samples)
     if reason is not None:
         return Refusal(reason_of(estimator, reason))
+    check_sound(problem)
     place = _place(problem, cell, store)
     if isinstance(place, Refusal):
         return place

@@ -45,7 +45,7 @@ from estimators import (
     StraightThrough,
     VarGrad,
 )
-from estimators.core import Estimator
+from estimators.core import Estimator, Problem
 from tests import broken, broken_continuous, broken_contract, broken_problems
 from tests.control import Control
 from tests.test_claims import CLAIM_CONTROLS
@@ -216,12 +216,28 @@ PROBLEM_CONTROLS = {
     broken_problems.IdleParameter: laws.every_parameter_matters,
     broken_problems.SilentlyWithoutOracle: laws.oracle_or_the_reason,
     broken_problems.OracleDetached: laws.oracle_has_its_own_gradient,
+    broken_problems.WithoutReplicates: laws.replicates_are_a_leading_axis,
+    broken_problems.NoisyCost: laws.problem_draws_nothing,
+    broken_problems.NoiseOfNumpy: laws.problem_draws_nothing,
+    broken_problems.NoiseOfPython: laws.problem_draws_nothing,
+    broken_problems.NoiseOfItsOwn: laws.problem_draws_nothing,
+    broken_problems.ParameterMoved: laws.problem_draws_nothing,
+    broken_problems.DrawRemembered: laws.log_prob_is_the_same_anew,
+    broken_problems.DrawsOfNumpy: laws.seeds_decide_the_draws,
+    broken_problems.CostCentred: laws.draws_do_not_mix,
+    broken_problems.ScaleIgnored: laws.draws_have_the_density,
+    broken_problems.ConstantForgotten: laws.density_has_mass_one,
+    broken_problems.OutcomesOfMassTwo: laws.density_has_mass_one,
+    broken_problems.OracleTwice: laws.oracle_is_the_average_cost,
+    broken_problems.OracleOfAnotherSlope: laws.oracle_is_the_average_cost,
+    broken_problems.CostThroughQ: laws.oracle_is_the_average_cost,
 }
 
 
 @pytest.mark.parametrize("wrong", PROBLEM_CONTROLS, ids=lambda cls: cls.__name__)
-def test_wrong_problem_is_rejected(wrong: type[BernoulliToy]) -> None:
-    finding = PROBLEM_CONTROLS[wrong](Fixture(wrong()))
+def test_wrong_problem_is_rejected(wrong: type[Problem]) -> None:
+    place = "init" if wrong is broken_problems.OracleOfAnotherSlope else "moved"
+    finding = PROBLEM_CONTROLS[wrong](Fixture(wrong(), place))
     assert finding.status == "failed", finding
 
 

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import traceback
+
 import torch
 
 from benchmarks import specs
-from benchmarks.block import seeded
 from benchmarks.laws.cases import HOST, Fixture, coordinate, uneven
+from benchmarks.laws.deterministic import drawn
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
+from benchmarks.laws.raising import blamed
 from estimators.core import Params, Problem, detached, gradient_of_sum
 
 ROUNDING = 1e-12  # times one plus the number: what the order of a sum may change
 CHANGED = 64  # draws among which every coordinate is to change
+REPLICATES = 5
+LEADING = (
+    "every parameter has a leading axis of replicates, [R, …], z has one of draws before it, and each replicate uses "
+    "its own parameters: write the model for one replicate and call it by torch.func.vmap over the parameters"
+)
 DIFFERENCE = 1e-4  # step of the central differences that the oracle's gradient is held against
 
 
-def _drawn(
-    fixture: Fixture, replicates: tuple[int, ...], samples: tuple[int, ...]
-) -> tuple[Problem, Params, torch.Tensor]:
-    """The problem that an estimator sees, parameters that require gradients, and draws of z."""
-    params = {
-        name: value.expand((*replicates, *value.shape)).clone().requires_grad_()
-        for name, value in fixture.params.items()
-    }
-    with seeded(1, HOST):
-        problem = fixture.problem.draw(replicates[0]) if replicates else fixture.problem.template
-        return problem, params, problem.distribution(params).sample(samples)
+@law
+def replicates_are_a_leading_axis(fixture: Fixture) -> Finding:
+    """Parameters `[R, …]` are accepted by `distribution` and `cost`, and q's batch begins with R."""
+    try:
+        _cost(*drawn(fixture, (), ()))  # what raises without any leading axis is another fault
+    except NotImplementedError:
+        return declined("q cannot be drawn from")
+    try:
+        problem, params, z = drawn(fixture, (REPLICATES,), (2,))
+        _cost(problem, params, z)
+    except Exception as fault:
+        line, where = " ".join(str(fault).split())[:120], blamed(traceback.extract_tb(fault.__traceback__))
+        return failed(f"{LEADING}; with such axes it raises {type(fault).__name__}{where}: {line}")
+    batch = problem.distribution(params).batch_shape
+    if batch[:1] != (REPLICATES,):
+        return failed(f"q has the batch {list(batch)} for {REPLICATES} replicates; {LEADING}")
+    return passed()
+
+
+def _cost(problem: Problem, params: Params, z: torch.Tensor) -> torch.Tensor:
+    return problem.cost(params, z, problem.distribution(params))
 
 
 @law
@@ -33,7 +51,7 @@ def cost_has_the_shape_of_log_prob(fixture: Fixture) -> Finding:
     """cost: z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`; q's batch begins with `*R`."""
     for replicates in ((), (1,), (5,)):
         for samples in ((), (1,), (4,)):
-            problem, params, z = _drawn(fixture, replicates, samples)
+            problem, params, z = drawn(fixture, replicates, samples)
             q = problem.distribution(params)
             cost = problem.cost(params, z, q)
             if q.batch_shape[: len(replicates)] != replicates:
@@ -46,7 +64,7 @@ def cost_has_the_shape_of_log_prob(fixture: Fixture) -> Finding:
 @law
 def terms_are_the_cost(fixture: Fixture) -> Finding:
     """The terms add up to the cost, gradient included, and each is a function of the coordinates of z that it names."""
-    problem, params, z = _drawn(fixture, (2,), (CHANGED,))
+    problem, params, z = drawn(fixture, (2,), (CHANGED,))
     q = problem.distribution(params)
     terms, cost = problem.terms(params, z, q), problem.cost(params, z, problem.distribution(params))
     if not terms:
@@ -77,7 +95,7 @@ def every_parameter_matters(fixture: Fixture) -> Finding:
 
     The weight of each draw's log q is a number of its own, and not its cost: the cost may be the same for all draws.
     """
-    problem, params, z = _drawn(fixture, (2,), (3,))
+    problem, params, z = drawn(fixture, (2,), (3,))
     q = problem.distribution(params)
     log_q, cost = q.log_prob(z), problem.cost(params, z, problem.distribution(detached(params)))
     of_q = gradient_of_sum(uneven(log_q) * log_q, params)
@@ -89,7 +107,7 @@ def every_parameter_matters(fixture: Fixture) -> Finding:
 @law
 def oracle_or_the_reason(fixture: Fixture) -> Finding:
     """`exact` answers where `no_oracle` is None, with q's batch shape, and is None where that says why."""
-    problem, params, _ = _drawn(fixture, (2,), ())
+    problem, params, _ = drawn(fixture, (2,), ())
     exact, reason = problem.exact(params), problem.no_oracle
     if exact is None:
         return failed("exact is None, and no_oracle does not say why") if reason is None else passed(detail=reason)

@@ -1,0 +1,83 @@
+"""A problem that is at fault is named as such, with the remedy, before any estimator is judged or measured on it.
+
+The checks that draw reject a right problem with probability 1e-6 each, at fixed seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import laws, runner
+from benchmarks.cells import Cell
+from benchmarks.laws import PROBLEM_LAWS, Finding, Fixture
+from benchmarks.laws.soundness import FaultyProblem, check_sound
+from benchmarks.store import Store
+from estimators.core import Problem
+from tests import broken_problems
+from tests.cases import flows, matrix_q, module_vae, right_siblings
+
+RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped())
+
+
+@pytest.mark.parametrize("place", ["init", "moved"])
+@pytest.mark.parametrize("problem", RIGHT, ids=str)
+def test_right_problems_pass(problem: Problem, place: str) -> None:
+    for check in PROBLEM_LAWS:
+        if check is not laws.start_is_the_same_each_time:  # which asks for a spec that is found again
+            check(Fixture(problem, place)).demand()
+
+
+FAULTY: list[tuple[Problem, Callable[[Fixture], Finding], tuple[str, ...]]] = [
+    (
+        matrix_q.Correlation(),
+        laws.draws_have_the_density,
+        ("the distribution's draws do not have its density", "`sample` and `log_prob` disagree"),
+    ),
+    (flows.Flow(cache=1), laws.log_prob_is_the_same_anew, ("when q is built anew", "cache_size=0")),
+    (
+        module_vae.Vmapped(dropout=0.2),
+        laws.problem_draws_nothing,
+        ("`distribution` draws from torch's generator (module_vae.py:", ".eval()"),
+    ),
+    (
+        module_vae.Plain(),
+        laws.replicates_are_a_leading_axis,
+        ("a leading axis of replicates", "torch.func.vmap over the parameters", "(module_vae.py:"),
+    ),
+    (broken_problems.NoiseOfNumpy(), laws.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
+    (broken_problems.NoiseOfPython(), laws.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
+    (broken_problems.NoiseOfItsOwn(), laws.problem_draws_nothing, ("`cost` gives other numbers",)),
+]
+
+
+@pytest.mark.parametrize(("problem", "check", "parts"), FAULTY, ids=[str(problem) for problem, _, _ in FAULTY])
+def test_the_problem_is_named(problem: Problem, check: Callable[[Fixture], Finding], parts: tuple[str, ...]) -> None:
+    finding = check(Fixture(problem, "init"))
+    assert finding.failed
+    assert all(part in finding.detail for part in parts), finding.detail
+    with pytest.raises(FaultyProblem, match="the problem itself is wrong: ") as raised:
+        check_sound(problem)
+    assert all(part in str(raised.value) for part in parts)
+
+
+def test_layers_in_training_mode_are_a_fault() -> None:
+    """vmap refuses to move a batch norm's averages, and says how; in eval mode the same module is right."""
+    with pytest.raises(FaultyProblem, match=r"the problem itself is wrong: .*Module\(evaluated=False\)"):
+        check_sound(right_siblings.Module(evaluated=False))
+    check_sound(right_siblings.Module())
+
+
+def test_a_cell_on_a_faulty_problem_is_failed_and_names_it(tmp_path: Path) -> None:
+    good = "GaussianToy()"
+    bad = "tests.cases.flows.Flow(cache=1)"
+    cells = [Cell(problem, "ScoreFunction()", 1, replicates=1024) for problem in (bad, good)]
+    with Store(tmp_path / "s") as store:
+        runner.run(cells, [], store)
+        rows = {record.cell.problem: record for record in store.records()}
+    assert rows[good].status == "measured"
+    assert rows[bad].status == "failed"
+    assert "FaultyProblem: the problem itself is wrong: tests.cases.flows.Flow(cache=1): " in (rows[bad].reason or "")
+    assert "use cache_size=0" in (rows[bad].reason or "")
