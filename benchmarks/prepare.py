@@ -72,7 +72,6 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     reason = estimator.refuses(problem.seen, cell.num_samples)
     if reason is not None:
         return Refusal(reason_of(estimator, reason))
-    check_sound(problem)
     place = _place(problem, cell, store)
     if isinstance(place, Refusal):
         return place
@@ -81,6 +80,7 @@ def prepare(cell: Cell, store: Store) -> Ready | Refusal:
     }
     size = block_size(problem, cell.num_samples, params)
     check_fits(problem, 1 if estimator.deterministic else cell.num_samples, params, size)
+    check_sound(problem)
     rows = _check_forms(problem, estimator, params, cell.num_samples)
     exact = _exact(problem, estimator, params, cell.num_samples)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
