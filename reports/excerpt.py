@@ -83,11 +83,13 @@ def _image(drawn: str, resolution: int) -> bytes:
 
 
 def winners(results: Results) -> str:
-    """The smallest variance of every comparison that has a contender, and the runner-up, as Markdown."""
-    rows = [["problem", "at", "K", "smallest variance", "next", "ratio, paired"]]
+    """The best of every comparison at equal evaluations that has a contender, and the runner-up, as Markdown."""
+    rows = [["problem", "at", "K", "smallest variance × evaluations", "next", "ratio, paired"]]
     for pair in ranking.rankings(results.measured):
-        best, second = pair[0].places[0], pair[0].next
+        compared = ranking.at_equal_evaluations(pair[0])
+        second = compared.next
         if second is not None:
+            best = compared.places[0]
             cell = best.entry.record.cell
             names = [best.entry.label, second.entry.label]
             rows.append([f"`{cell.problem}`", cell.at, str(cell.num_samples), *names, _ratio(second)])

@@ -11,7 +11,7 @@ from reports.blocks import Block, Text, bullets, figure, heading, see, strong, w
 from reports.curves import names
 from reports.numbers import count, grouped, plain, tidy
 from reports.overview import overview
-from reports.ranking import Ranking, rankings
+from reports.ranking import Ranking, at_equal_evaluations, rankings
 from reports.results import Results, inner, whole
 from reports.style import Look, breakable
 from reports.tables import counts
@@ -42,6 +42,8 @@ def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> 
 def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[Text]:
     said: list[Text] = []
     if any(ranking.next for ranking, _ in found):
+        by_evaluations = [at_equal_evaluations(pair[0]) for pair in found]
+        said.append(["At equal evaluations (variance × evaluations): ", *_wins(by_evaluations), "."])
         said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
         said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
     elif results.measured:

@@ -70,6 +70,11 @@ def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
     return [pair for pair in found if pair[0].places]
 
 
+def at_equal_evaluations(ranking: Ranking) -> Ranking:
+    """The same methods, compared by total variance × forward evaluations of the cost."""
+    return by_evaluations([place.entry for place in ranking.places] + [entry for entry, _ in ranking.unranked])
+
+
 def variance_ratio(a: Entry, b: Entry) -> Reading:
     """Total variance of `a` over that of `b`, paired group by group."""
     return ratio(a.traces, b.traces)

@@ -1,11 +1,11 @@
-"""Which estimator wins where: a table at equal numbers of samples and one at equal seconds."""
+"""Which estimator wins where: a table at equal evaluations, one at equal numbers of samples, one at equal seconds."""
 
 from __future__ import annotations
 
 from benchmarks.readings import Reading
 from reports.blocks import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
 from reports.numbers import MOST_DIGITS, reading_line
-from reports.ranking import MARGIN, Ranking
+from reports.ranking import MARGIN, Ranking, at_equal_evaluations
 from reports.results import Entry, Results
 from reports.style import Look, breakable
 
@@ -14,8 +14,13 @@ RATIO_DIGITS = 4
 
 
 def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[str, Look]) -> list[Block]:
-    """Who wins at equal numbers of samples, then at equal seconds."""
+    """Who wins at equal evaluations, which are the same on every machine; at equal samples; at equal seconds."""
     level = found[0][0].places[0].value.level
+    evaluations: Text = [
+        strong("Which estimator wins where, at equal evaluations"),
+        ": the smallest variance × evaluations, the variance that is left when estimates are averaged for one forward "
+        "evaluation of the cost.",
+    ]
     samples: Text = [
         strong("Which estimator wins where, at equal numbers of samples"),
         ": the smallest total variance for the same K, the draws of one estimate, and the runner-up with its ratio to ",
@@ -27,7 +32,9 @@ def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[s
         strong("Which estimator wins where, at equal seconds"),
         ": the smallest variance × seconds, the variance that is left when estimates are averaged for one second.",
     ]
+    counted = [at_equal_evaluations(pair[0]) for pair in found]
     return [
+        _table(results, counted, looks, Table(evaluations, "by-evaluations"), "variance × evaluations"),
         _table(results, [pair[0] for pair in found], looks, Table(samples, "by-variance"), "total variance"),
         _table(results, [pair[1] for pair in found], looks, Table(seconds, "by-work"), "variance × seconds"),
     ]
@@ -54,7 +61,7 @@ def _table(results: Results, found: list[Ranking], looks: dict[str, Look], table
 
 def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
     if not ranking.places:
-        return [["not timed"], *[[""]] * 5]
+        return [["not timed, or not counted"], *[[""]] * 5]
     best, second = ranking.places[0], ranking.next
     first = [[*method(best.entry, looks), *_marks(best.entry)], *_line(best.value)]
     if second is None:

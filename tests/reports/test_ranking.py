@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.readings import median, product, ratio
+from reports.excerpt import winners
 from reports.ranking import by_evaluations, by_variance, by_work, frame, rankings
+from reports.results import Results
 
 
 def names(ranking):
@@ -100,3 +102,10 @@ def test_the_frame_has_every_place(results):
     assert [row["estimator"] for row in toy if row["measure"] == "variance"] == ["Baseline()", "Score()", "Baseline()"]
     assert {row["estimator"] for row in rows}.isdisjoint({"Crooked()", "Broken()", "Exact()"})
     assert {row["bias"] for row in rows if row["problem"] != "Toy(k=1.0)"} == {"untested"}
+
+
+def test_the_winners_of_the_readme_are_those_at_equal_evaluations(build):
+    many, few = build("Many()", 1.0, evaluations=9), build("Few()", 2.0)
+    said = winners(Results({}, [], [many, few], []))
+    assert "smallest variance × evaluations" in said
+    assert said.index("Few()") < said.index("Many()")
