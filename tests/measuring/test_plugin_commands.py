@@ -175,7 +175,6 @@ def test_the_current_folder_hides_nothing(folder: Path) -> None:
 def test_stdout_of_ascii_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the process: what `LANG=C` or PYTHONIOENCODING=ascii makes of the two streams."""
     for arguments in (
-        ("list", "problems"),
         ("measure", *TOY, "--estimator", "LeaveOneOut()"),
         ("measure", *TOY, "--estimator", "LeaveOneOut(é=1)"),
         ("measure", *TOY, "--estimator", "“LeaveOneOut”()"),
@@ -183,7 +182,6 @@ def test_stdout_of_ascii_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("run", "quick\udcff.toml"),
         ("status", "é"),
         ("report", "é"),
-        ("check", "é.X()"),
     ):
         out, err = (TextIOWrapper(BytesIO(), encoding="ascii") for _ in range(2))
         monkeypatch.setattr(sys, "stdout", out)
