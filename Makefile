@@ -8,7 +8,7 @@ REPORT ?= report.pdf
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint types benchmark readme note clean
+.PHONY: demo test lint types benchmark readme note false-alarms clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -47,6 +47,10 @@ readme: $(VENV)/installed
 	$(BIN)/python -m benchmarks.speed.against_loop > loop.md
 	$(BIN)/gradmark excerpt $(STORE) --problem 'BayesianLogisticRegression()' --readme README.md --image docs/variance.png --loop loop.md
 	rm loop.md
+
+# Every estimator of the catalogue checked against every problem of it: an hour at most, on two cores
+false-alarms: $(VENV)/installed
+	$(BIN)/python -m benchmarks.trust.false_alarms
 
 clean:
 	rm -rf $(VENV) $(STORE) $(REPORT) note.store note.figures note.pdf

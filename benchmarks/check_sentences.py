@@ -28,12 +28,11 @@ def _said(verdict: dict[str, Any]) -> str:
     laws = verdict["laws"]
     failed, raised = of(laws, "failed"), of(laws, "raised")
     if failed:
-        first = failed[0]["law"].replace("_", " ")
-        if any(ruling["law"] in OF_THE_MEAN for ruling in failed):
-            first = "its mean is off" if any(_off(ruling) for ruling in failed) else first
+        first = f"it fails '{failed[0]['law'].replace('_', ' ')}'"
+        first = "its mean is off" if any(_off(ruling) for ruling in failed) else first
         others = len({ruling["law"] for ruling in failed}) - 1
         more = f", and {others} more" if others else ""
-        return f"is wrong: {first if first.startswith('its') else f'not so: {first}'}{more}"
+        return f"is wrong: {first}{more}"
     if raised:
         first = (raised[0]["exception"] or "an exception").partition(" ")[0]
         return f"is wrong: it raises {first}{f', and {len(raised) - 1} more' if len(raised) > 1 else ''}"

@@ -165,6 +165,21 @@ class SlowBits(BernoulliToy):
         return super().cost(params, z, q)
 
 
+@dataclass(frozen=True)
+class SlowToWarmUp(MovingAverageBaseline):
+    """Takes a tenth of a second each time, and so half a minute to be warmed up."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        CLOCK.sleep(0.1)
+        return super().surrogate(problem, params, state, num_samples)
+
+
+def test_slow_to_warm_up_is_not_stuck() -> None:
+    verdict = judge(SlowToWarmUp(), [Trial(BIT, (1,))], budget=30.0, clock=CLOCK)
+    assert any("took longer than 10 seconds" in ruling.detail for ruling in verdict.laws)
+    assert verdict.verdict != "wrong"
+
+
 def test_stuck_is_what_takes_a_hundred_times_as_long_as_others() -> None:
     stuck = judge(SlowToBeginWith(), [Trial(BIT, (1,))], budget=3.0, clock=CLOCK)
     assert any("did not return within 1 seconds" in ruling.detail for ruling in stuck.laws)

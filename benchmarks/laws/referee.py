@@ -176,7 +176,8 @@ class _Sitting:
         yield from self._of_chance(formed, means)
 
     def _of_form(self, trial: Trial, cases: list[Case]) -> Iterator[Ruling]:
-        for case in _last(cases) if trial.contract else []:
+        most = [case for case in cases if case.num_samples == cases[-1].num_samples]  # draws, in every state
+        for case in most if trial.contract else []:
             for law in FORM:
                 yield (ruling := self.tried(law, case))
                 if law is FORM[0] and ruling.status == "failed":
@@ -257,8 +258,8 @@ class _Sitting:
                 return declined("the budget ended here; a larger --budget tries this too")
             if case.fixture in self.returned or law.__name__ == OF_THE_MEAN[1]:  # which has made some estimates first
                 return declined(f"took longer than {limit:.3g} seconds; a larger --budget tries this too")
-            if self._slow(case, limit):
-                return declined(f"took longer than {limit:.3g} seconds, as other methods might; try a larger --budget")
+            if not self._stuck(case, limit):
+                return declined(f"took longer than {limit:.3g} seconds; a larger --budget tries this too")
             self.stopped = True
             finding = failed(f"did not return within {limit:.3g} seconds{blamed(fault.stack)}")
         else:
@@ -268,25 +269,22 @@ class _Sitting:
             torch.set_num_threads(1)
         return replace(finding, detail=located(finding.detail, self.estimator)) if finding.failed else finding
 
-    def _slow(self, case: Case, limit: float) -> bool:
-        """Whether the problem or the machine is to blame: one plain estimate takes more than a hundredth of the limit.
-
-        What takes a hundred times as long as that is stuck.
-        """
-        plain, start = (
-            replace(case, estimator=specs.catalogue("estimator")["ScoreFunction"](), state="none"),
-            self.clock.now(),
-        )
+    def _stuck(self, case: Case, limit: float) -> bool:
+        """Whether a single cold estimate does not return either, though it takes others a hundredth of the limit."""
+        alone = replace(case, state="none" if case.state == "none" else "cold")
+        plain = replace(case, estimator=specs.catalogue("estimator")["ScoreFunction"](), state="none")
         try:
+            start = self.clock.now()
             plain.estimate(plain.params((1,)))
-        except Exception:  # it fits no problem that has no log q
-            return False
-        return STUCK * (self.clock.now() - start) > limit
-
-
-def _last(cases: list[Case]) -> list[Case]:
-    """Those with the most draws, in every state."""
-    return [case for case in cases if case.num_samples == cases[-1].num_samples]
+            if STUCK * (self.clock.now() - start) > limit:
+                return False
+            with self.clock.limited(limit):
+                alone.estimate(alone.params((1,)))
+        except TimedOut:
+            return True
+        except Exception:  # which is another law's
+            pass
+        return False
 
 
 def _ruling(law: Law, case: Case, finding: Finding) -> Ruling:

@@ -6,6 +6,7 @@ each pair that was rejected, that was not judged, or that the time did not reach
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
 from collections import Counter
@@ -67,20 +68,22 @@ def tried(estimator: Estimator, problem: Problem, budget: float) -> Outcome:
     return Outcome(*names, "undecided", "; ".join(sorted(reasons)) or result(verdict.json()))
 
 
-def sound(problem: Problem) -> Outcome | None:
-    """A false alarm of the checks of problems, or None."""
+def sound(problem: Problem) -> Outcome:
+    """What the checks of problems say of a problem by itself."""
     for finding in (check(Fixture(problem, place)) for place in PLACES for check in PROBLEM_LAWS):
         if finding.failed:
             return Outcome("", str(problem), "false alarm", str(finding))
-    return None
+    return Outcome("", str(problem), "right")
 
 
 def _of_texts(texts: tuple[str, str], budget: float, deadline: float) -> Outcome:
-    """One pair in a worker process, unless the time is over; whatever it raises is a false alarm."""
+    """One pair, or one problem by itself, unless the time is over; whatever it raises is a false alarm."""
     if time.time() > deadline:
         return Outcome(*texts, "not reached")
     torch.set_num_threads(1)
     try:
+        if not texts[0]:
+            return sound(specs.problem(texts[1]))
         return tried(specs.estimator(texts[0]), specs.problem(texts[1]), budget)
     except Exception as fault:
         return Outcome(*texts, "false alarm", f"the check itself ended with {type(fault).__name__}: {fault}")
@@ -94,12 +97,12 @@ def all_of(texts: Sequence[tuple[str, str]], budget: float, seconds: float, proc
         yield from (future.result() for future in futures)
 
 
-def table(outcomes: Iterable[Outcome], problems: int) -> str:
+def table(outcomes: Iterable[Outcome]) -> str:
     """The counts, as Markdown."""
-    counts = Counter(each.outcome for each in outcomes)
-    rows = [f"| {outcome} | {counts[outcome]} |" for outcome in OUTCOMES]
-    head = f"torch {torch.__version__}; {counts.total()} pairs, {problems} problems by themselves"
-    return "\n".join([head, "", "| outcome | pairs |", "| --- | ---: |", *rows])
+    counts = Counter((each.outcome, bool(each.estimator)) for each in outcomes)
+    rows = [f"| {outcome} | {counts[outcome, True]} | {counts[outcome, False]} |" for outcome in OUTCOMES]
+    head = f"torch {torch.__version__}, Python {platform.python_version()}"
+    return "\n".join([head, "", "| outcome | pairs | problems by themselves |", "| --- | ---: | ---: |", *rows])
 
 
 @click.command()
@@ -112,15 +115,14 @@ def main(budget: float, minutes: float, processes: int, on: str, part: str) -> N
     """Check the catalogue against the catalogue; exit 1 where anything right is rejected."""
     first, step = map(int, part.split("/"))
     texts = [pair for pair in pairs() if on in " on ".join(pair)][first - 1 :: step]
-    problems = sorted({problem for _, problem in texts})
-    found = [outcome for text in problems if (outcome := sound(specs.problem(text)))]
-    for outcome in found:
-        click.echo(f"false alarm: {outcome.problem}: {outcome.detail}")
-    for outcome in all_of(texts, budget, 60 * minutes, processes):
+    problems = [("", problem) for problem in dict.fromkeys(problem for _, problem in texts)]
+    found = []
+    for outcome in all_of([*problems, *texts], budget, 60 * minutes, processes):
         found.append(outcome)
         if outcome.outcome in ("false alarm", "undecided", "not reached"):
-            click.echo(f"{outcome.outcome}: {outcome.estimator} on {outcome.problem}: {outcome.detail[:400]}")
-    click.echo(table(found, len(problems)))
+            who = " on ".join(filter(None, (outcome.estimator, outcome.problem)))
+            click.echo(f"{outcome.outcome}: {who}: {outcome.detail[:400]}")
+    click.echo(table(found))
     sys.exit(int(any(outcome.outcome == "false alarm" for outcome in found)))
 
 

@@ -1,0 +1,74 @@
+"""No check rejects the catalogue on the catalogue: a sample with every estimator and every problem.
+
+All pairs, with the checks of the mean, are tried by `make false-alarms`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import estimators
+from benchmarks import problems
+from benchmarks.laws import FIXTURES, Case, Fixture
+from benchmarks.laws.court import Trial
+from benchmarks.laws.findings import BROKEN
+from benchmarks.laws.referee import judge
+from benchmarks.problems import CategoricalToy, StepToy
+from benchmarks.trust.false_alarms import Outcome, pairs, sound, table, tried
+from estimators import LeaveOneOut, StraightThrough
+from estimators.core import Estimator
+from tests.broken import OwnSampleInBaseline
+
+CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
+COUNTS = (2, 3, 4)
+PATIENCE = 3600.0  # seconds, however busy the machine is
+
+
+def fewest(estimator: Estimator, fixture: Fixture) -> int | None:
+    """The fewest draws of a few that the estimator takes there."""
+    return next((count for count in COUNTS if Case(estimator, fixture, count).refusal is None), None)
+
+
+def sample() -> list[tuple[Estimator, Fixture]]:
+    """One estimator for each fixture, the least used one that fits, and a fixture for those that are left."""
+    used, found = Counter[str](), list[tuple[Estimator, Fixture]]()
+    small = list({type(fixture.problem): fixture for fixture in reversed(FIXTURES)}.values())
+    for fixture in small:
+        fitting = [estimator for estimator in CATALOGUE if fewest(estimator, fixture)]
+        least = min(fitting, key=lambda estimator: used[str(estimator)])
+        used[str(least)] += 1
+        found.append((least, fixture))
+    for estimator in CATALOGUE:
+        if not used[str(estimator)]:
+            found.append((estimator, next(fixture for fixture in small if fewest(estimator, fixture))))
+    return found
+
+
+SAMPLE = sample()
+
+
+@pytest.mark.parametrize(("estimator", "fixture"), SAMPLE, ids=str)
+def test_no_false_alarm(estimator: Estimator, fixture: Fixture) -> None:
+    trial = Trial(fixture, (fewest(estimator, fixture) or 1,), mean=False)
+    assert [ruling for ruling in judge(estimator, [trial], budget=PATIENCE).laws if ruling.status in BROKEN] == []
+
+
+def test_the_sample_has_every_estimator_and_every_problem() -> None:
+    assert {type(estimator).__name__ for estimator, _ in SAMPLE} == set(estimators.__all__)
+    assert {type(fixture.problem).__name__ for _, fixture in SAMPLE} == set(problems.__all__)
+    assert {estimator for estimator, _ in pairs()} == {str(estimator) for estimator in CATALOGUE}
+    assert {problem.partition("(")[0] for _, problem in pairs()} == set(problems.__all__)
+
+
+def test_outcomes_are_told_apart() -> None:
+    found = [
+        sound(StepToy()),
+        tried(LeaveOneOut(), CategoricalToy(), PATIENCE),
+        tried(StraightThrough(), StepToy(), PATIENCE),
+        tried(OwnSampleInBaseline(), CategoricalToy(), PATIENCE),
+    ]
+    assert [outcome.outcome for outcome in found] == ["right", "right", "refused", "false alarm"]
+    assert "expectation_is_exact" in found[-1].detail
+    assert "| right | 1 | 1 |" in table([*found, Outcome("A()", "B()", "not reached")])
