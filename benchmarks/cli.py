@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
@@ -58,6 +59,23 @@ def list_(kind: str | None, as_json: bool) -> None:
         listing.show(found)
 
 
+def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that limit what code from outside gradmark may take."""
+    memory = click.option(
+        "--cell-memory",
+        type=click.FloatRange(0, min_open=True),
+        help="GiB that a plug-in may take. [default: 3/4 of the machine's]",
+    )
+    seconds = click.option(
+        "--cell-seconds",
+        type=click.FloatRange(0, min_open=True),
+        default=600.0,
+        show_default=True,
+        help="That a plug-in may take for one block, or without another sign of life.",
+    )
+    return seconds(memory(command))
+
+
 @cli.command()
 @click.option("--problem", required=True, help="What is differentiated, e.g. 'GaussianToy(function=\"cos\")'.")
 @click.option("--estimator", required=True, help="What is measured, e.g. 'LeaveOneOut()'.")
@@ -71,6 +89,7 @@ def list_(kind: str | None, as_json: bool) -> None:
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of torch, on the CPU.")
 @click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Of a baseline.")
 @PLUGINS
+@_limits
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def measure(
     problem: str,
@@ -85,19 +104,26 @@ def measure(
     threads: int,
     state: str,
     plugins: Path | None,
+    cell_seconds: float,
+    cell_memory: float | None,
     as_json: bool,
 ) -> None:
     """Measure one cell now."""
     from benchmarks import listing, single
     from benchmarks import plugins as outside
     from benchmarks.block import threads as using
+    from benchmarks.limits import Limits
 
     if replicates is not None and rel_ci is not None:
         raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
     source = outside.Source(plugins or Path.cwd(), tell=_tell)
+    limits = Limits(cell_seconds, cell_memory)
     with using(threads), outside.using(source), streams.stdout_to_stderr():
         summary = single.measure(
-            problem, estimator, num_samples, at, device, dtype, seed, state, replicates=replicates, rel_ci=rel_ci
+            *(problem, estimator, num_samples, at, device, dtype, seed, state),
+            replicates=replicates,
+            rel_ci=rel_ci,
+            limits=limits,
         )
     if as_json:
         click.echo(json.dumps(finite(summary), allow_nan=False))
@@ -121,15 +147,33 @@ def measure(
     metavar="FOLDER",
     help="Agree that the study runs code from this folder, which its key `plugins` names.",
 )
-def run(study: str, store: Path | None, device: str | None, threads: int, plugins: Path | None) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="New processes that time everything again, for intervals of seconds that hold in others.",
+)
+@_limits
+def run(
+    study: str,
+    store: Path | None,
+    device: str | None,
+    threads: int,
+    plugins: Path | None,
+    processes: int,
+    cell_seconds: float,
+    cell_memory: float | None,
+) -> None:
     """Run a study: a published one by name, or a TOML file. What the store already has is not run again."""
     from benchmarks import session
     from benchmarks.block import threads as using
+    from benchmarks.limits import Limits
     from benchmarks.study_plugins import Consent
 
-    path = store or Path(f"{Path(study).stem}.store")
+    path, consent = store or Path(f"{Path(study).stem}.store"), Consent(plugins, _ask, _tell)
     with using(threads):
-        failed = session.run_study(study, path, device, Consent(plugins, _ask, _tell))
+        failed = session.run_study(study, path, device, consent, Limits(cell_seconds, cell_memory), processes)
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
     if failed:
         click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)

@@ -42,7 +42,7 @@ class Evaluation(NamedTuple):
     divergence: Tensor | None = None  # KL(q ‖ p(z|x)), computed by itself; None where the posterior is not known
 
 
-def train(training: Training, tick: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
+def train(training: Training, tick: Callable[[float], object] = lambda done: None) -> dict[str, Any]:
     """One run: steps, and the objective and gap of every seed at each; `tick` hears which fraction is done.
 
     The draws of step t are seeded by problem, step and seed, and not by the solver, so that runs are paired.

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from pathlib import Path
+
+ROOT = Path(__file__).parent.parent  # where the packages lie
+OURS = tuple(ROOT / name for name in ("benchmarks", "estimators", "reports"))
+LIBRARY = Path(os.__file__).parent
 
 LONGEST = 290  # characters of one line of a fault, so that it stays below 300 with the program's name before it
 
@@ -20,15 +26,14 @@ def shortened(text: str, most: int) -> str:
 
 
 def one_line(fault: BaseException) -> str:
-    """The fault, and the last line of code it came through; or where it says that it lies, as a wrong form does.
+    """The fault, and the last line of code from outside that it came through; the last of all where there is none.
 
-    Its reason is never empty: an exception without a message is said to have none.
+    A fault may say itself where it lies, as a wrong form does. The line is never empty: an exception without a message is
+    said to have none.
     """
-    trace = fault.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    raised = None if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
-    where = getattr(fault, "where", raised)
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(fault.__traceback__)]
+    file, line = next((each for each in reversed(lines) if is_foreign(each[0])), lines[-1] if lines else (None, 0))
+    where = getattr(fault, "where", None if file is None else f"{Path(file).name}:{line}")
     return f"{type(fault).__name__}: {message(fault)}" + (f" ({printable(str(where))})" if where else "")
 
 
@@ -50,3 +55,10 @@ def reason_of(source: object, reason: object) -> str:
     if not isinstance(reason, str):
         raise TypeError(f"{source}.refuses() returned {type(reason).__name__}; must be None, or the reason as text")
     return printable(reason) or f"{source} refuses, and gives no reason"
+
+
+def is_foreign(file: str) -> bool:
+    """Whether a file of code is neither ours nor a library's."""
+    path = Path(file)
+    known = path.is_relative_to(LIBRARY) or any(map(path.is_relative_to, OURS))
+    return not (known or "site-packages" in path.parts or file.startswith("<"))

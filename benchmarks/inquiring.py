@@ -1,30 +1,35 @@
-"""One experiment, from its text to its rows in the store."""
+"""The experiments of a study, from their texts to their rows in the store."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
-import torch
-
-from benchmarks import specs
 from benchmarks.cells import Inquiry
-from benchmarks.errors import one_line
-from benchmarks.experiment import plain
+from benchmarks.measuring import Failed, Measurer
+from benchmarks.places import Refusal
 from benchmarks.store import Store
+from benchmarks.workplace import Workplace
 
 
-def inquire(inquiry: Inquiry, store: Store) -> None:
+def run_inquiries(inquiries: Sequence[Inquiry], workplace: Workplace) -> None:
+    """The experiments that the store lacks."""
+    store, progress = workplace.store, workplace.progress
+    done = {outcome.inquiry for outcome in store.outcomes() if outcome.status == "measured"}
+    for inquiry in inquiries:
+        if not workplace.due(inquiry.key):
+            continue
+        progress.start(inquiry.experiment)
+        if inquiry not in done:
+            with workplace.marks.running(inquiry.key):
+                inquire(inquiry, store, workplace.measurer(inquiry.experiment))
+        workplace.marks.done(inquiry.key)
+        progress.advance(1.0)
+
+
+def inquire(inquiry: Inquiry, store: Store, measurer: Measurer) -> None:
     """Run an experiment and keep it whole, or keep why there is none; the study's others go on."""
-    experiment = specs.experiment(inquiry.experiment)
-    reason = experiment.refuses()
-    if reason is not None:
-        store.finish_inquiry(inquiry, "refused", reason)
-        return
-    start = time.perf_counter()
-    try:
-        tables = plain(experiment.run(inquiry.seed))
-    except Exception as fault:  # an experiment may be anybody's code
-        store.finish_inquiry(inquiry, "failed", one_line(fault))
-        return
-    facts = {"title": experiment.title, "reference": experiment.reference, "threads": torch.get_num_threads()}
-    store.finish_inquiry(inquiry, "measured", seconds=time.perf_counter() - start, facts=facts, tables=tables)
+    found = measurer.experiment(inquiry)
+    if isinstance(found, Refusal | Failed):
+        store.finish_inquiry(inquiry, "failed" if isinstance(found, Failed) else "refused", found.reason)
+    else:
+        store.finish_inquiry(inquiry, "measured", **found)

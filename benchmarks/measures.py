@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.grouping import warm_ups
 from benchmarks.moments import Array, Moments
-from benchmarks.readings import Reading, median, positive, product, root_ratio, scaled, signed
+from benchmarks.readings import Reading, positive, product, root_ratio, scaled, signed
 from benchmarks.records import Record
+from benchmarks.rounds import nested_median
 from benchmarks.verdicts import judge_bias, judge_tail
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
@@ -57,7 +58,7 @@ def _measured(record: Record) -> dict[str, Any]:
     moments, exact = record.moments, record.exact
     deterministic = bool(record.facts["deterministic"]) and moments.replicates == 1
     total = ZERO if deterministic else positive(moments.traces[:, 0])
-    seconds = median(np.array(record.timing["seconds"])) if record.timing else NOTHING
+    seconds = nested_median(record.timing["seconds"]) if record.timing else NOTHING
     return {
         "replicates": moments.replicates,
         "warm_ups": _warm_ups(record),

@@ -9,19 +9,20 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from benchmarks import convergence, digests, forms, places, specs
-from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_states
+from benchmarks import convergence, forms, places, specs
+from benchmarks.block import Setting, block_seed, block_size, device_of, lifted, seeded, warm_state, warm_states
 from benchmarks.cells import MAX_BLOCKS, Cell
-from benchmarks.errors import BadInput, reason_of
-from benchmarks.finite import finite
+from benchmarks.errors import printable, reason_of
+from benchmarks.experiment import plain
 from benchmarks.grouping import blocks_at_once, warm_ups_at_once
 from benchmarks.laws.soundness import check_sound
 from benchmarks.laws.total_variance import exact_total_variance
 from benchmarks.memory import check_fits
 from benchmarks.moments import Array
 from benchmarks.places import Place, Refusal
-from benchmarks.store import Store
 from estimators.core import Estimator, Params, Problem, State, gradient_of_sum
+
+NO_CUDA = "--device cuda: torch finds no CUDA device on this machine; use --device cpu"
 
 
 @dataclass(frozen=True)
@@ -64,65 +65,95 @@ class Ready:
         return MAX_BLOCKS if self.cell.replicates is None else -(-self.cell.replicates // self.size)
 
 
-def prepare(cell: Cell, store: Store) -> Ready | Refusal:
-    """Everything that a cell's blocks share, with what is known of it kept in the store; or why it does not fit."""
+@dataclass(frozen=True)
+class PlaceRefusal(Refusal):
+    """A refusal that every cell at this place of this problem gets."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a cell before it is measured, as plain data for a store."""
+
+    facts: dict[str, Any]
+    exact: Array | None  # [P], the exact gradient of the estimator's target
+    digest: str  # of the parameters
+    params: bytes  # the parameters, an .npz archive
+    blocks: int  # how many it has at the most
+
+
+def prepare(cell: Cell, kept: bytes | Refusal | None) -> tuple[Ready, Known] | Refusal:
+    """Everything that a cell's blocks share, and what is known of it; or why it does not fit.
+
+    `kept` are the parameters of the cell's place, or why there are none, where it was looked for before.
+    """
     if cell.device == "cuda" and not torch.cuda.is_available():
-        return Refusal("--device cuda: torch finds no CUDA device on this machine; use --device cpu")
+        return Refusal(NO_CUDA)
     problem, estimator = specs.problem(cell.problem), specs.estimator(cell.estimator)
     reason = estimator.refuses(problem.seen, cell.num_samples)
     if reason is not None:
         return Refusal(reason_of(estimator, reason))
-    place = _place(problem, cell, store)
+    place = places.find(problem, cell.at) if kept is None else kept
+    place = Place.from_bytes(place) if isinstance(place, bytes) else place
     if isinstance(place, Refusal):
-        return place
-    params = {
-        name: value.to(torch.device(cell.device), getattr(torch, cell.dtype)) for name, value in place.params.items()
-    }
-    size = block_size(problem, cell.num_samples, params)
-    check_fits(problem, 1 if estimator.deterministic else cell.num_samples, params, size)
+        return PlaceRefusal(printable(place.reason))
+    params = _moved(place, cell)
+    check_fits(
+        problem,
+        1 if estimator.deterministic else cell.num_samples,
+        params,
+        block_size(problem, cell.num_samples, params),
+    )
     check_sound(problem)
     rows = _check_forms(problem, estimator, params, cell.num_samples)
     exact = _exact(problem, estimator, params, cell.num_samples)
+    ready = _ready(cell, problem, estimator, place, exact)
+    states = ready.warm(0)
+    if states is not None:
+        ready = _timed_with(ready, tree_map(lambda value: value[0], states))
+    facts = _facts(problem, estimator, params, place, ready.size)
+    facts |= {
+        "objective": _objective(problem, params, rows),
+        "exact_variance": exact_total_variance(ready.setting, states),
+    }
+    return ready, Known(plain(facts), exact, place.digest, place.to_bytes(), ready.blocks)
+
+
+def prepare_again(cell: Cell, archive: bytes) -> Ready:
+    """The cell at its parameters with its state, for timing: what is known of it is in the store already."""
+    ready = _ready(cell, specs.problem(cell.problem), specs.estimator(cell.estimator), Place.from_bytes(archive), None)
+    return ready if cell.state != "warm" else _timed_with(ready, warm_state(ready.setting, ready.seed("warm-up 0")))
+
+
+def _timed_with(ready: Ready, state: State) -> Ready:
+    """The cell with a warm state of one replicate, for timing."""
+    return replace(ready, setting=replace(ready.setting, state=state))
+
+
+def _moved(place: Place, cell: Cell) -> Params:
+    """The parameters in the cell's dtype and on its device."""
+    device, dtype = torch.device(cell.device), getattr(torch, cell.dtype)
+    return {name: value.to(device, dtype) for name, value in place.params.items()}
+
+
+def _ready(cell: Cell, problem: Problem, estimator: Estimator, place: Place, exact: Array | None) -> Ready:
+    """The cell with its truth and its seeds."""
+    params = _moved(place, cell)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
     setting = Setting(problem, estimator, cell.num_samples, params, None, truth)
     seeded_by = cell.at if not cell.at.endswith(places.SUFFIXES) else place.digest
-    ready = Ready(cell, setting, size, seeded_by)
-    if cell.state == "warm":
-        one = tree_map(lambda value: value[0], ready.warm(0))  # to be timed with
-        ready = replace(ready, setting=replace(setting, state=one))
-    facts = _facts(cell, problem, estimator, params, place, size)
-    facts["objective"] = _objective(problem, params, rows)
-    variance = exact_total_variance(ready.setting, ready.warm(0))
-    store.know(cell, finite(facts | {"exact_variance": variance}), exact)
-    return ready
+    return Ready(cell, setting, block_size(problem, cell.num_samples, params), seeded_by)
 
 
 def _check_forms(problem: Problem, estimator: Estimator, params: Params, num_samples: int) -> torch.Size | None:
-    """WrongForm where a cost or surrogate loss has another shape; the rows' shape, None where rows are drawn."""
+    """WrongForm where a cost, a loss or an estimate has another shape; the rows' shape, None where rows are drawn."""
     with seeded(0, device_of(params)):
         several = lifted(params, forms.REPLICATES)
         drawn = problem.draw(forms.REPLICATES)
         batch = forms.check_problem(drawn, several)
         forms.check_surrogate(estimator, drawn, several, num_samples, batch)
+        state = estimator.init(drawn, several)
+        forms.check_estimate(estimator, estimator.estimate(drawn, several, state, num_samples), several, state)
     return batch[1:] if drawn is problem else None
-
-
-def _place(problem: Problem, cell: Cell, store: Store) -> Place | Refusal:
-    """The cell's parameters: from the store where they were found before, so that a place is found once."""
-    code = digests.of_place(problem)
-    kept = store.place(cell.problem, cell.at, code)
-    if kept is not None and kept[2] is not None:
-        return Refusal(kept[2])
-    if kept is not None and kept[1] is not None and not cell.at.endswith(places.SUFFIXES):
-        return Place.from_bytes(kept[1])
-    found = places.find(problem, cell.at)
-    if isinstance(found, Refusal):
-        store.add_place(cell.problem, cell.at, "", None, found.reason, code)
-        return found
-    if kept is not None and kept[0] != found.digest:
-        raise BadInput(f"--at {cell.at!r}: the file changed since the store was measured with it; use another --store")
-    store.add_place(cell.problem, cell.at, found.digest, found.to_bytes(), None, code)
-    return found
 
 
 def _exact(problem: Problem, estimator: Estimator, params: Params, num_samples: int) -> Array | None:
@@ -134,9 +165,7 @@ def _exact(problem: Problem, estimator: Estimator, params: Params, num_samples: 
     return torch.cat([part.reshape(-1) for part in gradient_of_sum(exact, leaves).values()]).cpu().numpy()
 
 
-def _facts(
-    cell: Cell, problem: Problem, estimator: Estimator, params: Params, place: Place, size: int
-) -> dict[str, Any]:
+def _facts(problem: Problem, estimator: Estimator, params: Params, place: Place, size: int) -> dict[str, Any]:
     """What a report needs to know of a cell beside its moments."""
     folder = type(estimator).__module__.split(".")
     return {

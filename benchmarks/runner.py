@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks import digests, places, timing
-from benchmarks.block import measure_block
+from benchmarks import digests, places, specs
 from benchmarks.cells import MAX_BLOCKS, Cell, Inquiry, Training
-from benchmarks.errors import BadInput, one_line
-from benchmarks.inquiring import inquire
+from benchmarks.errors import BadInput
+from benchmarks.inquiring import run_inquiries
+from benchmarks.limits import Limits
+from benchmarks.marks import Marks
+from benchmarks.measuring import Failed, Measurer
 from benchmarks.moments import Moments
 from benchmarks.places import Refusal
-from benchmarks.prepare import Ready, prepare
+from benchmarks.prepare import Known, PlaceRefusal
 from benchmarks.progress import SILENT, Progress
 from benchmarks.readings import positive
 from benchmarks.records import Description, together
 from benchmarks.store import Store
+from benchmarks.timing_runner import first_round, further_rounds
 from benchmarks.training_runner import run_figure
+from benchmarks.workplace import Workplace
 
 FEWEST_BLOCKS = 4  # before an interval is looked at, where a cell runs until it is narrow enough
 
@@ -34,67 +36,92 @@ def run(
     progress: Progress = SILENT,
     inquiries: Sequence[Inquiry] = (),
     study: Description | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    processes: int = 0,
 ) -> None:
     """Measure what the store lacks; interrupted anywhere, running again does the rest.
 
     What is damaged in the store, or was measured with other code, is measured again; `progress` is told of it.
+
+    What runs code from outside gradmark runs in another process, within `limits`; a table, a figure and an experiment
+    each in one process. What ended this process the last time runs last, and in another process. At the end, all is
+    timed again in so many new `processes`, one after another.
     """
     for damage in store.repair():
         progress.note(f"{damage}: {damage.fault}; it is measured again")
     for line in store.plan(cells, trainings, inquiries, digests.of_study(cells, trainings, inquiries), study):
         progress.note(line)
-    for _, table in groupby(cells, key=lambda cell: cell.table):
-        _run_table(list(table), store, progress)
-    for _, figure in groupby(trainings, key=lambda training: training.table):
-        run_figure(list(figure), store, progress)
-    done = {outcome.inquiry for outcome in store.outcomes() if outcome.status == "measured"}
-    for inquiry in inquiries:
-        progress.start(inquiry.experiment)
-        if inquiry not in done:
-            inquire(inquiry, store)
-        progress.advance(1.0)
+    with Workplace(store, progress, Marks(store), limits) as workplace:
+        for late in (False, True):
+            workplace.late = late
+            for _, table in groupby(cells, key=lambda cell: cell.table):
+                _run_table(list(table), workplace)
+            for _, figure in groupby(trainings, key=lambda training: training.table):
+                run_figure(list(figure), workplace)
+            run_inquiries(inquiries, workplace)
+    further_rounds(cells, trainings, store, progress, limits, processes)
 
 
-def _run_table(cells: list[Cell], store: Store, progress: Progress) -> None:
+def _run_table(cells: list[Cell], workplace: Workplace) -> None:
     """The cells of one table: their blocks first, then all that were measured timed in turn."""
-    measured: list[Ready] = []
-    for cell in cells:
+    store, progress, measured = workplace.store, workplace.progress, []
+    measurer = workplace.measurer(*(text for cell in cells for text in (cell.problem, cell.estimator)))
+    due = [cell for cell in cells if workplace.due(cell.key)]
+    for cell in cells if due and workplace.late else due:
         if not cell.at.endswith(places.SUFFIXES) and all(store.settled(each) for each in cells):
             progress.advance(1.0)
             continue
         progress.start(f"{cell.estimator} on {cell.problem}")
-        ready = _guarded(store, cell, lambda cell=cell: prepare(cell, store))
-        if isinstance(ready, Ready) and _guarded(store, cell, lambda r=ready: _run_blocks(r, store, progress)):
-            store.finish(cell, "measured", _wider_than_asked(cell, store.blocks(cell)))
-            measured.append(ready)
-        elif isinstance(ready, Refusal):
-            store.finish(cell, "refused", ready.reason)
-        progress.advance(1.0)
-    if not all(store.settled(ready.cell) for ready in measured):
-        _guarded(store, measured[0].cell, lambda: _time(measured, store))
+        with workplace.marks.running(cell.key):
+            known = _run_cell(cell, workplace, measurer)
+        if known is not None:
+            measured.append((cell, known.params))
+        workplace.marks.done(cell.key)
+        if cell in due:
+            progress.advance(1.0)
+    if not all(store.settled(cell) for cell, _ in measured):
+        with workplace.marks.running(measured[0][0].key):
+            first_round(measured, store, measurer)
+    measurer.forget()
 
 
-def _guarded(store: Store, cell: Cell, work: Callable[[], Any]) -> Any:
-    """`work`, or None with the cell marked as failed; the study's other cells go on."""
-    try:
-        return work()
-    except (BadInput, KeyboardInterrupt):
-        raise
-    except Exception as fault:  # an estimator or problem may be anybody's code
-        store.finish(cell, "failed", one_line(fault))
+def _run_cell(cell: Cell, workplace: Workplace, measurer: Measurer) -> Known | None:
+    """One cell's blocks, each kept as soon as it is measured, a damaged one amid others; None where it is not measured."""
+    store = workplace.store
+    known = _prepared(cell, store, measurer)
+    if known is None:
         return None
-
-
-def _run_blocks(ready: Ready, store: Store, progress: Progress) -> bool:
-    """The blocks that the store lacks, each kept as soon as it is measured; a damaged one may lack amid others."""
-    kept = store.numbered_blocks(ready.cell)
-    while len(kept) < ready.blocks and not _narrow(ready.cell, [kept[number] for number in sorted(kept)]):
+    kept = store.numbered_blocks(cell)
+    while len(kept) < known.blocks and not _narrow(cell, [kept[number] for number in sorted(kept)]):
         index = next(number for number in range(len(kept) + 1) if number not in kept)
-        size = 1 if ready.once else ready.size
-        kept[index] = measure_block(ready.setting, size, ready.seed(index), ready.warm(index))
-        store.add_block(ready.cell, index, kept[index])
-        progress.advance(0.0)
-    return True
+        block = measurer.block(cell, index)
+        if isinstance(block, Failed):
+            store.finish(cell, "failed", block.reason)
+            return None
+        store.add_block(cell, index, block)
+        kept[index] = block
+        workplace.progress.advance(0.0)
+    store.finish(cell, "measured", _wider_than_asked(cell, store.blocks(cell)))
+    return known
+
+
+def _prepared(cell: Cell, store: Store, measurer: Measurer) -> Known | None:
+    """What is known of a cell, kept in the store; None where it is refused or fails, which the store then says."""
+    code = digests.of_place(specs.problem(cell.problem))
+    kept = store.place(cell.problem, cell.at, code)
+    from_file = cell.at.endswith(places.SUFFIXES)
+    before = None if kept is None or from_file else kept[1] if kept[2] is None else Refusal(kept[2])
+    known = measurer.prepare(cell, before)
+    if isinstance(known, PlaceRefusal):
+        store.add_place(cell.problem, cell.at, "", None, known.reason, code)
+    if isinstance(known, Refusal | Failed):
+        store.finish(cell, "failed" if isinstance(known, Failed) else "refused", known.reason)
+        return None
+    if kept is not None and kept[0] != known.digest:
+        raise BadInput(f"--at {cell.at!r}: the file changed since the store was measured with it; use another --store")
+    store.add_place(cell.problem, cell.at, known.digest, known.params, None, code)
+    store.know(cell, known.facts, known.exact)
+    return known
 
 
 def _narrow(cell: Cell, blocks: list[Moments]) -> bool:
@@ -118,14 +145,3 @@ def _wider_than_asked(cell: Cell, blocks: list[Moments]) -> str | None:
     return (
         f"stopped after {MAX_BLOCKS} blocks with the interval at ±{width:.2g} of the value; {cell.rel_ci:g} was asked"
     )
-
-
-def _time(measured: list[Ready], store: Store) -> None:
-    """Seconds in interleaved rounds, evaluations and peak memory of every cell of a table."""
-    device = torch.device(measured[0].cell.device)
-    rounds = timing.interleaved([timing.one_estimate(ready.setting) for ready in measured], device)
-    for ready, seconds in zip(measured, rounds, strict=True):
-        counts = timing.count_evaluations(ready.setting)
-        memory = timing.peak_memory(ready.setting)
-        found = {"forward": counts.forward, "backward": counts.backward, "peak_memory_bytes": memory}
-        store.time(ready.cell, {**found, "seconds": seconds, "threads": torch.get_num_threads()})

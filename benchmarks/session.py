@@ -10,23 +10,32 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from benchmarks import provenance, runner, study
+from benchmarks.limits import Limits
 from benchmarks.progress import Progress
 from benchmarks.records import Description
 from benchmarks.store import Store
 from benchmarks.study import Study
 from benchmarks.study_plugins import Consent
+from benchmarks.timing_runner import PROCESSES
 
 
-def run_study(name: str, path: Path, device: str | None, consent: Consent | None = None) -> int:
+def run_study(
+    name: str,
+    path: Path,
+    device: str | None,
+    consent: Consent | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    processes: int = PROCESSES,
+) -> int:
     """Run a study into the store at `path`; the number of cells, training runs and experiments that failed.
 
     `consent` says whether the code that the study brings along may be loaded.
     """
     with study.opened(name, consent) as plan:
-        return _run(plan, name, path, device)
+        return _run(plan, name, path, device, limits, processes)
 
 
-def _run(plan: Study, name: str, path: Path, device: str | None) -> int:
+def _run(plan: Study, name: str, path: Path, device: str | None, limits: Limits, processes: int) -> int:
     cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
     described = Description(study.name_of(name), plan.title, plan.description, study.text_of(name))
     with Store(path) as store, _bar() as bar:
@@ -43,6 +52,8 @@ def _run(plan: Study, name: str, path: Path, device: str | None) -> int:
             ),
             inquiries,
             described,
+            limits,
+            processes,
         )
         bar.update(task, description="done")
         return [how for _, how, *_ in store.endings(described.name)].count("failed")

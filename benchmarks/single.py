@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks import places, runner, specs
 from benchmarks.cells import REPLICATES, Cell
+from benchmarks.limits import Limits
 from benchmarks.measures import summarise
 from benchmarks.store import Store
 from benchmarks.study import states
@@ -23,6 +24,7 @@ def measure(
     *,
     replicates: int | None = None,
     rel_ci: float | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> dict[str, Any]:
     """The summary of one cell (`measures.summarise`); `state` matters to estimators that have one.
 
@@ -34,5 +36,5 @@ def measure(
     count = None if rel_ci is not None else replicates or REPLICATES
     cell = Cell(problem, estimator, num_samples, places.parse_place(at), device, dtype, seed, state, count, rel_ci)
     with Store(None) as store:
-        runner.run([cell], [], store)
+        runner.run([cell], [], store, limits=limits)
         return summarise(store.record(cell))

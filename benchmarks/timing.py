@@ -18,8 +18,9 @@ from benchmarks.block import Setting, device_of, lifted, seeded
 from benchmarks.dispatch import Dispatch
 from estimators.core import LatentVariableModel, Problem
 
-ROUNDS = 15  # of the interleaved timing
-ROUND_SECONDS = 0.01  # that one call is repeated to fill, in each round
+REPEATS = 7  # of each call in one round of timing: from another process a study learns more than from more repeats
+ALONE = 15  # of each call where there is one round only
+TURN_SECONDS = 0.01  # that a call is repeated to fill, at each of its turns
 
 
 def one_estimate(setting: Setting) -> Callable[[], object]:
@@ -30,17 +31,57 @@ def one_estimate(setting: Setting) -> Callable[[], object]:
     return lambda: setting.estimator.estimate(problem, params, state, setting.num_samples)
 
 
-def interleaved(calls: list[Callable[[], object]], device: torch.device, count: int = ROUNDS) -> list[list[float]]:
-    """Seconds of each call in each of `count` rounds; in a round all have their turn, so that drift favours none."""
-    threads = torch.get_num_threads()
+def interleaved(calls: list[Callable[[], object]], device: torch.device, count: int = ALONE) -> list[list[float]]:
+    """Seconds of each call, `count` times; all have their turn before one has its next, so that drift favours none."""
+    found: list[list[float]] = []
+    for column in in_turn([lambda call=call: call for call in calls], device, count):
+        if isinstance(column, BaseException):
+            raise column
+        found.append(column)
+    return found
+
+
+def in_turn(
+    makers: Sequence[Callable[[], Callable[[], object]]],
+    device: torch.device,
+    count: int = REPEATS,
+    caught: type[BaseException] = Exception,
+    turn: Callable[[int], object] = lambda index: None,
+) -> list[list[float] | BaseException]:
+    """Seconds of each call as `interleaved` has them, or what it raised: the others are timed all the same.
+
+    Each call is made and tried by itself first. `turn` hears whose turn it is, before the clock starts.
+    """
+    timers: dict[int, tuple[Timer, int]] = {}
+    found: list[list[float] | BaseException] = [[] for _ in makers]
     with seeded(0, device):
-        timers = [Timer("call()", globals={"call": call}, num_threads=threads) for call in calls]
-        first = [timer.blocked_autorange(min_run_time=ROUND_SECONDS).median for timer in timers]
-        numbers = [max(round(ROUND_SECONDS / max(seconds, 1e-9)), 1) for seconds in first]
-        rounds = [
-            [timer.timeit(number).median for timer, number in zip(timers, numbers, strict=True)] for _ in range(count)
-        ]
-    return [list(column) for column in zip(*rounds, strict=True)]
+        for index, make in enumerate(makers):
+            turn(index)
+            try:
+                timers[index] = _timer(make())
+            except caught as fault:
+                found[index] = fault
+        for _ in range(count):
+            for index, (timer, number) in list(timers.items()):
+                turn(index)
+                try:
+                    found[index] = [*_column(found[index]), timer.timeit(number).median]
+                except caught as fault:
+                    found[index] = fault
+                    del timers[index]
+    return found
+
+
+def _timer(call: Callable[[], object]) -> tuple[Timer, int]:
+    """A timer of the call, and how often the call fits into one turn."""
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    seconds = timer.blocked_autorange(min_run_time=TURN_SECONDS).median
+    return timer, max(round(TURN_SECONDS / max(seconds, 1e-9)), 1)
+
+
+def _column(found: list[float] | BaseException) -> list[float]:
+    assert isinstance(found, list), "a call that raised has no further turn"
+    return found
 
 
 # The forms in which a problem's cost may be asked for; a problem that overrides one calls others inside of it, or none

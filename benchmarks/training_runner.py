@@ -4,48 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from benchmarks import convergence, specs, timing
 from benchmarks.cells import Training
-from benchmarks.errors import one_line, reason_of
-from benchmarks.progress import Progress
+from benchmarks.measuring import Failed, Measurer
+from benchmarks.places import Refusal
 from benchmarks.store import Store
+from benchmarks.workplace import Workplace
 
 
-def run_figure(trainings: list[Training], store: Store, progress: Progress) -> None:
+def run_figure(trainings: list[Training], workplace: Workplace) -> None:
     """The training runs of one figure, then one step of each timed in turn."""
+    store, progress = workplace.store, workplace.progress
+    measurer = workplace.measurer(*(text for training in trainings for text in (training.problem, training.solver)))
     kept = {curve.training.key: curve for curve in store.curves()}
+    due = [training for training in trainings if workplace.due(training.key)]
     done: list[tuple[Training, dict[str, Any]]] = []
-    for training in trainings:
+    for training in trainings if due and workplace.late else due:
         progress.start(f"{training.solver} on {training.problem}")
         found = kept[training.key]
-        data = found.data if found.status == "measured" else _train(training, store, progress)
+        with workplace.marks.running(training.key):
+            data = found.data if found.status == "measured" else _train(training, workplace, measurer)
         if data is not None:
             done.append((training, data))
-        progress.advance(1.0)
+        workplace.marks.done(training.key)
+        if training in due:
+            progress.advance(1.0)
     if any("seconds" not in data for _, data in done):
-        calls = [convergence.one_step(training) for training, _ in done]
-        rounds = timing.interleaved(calls, torch.device(trainings[0].device))
-        for (training, data), seconds in zip(done, rounds, strict=True):
-            store.finish_training(training, "measured", None, {**data, "seconds": seconds})
+        with workplace.marks.running(done[0][0].key):
+            _first_round(done, store, measurer)
 
 
-def _train(training: Training, store: Store, progress: Progress) -> dict[str, Any] | None:
+def _train(training: Training, workplace: Workplace, measurer: Measurer) -> dict[str, Any] | None:
     """One training run, kept in the store; None where it is refused or fails."""
-    if training.device == "cuda" and not torch.cuda.is_available():
-        reason = "--device cuda: torch finds no CUDA device on this machine; use --device cpu"
-        store.finish_training(training, "refused", reason, None)
+    found = measurer.train(training, lambda: workplace.progress.advance(0.0))
+    if isinstance(found, Refusal | Failed):
+        status = "failed" if isinstance(found, Failed) else "refused"
+        workplace.store.finish_training(training, status, found.reason, None)
         return None
-    problem, solver = specs.problem(training.problem), specs.solver(training.solver)
-    reason = solver.refuses(problem)
-    if reason is not None:
-        store.finish_training(training, "refused", reason_of(solver, reason), None)
-        return None
-    try:
-        data = convergence.train(training, lambda share: progress.advance(0.0))
-    except Exception as fault:  # an estimator or problem may be anybody's code
-        store.finish_training(training, "failed", one_line(fault), None)
-        return None
-    store.finish_training(training, "measured", None, data)
-    return data
+    workplace.store.finish_training(training, "measured", None, found)
+    return found
+
+
+def _first_round(done: list[tuple[Training, dict[str, Any]]], store: Store, measurer: Measurer) -> None:
+    """The first round of seconds of one step of each run; a run whose step fails is failed alone."""
+    found = measurer.time_steps([training for training, _ in done])
+    for (training, data), seconds in zip(done, found.seconds, strict=True):
+        if isinstance(seconds, Failed):
+            store.finish_training(training, "failed", seconds.reason, data)
+        else:
+            store.finish_training(training, "measured", None, {**data, "seconds": [seconds], "busy": [found.busy]})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, log_interval, median, product, ratio, scaled
+from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, product, ratio, scaled
+from benchmarks.rounds import nested_ratio
 from reports.results import Entry, tables
 
 MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: nobody chooses a method for one per cent
@@ -92,20 +92,9 @@ def work_ratio(a: Entry, b: Entry) -> Reading:
     """Variance × seconds of `a` over that of `b`; their rounds of timing were taken in turn, and are paired too."""
     if a is b:
         return Reading(1.0, 0.0, (1.0, 1.0))
-    timings = [e.record.timing for e in (a, b)]
-    seconds = [np.array(timing["seconds"]) if timing else np.zeros(0) for timing in timings]
-    if len(seconds[0]) == len(seconds[1]):
-        slower = median(seconds[0] / seconds[1])
-    else:
-        top, bottom = median(seconds[0]), median(seconds[1])
-        slower = _quotient(top, bottom)
+    seconds = [e.record.timing["seconds"] if e.record.timing else [] for e in (a, b)]
+    slower = nested_ratio(*seconds)
     return product(variance_ratio(a, b), slower)
-
-
-def _quotient(a: Reading, b: Reading) -> Reading:
-    if not a.value or not b.value or a.stderr is None or b.stderr is None:
-        return Reading(None)
-    return log_interval(a.value / b.value, float(np.hypot(a.stderr / a.value, b.stderr / b.value)), 30)
 
 
 def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -> Ranking:  # noqa: ANN001

@@ -21,6 +21,7 @@ MEASURES = (
     "moments",
     "contributions",
     "errors",
+    "rounds",
 )  # what a reading is and how it is said
 WITHOUT_TORCH = ("store", "records", "codes", "cells", "study", "specs", *MEASURES)
 MATHEMATICS = frozenset({"torch", "numpy", "scipy", "jaxtyping"})

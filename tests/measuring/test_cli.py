@@ -130,7 +130,7 @@ def test_run_status_and_run_again(capsys: pytest.CaptureFixture[str], tmp_path: 
         'estimators = ["ScoreFunction()", "StraightThrough()"]\nreplicates = 8\n'
     )
     for _ in range(2):
-        code, out, _ = call(capsys, "run", str(study), "--store", str(tmp_path / "s"))
+        code, out, _ = call(capsys, "run", str(study), "--store", str(tmp_path / "s"), "--processes", "0")
         assert code == 0
         assert str(tmp_path / "s") in out
     code, out, _ = call(capsys, "status", str(tmp_path / "s"), "--json")

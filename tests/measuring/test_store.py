@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import runner, single
+from benchmarks import measuring, runner, single
 from benchmarks.block import fold
 from benchmarks.cells import Cell
 from benchmarks.errors import BadInput
@@ -45,8 +45,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
             raise KeyboardInterrupt
         return whole(*arguments)  # type: ignore[arg-type]
 
-    whole = runner.measure_block
-    monkeypatch.setattr(runner, "measure_block", interrupted)
+    whole = measuring.measure_block
+    monkeypatch.setattr(measuring, "measure_block", interrupted)
     with Store(tmp_path / "s") as store, pytest.raises(KeyboardInterrupt):
         runner.run([CELL], [], store)
     with Store(tmp_path / "s", write=False) as store:
@@ -56,7 +56,7 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
         runner.run([CELL], [], store)
         resumed = summarise(store.record(CELL))
     assert blocks == 4  # of three: none was measured twice
-    monkeypatch.setattr(runner, "measure_block", whole)
+    monkeypatch.setattr(measuring, "measure_block", whole)
     straight = single.measure("GaussianToy()", "ScoreFunction()", replicates=10000)
     assert resumed["parameters"] == straight["parameters"]
     assert resumed["total_variance"] == straight["total_variance"]
@@ -65,8 +65,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
 def test_a_second_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(tmp_path / "s") as store:
         runner.run([CELL], [], store)
-        monkeypatch.setattr(runner, "measure_block", lambda *_: pytest.fail("measured again"))
-        monkeypatch.setattr(runner.timing, "interleaved", lambda *_: pytest.fail("timed again"))
+        monkeypatch.setattr(measuring, "measure_block", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(measuring.timing, "in_turn", lambda *_: pytest.fail("timed again"))
         runner.run([CELL], [], store)
         assert store.record(CELL).status == "measured"
 
