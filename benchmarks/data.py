@@ -33,6 +33,7 @@ from torch import Tensor
 
 from benchmarks.errors import BadInput
 from benchmarks.regular_files import fault_of_file, read_bounded
+from benchmarks.shared_data import shared
 
 FOLDER = "GRADMARK_DATA"  # the environment variable that names the folder of the IDX files
 TIMEOUT = 10.0  # seconds without an answer after which a download has failed
@@ -91,19 +92,19 @@ def find(name: str) -> DataSet:
     raise BadInput(f"data {name!r}: no data set is called {name}; {remedy}")
 
 
-@functools.cache
+@shared
 def features(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     """All rows `[rows, columns]`, pixels scaled to [0, 1]; BadInput where the file is not as it should be."""
     return torch.from_numpy(_table(name).features).to(device, dtype) / find(name).scale
 
 
-@functools.cache
+@shared
 def labels(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The label of each row, `[rows]`; ValueError for a set whose labels are in another file."""
     found = _table(name).labels
     if found is None:
         raise ValueError(f"labels(name={name!r}): this file holds images only; use mnist-5k or breast_cancer")
-    return torch.from_numpy(found).to(device, dtype)
+    return torch.from_numpy(found).to(device, dtype, copy=True)
 
 
 @functools.cache

@@ -28,8 +28,8 @@ def shortened(text: str, most: int) -> str:
 def one_line(fault: BaseException) -> str:
     """The fault, and the last line of code from outside that it came through; the last of all where there is none.
 
-    A fault may say itself where it lies, as a wrong form does. The line is never empty: an exception without a message is
-    said to have none.
+    A fault may say itself where it lies, as a wrong form does. The line is never empty: an exception without a
+    message is said to have none.
     """
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(fault.__traceback__)]
     file, line = next((each for each in reversed(lines) if is_foreign(each[0])), lines[-1] if lines else (None, 0))

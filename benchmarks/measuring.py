@@ -17,11 +17,12 @@ from benchmarks import convergence, specs, timing
 from benchmarks.block import measure_block
 from benchmarks.busy import Others
 from benchmarks.cells import Cell, Inquiry, Training
-from benchmarks.errors import BadInput, one_line, reason_of
+from benchmarks.errors import BadInput, one_line, reason_of, shortened
 from benchmarks.experiment import plain
 from benchmarks.moments import Moments
 from benchmarks.places import Refusal
 from benchmarks.prepare import NO_CUDA, Known, Ready, prepare, prepare_again
+from benchmarks.shared_data import written
 from benchmarks.surroundings import surroundings
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ class Here:
     _ready: dict[str, Ready] = field(default_factory=dict)
 
     def prepare(self, cell: Cell, kept: bytes | Refusal | None) -> Known | Refusal | Failed:
-        found = self._guarded(lambda: prepare(cell, kept))
+        found = _unspoilt(self._guarded(lambda: prepare(cell, kept)))
         if isinstance(found, tuple):
             self._ready[cell.key], found = found
         return found
@@ -104,7 +105,7 @@ class Here:
             memory = timing.peak_memory(setting)
             return {"forward": counts.forward, "backward": counts.backward, "peak_memory_bytes": memory}
 
-        return self._guarded(counted)
+        return _unspoilt(self._guarded(counted))
 
     def time(self, cells: Sequence[tuple[Cell, bytes]]) -> Round:
         makers = [lambda each=each: timing.one_estimate(self._settled(*each).setting) for each in cells]
@@ -120,7 +121,7 @@ class Here:
                 return Refusal(reason_of(solver, reason))
             return convergence.train(training, lambda share: tick())
 
-        return self._guarded(trained)
+        return _unspoilt(self._guarded(trained))
 
     def time_steps(self, trainings: Sequence[Training]) -> Round:
         makers = [lambda each=each: convergence.one_step(each) for each in trainings]
@@ -137,7 +138,7 @@ class Here:
             facts = {"title": experiment.title, "reference": experiment.reference, "threads": torch.get_num_threads()}
             return {"tables": tables, "facts": plain(facts), "seconds": time.perf_counter() - start}
 
-        return self._guarded(answered)
+        return _unspoilt(self._guarded(answered))
 
     def forget(self) -> None:
         self._ready.clear()
@@ -164,3 +165,9 @@ class Here:
             raise
         except self.caught as fault:
             return Failed(one_line(fault))
+
+
+def _unspoilt(found: T | Failed) -> T | Failed:
+    """What was found; Failed where the code wrote to data that all cells share, which then are made anew."""
+    names = ", ".join(written())
+    return Failed(f"wrote to {shortened(names, 200)}, which all cells share; write to a copy") if names else found

@@ -86,7 +86,7 @@ def _run_table(cells: list[Cell], workplace: Workplace) -> None:
 
 
 def _run_cell(cell: Cell, workplace: Workplace, measurer: Measurer) -> Known | None:
-    """One cell's blocks, each kept as soon as it is measured, a damaged one amid others; None where it is not measured."""
+    """One cell's blocks, each kept as soon as it is measured; None where it is refused or fails."""
     store = workplace.store
     known = _prepared(cell, store, measurer)
     if known is None:

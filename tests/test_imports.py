@@ -23,6 +23,7 @@ MEASURES = (
     "errors",
     "rounds",
 )  # what a reading is and how it is said
+DATA = ("benchmarks.data", "benchmarks.errors", "benchmarks.shared_data")  # what a problem has its data from
 WITHOUT_TORCH = ("store", "records", "codes", "cells", "study", "specs", *MEASURES)
 MATHEMATICS = frozenset({"torch", "numpy", "scipy", "jaxtyping"})
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
@@ -98,7 +99,11 @@ def allowed(file: str, name: str) -> bool:
         return within(name, "benchmarks.problems", "estimators.core")
     if file.startswith("benchmarks/problems/"):
         shared = name in MODULES and within(name, "benchmarks.problems") and not is_catalogued(name)
-        return shared or name in ("estimators.core", "benchmarks.data", "benchmarks.errors") or base in MATHEMATICS
+        return (
+            shared
+            or name in ("estimators.core", "benchmarks.data", "benchmarks.errors", "benchmarks.shared_data")
+            or base in MATHEMATICS
+        )
     if file.startswith("benchmarks/speed/"):
         return base != "reports"
     if file.startswith("benchmarks/experiments/") and not file.endswith("__init__.py"):

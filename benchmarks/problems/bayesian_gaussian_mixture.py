@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn.functional import one_hot
 
 from benchmarks.problems.mixture_posterior import MixturePosterior
 from benchmarks.problems.sizes import check_seed, check_sizes
+from benchmarks.shared_data import shared
 from estimators.core import Params, Problem
 
 FIELDS = ("shape", "rate", "tightness", "concentration", "separation")
@@ -141,7 +141,7 @@ class BayesianGaussianMixture(Problem):
         return self.rows * self.components * self.observed
 
 
-@cache
+@shared
 def _rows(problem: BayesianGaussianMixture, dtype: torch.dtype, device: torch.device) -> Tensor:
     draw = np.random.default_rng(problem.seed)
     shape = (problem.components, problem.observed)

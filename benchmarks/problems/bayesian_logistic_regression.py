@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -14,6 +13,7 @@ from torch.nn.functional import logsigmoid
 
 from benchmarks import data
 from benchmarks.problems.terms import by_coordinate
+from benchmarks.shared_data import shared
 from estimators.core import LatentVariableModel, Params, Term, linear
 
 NODES = 97  # of the quadrature
@@ -128,7 +128,7 @@ def _rounded(t: Tensor, scale: Tensor) -> Tensor:
     return scale * density + t * torch.erfc(-ratio / math.sqrt(2)) / 2
 
 
-@cache
+@shared
 def _signed_features(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     host = torch.device("cpu")
     raw = data.features(name, torch.float64, host)

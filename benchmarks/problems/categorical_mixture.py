@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from benchmarks.problems.mixtures import Mixture
 from benchmarks.problems.sizes import check_seed, check_sizes
+from benchmarks.shared_data import shared
 from estimators.core import Params
 
 FEWEST_VIEWS = 3  # with two, other parameters give the same p(x)
@@ -86,7 +86,7 @@ class CategoricalMixture(Mixture):
         return self.rows * max(self.components, self.views * self.categories)
 
 
-@cache
+@shared
 def _rows(problem: CategoricalMixture, dtype: torch.dtype, device: torch.device) -> Tensor:
     draw = np.random.default_rng([problem.seed, 1])
     which = draw.integers(problem.components, size=problem.rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Dirichlet, Distribution, kl_divergence
 
 from benchmarks.problems.sizes import MOST_NUMBERS, check_at_most
+from benchmarks.shared_data import shared
 from estimators.core import LatentVariableModel, Params
 
 
@@ -104,7 +104,7 @@ def _log_beta(concentration: Tensor) -> Tensor:
     return concentration.lgamma().sum(-1) - concentration.sum(-1).lgamma()
 
 
-@cache
+@shared
 def _rows(counts: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     one_hot = torch.eye(len(counts), dtype=dtype, device=device)
     return one_hot.repeat_interleave(torch.tensor(counts, device=device), 0)

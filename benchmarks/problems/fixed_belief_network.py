@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn.functional import logsigmoid
 from benchmarks.problems.binary_distributions import states_of_bits
 from benchmarks.problems.sizes import check_seed, check_sizes
 from benchmarks.problems.terms import by_coordinate
+from benchmarks.shared_data import shared
 from estimators.core import Enumerated, LatentVariableModel, Params, Term, linear
 
 MOST_LATENTS = 12  # that are enumerated
@@ -153,7 +153,7 @@ def _log_prob(logits: Tensor, states: Tensor) -> Tensor:
     return logits @ states.mT + logsigmoid(-logits).sum(-1, keepdim=True)
 
 
-@cache
+@shared
 def _model(problem: FixedBeliefNetwork) -> tuple[Tensor, Tensor]:
     """W `[observed, latents]` and c `[observed]`."""
     draw = np.random.default_rng(problem.seed)
@@ -161,7 +161,7 @@ def _model(problem: FixedBeliefNetwork) -> tuple[Tensor, Tensor]:
     return weight, -weight.sum(-1) * float(torch.tensor(PRIOR).double().sigmoid())
 
 
-@cache
+@shared
 def _rows(problem: FixedBeliefNetwork, dtype: torch.dtype, device: torch.device) -> Tensor:
     (weight, bias), draw = _model(problem), np.random.default_rng([problem.seed, 1])
     prior = float(torch.tensor(PRIOR).double().sigmoid())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Gamma, Independent, kl_divergence
 
 from benchmarks.problems.sizes import check_at_most
+from benchmarks.shared_data import shared
 from estimators.core import LatentVariableModel, Params
 
 
@@ -115,6 +115,6 @@ def _logs(concentration: float, rate: float) -> Params:
     return {name: torch.tensor([math.log(value)], dtype=torch.float64) for name, value in logs.items()}
 
 
-@cache
+@shared
 def _rows(counts: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(counts, dtype=dtype, device=device).unsqueeze(-1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch.distributions import Normal
 
 from benchmarks.problems.mixtures import Mixture
 from benchmarks.problems.sizes import check_seed, check_sizes
+from benchmarks.shared_data import shared
 from estimators.core import Params
 
 COLLAPSED = 1e-10  # of the data's variance: a component that has shrunk onto a row, whose density grows without end
@@ -99,7 +99,7 @@ class GaussianMixture(Mixture):
         return self.rows * self.components * self.observed
 
 
-@cache
+@shared
 def _rows(problem: GaussianMixture, dtype: torch.dtype, device: torch.device) -> Tensor:
     true = problem.true_parameters()
     draw = np.random.default_rng([problem.seed, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from benchmarks.problems.markov_chain import MarkovChain
 from benchmarks.problems.mixtures import EMPTY
 from benchmarks.problems.one_hot import one_hot_vectors
 from benchmarks.problems.sizes import MOST_STEPS, check_at_most, check_seed, check_sizes
+from benchmarks.shared_data import shared
 from estimators.core import LatentVariableModel, Params, linear
 
 
@@ -169,7 +169,7 @@ class HiddenMarkovModel(LatentVariableModel):
         return self.rows * self.steps * max(3 * self.symbols, self.states**2)
 
 
-@cache
+@shared
 def _rows(problem: HiddenMarkovModel, dtype: torch.dtype, device: torch.device) -> Tensor:
     true = {name: value.numpy() for name, value in problem.true_parameters().items()}
     draw = np.random.default_rng([problem.seed, 1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from benchmarks.problems.sizes import MOST_COORDINATES, check_at_most, check_seed, check_sizes
 from benchmarks.problems.terms import by_coordinate
+from benchmarks.shared_data import shared
 from estimators.core import LatentVariableModel, Params, Term, linear
 
 VANISHED = 1e-12  # of the data's variance: noise that EM fits away
@@ -229,6 +229,6 @@ class LinearGaussian(LatentVariableModel):
         return self.rows * max(self.observed, self.latents)
 
 
-@cache
+@shared
 def _rows(problem: LinearGaussian, dtype: torch.dtype, device: torch.device) -> Tensor:
     return problem._drawn[2].to(device, dtype)
