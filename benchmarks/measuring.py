@@ -150,11 +150,10 @@ class Here:
         return self._ready[cell.key]
 
     def _round(self, makers: Sequence[Callable[[], Callable[[], object]]], device: str) -> Round:
-        with surroundings():
-            others = Others()
-            columns = timing.in_turn(makers, torch.device(device), timing.REPEATS, self.caught, self.turn)
-            seconds = [Failed(one_line(each)) if isinstance(each, BaseException) else each for each in columns]
-            return Round(seconds, others.share())
+        others = Others()
+        columns = timing.in_turn(makers, torch.device(device), timing.REPEATS, self.caught, self.turn, surroundings)
+        seconds = [Failed(one_line(each)) if isinstance(each, BaseException) else each for each in columns]
+        return Round(seconds, others.share())
 
     def _guarded(self, work: Callable[[], T]) -> T | Failed:
         """`work`, or Failed where the cell's code raised; bad input and interruptions end the run."""

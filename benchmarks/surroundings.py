@@ -32,7 +32,7 @@ def surroundings() -> Iterator[None]:
     floating-point errors; warning filters; environment variables and current folder; sys.path and streams; signal
     handlers.
     """
-    restores = [keep() for keep in (_defaults, _switches, _generators, _numpy, _python, _process, _signals)]
+    restores = [keep() for keep in (_defaults, _switches, _generators, _numpy, _python, _process, _streams, _signals)]
     torch.set_default_dtype(torch.float32)
     _set_device(torch.device("cpu"))
     try:
@@ -148,6 +148,22 @@ def _process() -> Restore:
         if folder is not None:
             with suppress(OSError):
                 os.chdir(folder)
+
+    return restore
+
+
+def _streams() -> Restore:
+    """Standard input, output and error of the process, should they be closed."""
+    copies: dict[int, int] = {}
+    for stream in range(3):
+        with suppress(OSError):
+            copies[stream] = os.dup(stream)
+
+    def restore() -> None:
+        for stream, copy in copies.items():
+            with suppress(OSError):
+                os.dup2(copy, stream)
+                os.close(copy)
 
     return restore
 

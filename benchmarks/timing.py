@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,10 +48,12 @@ def in_turn(
     count: int = REPEATS,
     caught: type[BaseException] = Exception,
     turn: Callable[[int], object] = lambda index: None,
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> list[list[float] | BaseException]:
     """Seconds of each call as `interleaved` has them, or what it raised: the others are timed all the same.
 
-    Each call is made and tried by itself first. `turn` hears whose turn it is, before the clock starts.
+    Each call is made and tried by itself first. `turn` hears whose turn it is, and `around` is entered for each turn,
+    before the clock starts.
     """
     timers: dict[int, tuple[Timer, int]] = {}
     found: list[list[float] | BaseException] = [[] for _ in makers]
@@ -58,14 +61,16 @@ def in_turn(
         for index, make in enumerate(makers):
             turn(index)
             try:
-                timers[index] = _timer(make())
+                with around():
+                    timers[index] = _timer(make())
             except caught as fault:
                 found[index] = fault
         for _ in range(count):
             for index, (timer, number) in list(timers.items()):
                 turn(index)
                 try:
-                    found[index] = [*_column(found[index]), timer.timeit(number).median]
+                    with around():
+                        found[index] = [*_column(found[index]), timer.timeit(number).median]
                 except caught as fault:
                     found[index] = fault
                     del timers[index]
