@@ -73,6 +73,7 @@ CHANGES: dict[str, Callable[[], Any]] = {
 def test_everything_is_given_back(raises: bool) -> None:
     assert set(READ) == set(CHANGES)
     before = {name: read() for name, read in READ.items()}
+    changed: set[str] = set()
     try:
         with surroundings():
             inside = {name: read() for name, read in READ.items()}
