@@ -114,7 +114,13 @@ def as_expected(name: str, record: Record) -> bool:
 
 
 def _study(estimators: list[str]) -> str:
-    lines = ['title = "hostile"', "[[variance]]", f"problems = {list(PROBLEMS)}", f"estimators = {estimators}"]
+    lines = [
+        'title = "hostile"',
+        'plugins = "."',
+        "[[variance]]",
+        f"problems = {list(PROBLEMS)}",
+        f"estimators = {estimators}",
+    ]
     return "\n".join([*lines, "num_samples = [2]", "replicates = 4096"]).replace("'", '"')
 
 
@@ -122,7 +128,7 @@ def _run(folder: Path, name: str, estimators: list[str]) -> tuple[int, list[Reco
     """The exit status of a run of a study with these estimators, what it stored, and the last line of its stderr."""
     file, store = folder / f"{name}.toml", folder / f"{name}.store"
     file.write_text(_study(estimators))
-    limits = ["--cell-seconds", str(SECONDS), "--cell-memory", str(GIB), "--processes", "0"]
+    limits = ["--cell-seconds", str(SECONDS), "--cell-memory", str(GIB), "--processes", "0", "--plugins", str(folder)]
     command = [sys.executable, "-m", "benchmarks", "run", str(file), "--store", str(store), *limits]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     with Store(store, write=False) as found:
