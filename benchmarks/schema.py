@@ -120,7 +120,8 @@ def columns(base: sqlite3.Connection, table: str) -> list[str]:
 
 def version(base: sqlite3.Connection, store: str) -> int:
     """The store's version, 0 for an empty file; BadInput where the file is not a store, or of a newer gradmark."""
-    tables = {row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    named = base.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    tables = {str(name) for (name,) in named}  # in a damaged file a name may be bytes
     tables -= {name for name in tables if name.startswith("sqlite_")}
     if not tables:
         return 0

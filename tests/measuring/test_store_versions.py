@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -142,3 +143,14 @@ def test_a_foreign_database_is_refused_untouched(tmp_path: Path, made: str) -> N
         with pytest.raises(BadInput, match="the database of something else"):
             Store(tmp_path / "s", write=write)
     assert (tmp_path / "s" / "store.sqlite").read_bytes() == before
+
+
+def test_a_table_whose_name_is_bytes_is_no_traceback(tmp_path: Path) -> None:
+    """One flipped bit in the schema makes a name of bytes out of a text."""
+    old_store(tmp_path / "s", 2)
+    base = sqlite3.connect(tmp_path / "s" / "store.sqlite", isolation_level=None)
+    base.execute("PRAGMA writable_schema = ON")
+    base.execute("UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE name = 'provenance'")
+    base.close()
+    with contextlib.suppress(BadInput), Store(tmp_path / "s", write=False) as store:
+        assert store.records()[0].cell == CELL
