@@ -191,11 +191,13 @@ def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
     nothing = np.zeros(0)
     return Moments(
         replicates=replicates,
+        undirected=int((g == 0).all(1).sum()),
         units=len(units),
         nonfinite=nonfinite,
         mean=_numpy(mean) if kept else nothing,
         second=_numpy(square.sum(0)) if kept else nothing,
         third=_numpy((square * units).sum(0)) if kept else nothing,
+        fourth=_numpy(square.square().sum(0)) if kept else nothing,
         within=_numpy(halves.sum(0)) if kept and paired else nothing,
         deviations=_numpy((centred.square() if paired else square).sum(1)),
         **_groups(g, units, halves, sizes, replicates, exact),
@@ -225,9 +227,11 @@ def _groups(
     if exact is not None and groups:
         exact = exact.to(g)
         found["squared_errors"] = (g - exact).square().sum(1)
-        found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())
+        found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())  # 0/0 where there is no direction
         found["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
     means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in found.items()}
+    cosines = _numpy(found["cosines"].view(-1, size).nanmean(1))
+    means["cosines"] = cosines[np.isfinite(cosines)]
     return {"traces": _columns(traces, sizes), "within_traces": _columns(within, sizes), **means}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from typing import Any, Self
 
@@ -39,6 +39,8 @@ class Moments:
     cosines: Array  # [groups], mean of cos(g, exact); [0] likewise
     wrong_signs: Array  # [groups], mean fraction of coordinates whose sign is not the exact one's; [0] likewise
     deviations: Array  # [finite replicates], |g − block mean|²
+    fourth: Array = field(default_factory=lambda: np.zeros(0))  # [P] as `third`; [0] in blocks of older versions
+    undirected: int = 0  # replicates of gradient zero: they have no cosine, and are in none
 
     @property
     def paired(self) -> bool:
@@ -61,6 +63,8 @@ class Moments:
             + skew * shift**3
             + 3 * shift * (self.units * other.second - other.units * self.second) / units,
             "within": self.within + other.within,
+            "fourth": self._fourth_with(other, shift, units),
+            "undirected": self.undirected + other.undirected,
         }
         rest = [field.name for field in fields(self) if field.name not in merged]
         lists: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
@@ -72,6 +76,19 @@ class Moments:
         groups = {name: getattr(self, name) for name in names}
         return replace(self, **{name: each.mean(0, keepdims=True) for name, each in groups.items() if len(each)})
 
+    def _fourth_with(self, other: Self, shift: Array, units: int) -> Array:
+        """The fourth moment of both; not known where one of them is of a version that did not keep it."""
+        if len(self.fourth) != len(self.mean) or len(other.fourth) != len(other.mean):
+            return np.zeros(0)
+        a, b = self.units, other.units
+        return (
+            self.fourth
+            + other.fourth
+            + a * b / units * ((a * a - a * b + b * b) / units**2) * shift**4
+            + 6 * shift**2 * (a * a * other.second + b * b * self.second) / units**2
+            + 4 * shift * (a * other.third - b * self.third) / units
+        )
+
     def to_bytes(self) -> bytes:
         """The moments as a line of JSON (each field's shape, or its count) and then all numbers, little-endian."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -81,7 +98,7 @@ class Moments:
 
     @classmethod
     def from_bytes(cls, archive: bytes) -> Self:
-        """The moments that `to_bytes` wrote."""
+        """The moments that `to_bytes` wrote; what an older version did not keep has its default: not known."""
         line, _, rest = archive.partition(b"\n")
         numbers, start = np.frombuffer(rest, dtype="<f8"), 0
         values: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_sum_of_two_folds_is_the_fold_of_both(seed: int, cut: int, paired: bool)
     exact = torch.arange(5.0, dtype=torch.float64)
     whole = fold(parts, exact, paired)
     halves = fold([p[:cut] for p in parts], exact, paired) + fold([p[cut:] for p in parts], exact, paired)
-    for name in ("mean", "second", "third", "within"):
+    for name in ("mean", "second", "third", "fourth", "within"):
         np.testing.assert_allclose(getattr(halves, name), getattr(whole, name), rtol=1e-9, atol=1e-9)
     assert (halves.units, halves.replicates) == (whole.units, whole.replicates)
 
@@ -41,6 +42,7 @@ def test_moments_are_those_of_numpy() -> None:
     np.testing.assert_allclose(moments.mean, g.mean(0))
     np.testing.assert_allclose(moments.second / 511, g.var(0, ddof=1))
     np.testing.assert_allclose(moments.third, ((g - g.mean(0)) ** 3).sum(0))
+    np.testing.assert_allclose(moments.fourth, ((g - g.mean(0)) ** 4).sum(0))
     groups = g.reshape(16, 32, 5)
     np.testing.assert_allclose(moments.traces[:, 0], groups.var(1, ddof=1).sum(1))
     np.testing.assert_allclose(moments.traces[:, 2], groups[:, :, 2:].var(1, ddof=1).sum(1))
@@ -63,6 +65,30 @@ def test_archive_returns_every_bit() -> None:
     back = Moments.from_bytes(moments.to_bytes())
     for field in fields(Moments):
         np.testing.assert_array_equal(getattr(back, field.name), getattr(moments, field.name))
+
+
+def test_blocks_of_a_version_without_fourth_moments_are_read_and_added() -> None:
+    new = fold(gradients(7, 64), None, paired=False)
+    header, _, numbers = new.to_bytes().partition(b"\n")
+    names = {name: size for name, size in json.loads(header).items() if name not in ("fourth", "undirected")}
+    old = Moments.from_bytes(json.dumps(names).encode() + b"\n" + numbers[: -8 * len(new.fourth)])
+    np.testing.assert_array_equal(old.deviations, new.deviations)
+    for moments in (old, old + new, new + old, merged([old, new, new])):
+        assert len(moments.fourth) == 0
+        assert moments.undirected == 0
+
+
+def test_a_gradient_of_zero_has_no_cosine_and_is_counted() -> None:
+    exact = torch.ones(5, dtype=torch.float64)
+    parts = gradients(8, 256)
+    for part in parts:
+        part[:40] = 0.0
+    moments, g = fold(parts, exact, paired=False), torch.cat(parts, 1).numpy()[64:].reshape(6, 32, 5)
+    assert moments.undirected == 40
+    assert np.isfinite(moments.cosines).all()
+    assert len(moments.cosines) == 7  # of 8 groups of 32; the first has no direction at all
+    cosine = g.sum(2) / np.linalg.norm(g, axis=2) / 5**0.5
+    np.testing.assert_allclose(moments.cosines[1:], cosine.mean(1))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
