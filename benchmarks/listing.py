@@ -142,20 +142,16 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 
 def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    bias, cost, tail = summary["bias"], summary["cost"], summary["tail"]
-    verdict = bias["verdict"] if bias["reason"] is None else f"untested: {bias['reason']}"
-    if bias["max_abs_z"] is not None:
-        seen = f"would have seen {bias['minimum_detectable']:.3g}"
-        verdict += f" (largest |z| {bias['max_abs_z']:.2f} at {bias['coordinate']}; {seen})"
+    cost = summary["cost"]
     return [
         ("objective", _objective(summary["objective"])),
         ("total variance", _reading(summary["total_variance"])),
         ("exactly", _exactly(summary["total_variance"])),
         *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
-        ("bias", verdict),
-        ("signal to noise", _reading(summary["snr"])),
-        ("cosine", _reading(summary["cosine"])),
-        ("tail", "not judged" if tail["verdict"] is None else f"{tail['verdict']} (k-hat {_number(tail['khat'])})"),
+        ("bias", _bias(summary["bias"])),
+        ("signal to noise", _reading(summary["snr"], summary["snr"]["reason"])),
+        ("cosine", _reading(summary["cosine"], summary["cosine"]["reason"])),
+        ("tail", _tail(summary["tail"])),
         ("not finite", f"{summary['nonfinite']} of {summary['replicates']} replicates"),
         ("seconds", _reading(cost["seconds"])),
         ("evaluations", _evaluations(cost)),
@@ -179,10 +175,32 @@ def _evaluations(cost: dict[str, Any]) -> str:
     return NOT_COUNTED if cost["forward"] is None else f"{cost['forward']} forward, {cost['backward']} backward"
 
 
-def _reading(reading: dict[str, Any]) -> str:
+def _bias(bias: dict[str, Any]) -> str:
+    """The verdict, in how many coordinates it is one, and what it would have seen."""
+    if bias["reason"] is not None:
+        return f"untested: {bias['reason']}"
+    text = bias["verdict"]
+    if bias["untested_coordinates"]:
+        tested = bias["coordinates"] - bias["untested_coordinates"]
+        text += f" in {tested} of {bias['coordinates']} coordinates"
+    if bias["minimum_detectable"] is not None:
+        worst = "∞" if bias["max_abs_z"] is None else f"{bias['max_abs_z']:.2f}"
+        text += f" (largest |z| {worst} at {bias['coordinate']}; would have seen {bias['minimum_detectable']:.3g})"
+    return text + (f"; untested: {bias['why_untested']}" if bias["untested_coordinates"] else "")
+
+
+def _tail(tail: dict[str, Any]) -> str:
+    if tail["verdict"] is None:
+        return f"not judged: {tail['reason']}"
+    return f"{tail['verdict']} (k-hat {_number(tail['khat'])})"
+
+
+def _reading(reading: dict[str, Any], reason: str | None = None) -> str:
     if reading["value"] is None:
-        return "not known"
+        return f"not known: {reason}" if reason else "not known"
     text = _number(reading["value"])
+    if reading["withheld"] is not None:
+        return f"{text}  ({reading['withheld']})"
     return text if reading["ci"] is None else f"{text}  [{_number(reading['ci'][0])}, {_number(reading['ci'][1])}]"
 
 

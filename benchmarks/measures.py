@@ -10,17 +10,26 @@ import numpy as np
 
 from benchmarks.grouping import warm_ups
 from benchmarks.moments import Array, Moments
-from benchmarks.readings import Reading, positive, product, root_ratio, scaled, signed
+from benchmarks.readings import (
+    NOTHING,
+    ZERO,
+    Reading,
+    positive,
+    product,
+    root_ratio,
+    scaled,
+    signed,
+    without_interval,
+)
 from benchmarks.records import Record
 from benchmarks.rounds import nested_median
-from benchmarks.verdicts import judge_bias, judge_tail
+from benchmarks.tails import TOO_FEW, judge_tail
+from benchmarks.totals import rounding_of, total_variance, why_withheld
+from benchmarks.verdicts import Known, judge_bias
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 ROUNDING = 64  # a difference within this many units of rounding is none
 COORDINATES_SHOWN = 4096  # `parameters` is left out beyond it
-
-ZERO = Reading(0.0, 0.0, (0.0, 0.0))
-NOTHING = Reading(None)
 
 
 def summarise(record: Record) -> dict[str, Any]:
@@ -57,25 +66,29 @@ MEASURED = (
 def _measured(record: Record) -> dict[str, Any]:
     moments, exact = record.moments, record.exact
     deterministic = bool(record.facts["deterministic"]) and moments.replicates == 1
-    total = ZERO if deterministic else positive(moments.traces[:, 0])
+    known = record.facts.get("exact_variance")
+    total = ZERO if deterministic else total_variance(moments, known)
+    why = None if deterministic else why_withheld(moments, known)
     seconds = nested_median(record.timing["seconds"]) if record.timing else NOTHING
+    snr = root_ratio(moments.square_norms - moments.traces[:, 0], moments.traces[:, 0])
+    tail = judge_tail(moments.deviations, bool(known and known["value"] is not None), rounding_of(moments))
     return {
         "replicates": moments.replicates,
         "warm_ups": _warm_ups(record),
         "parameters": _parameters(moments, exact, record.facts["shapes"]),
-        "total_variance": total.json() | _exactly(record.facts.get("exact_variance")),
+        "total_variance": total.json() | _exactly(known),
         "variance_by_parameter": {
-            name: (ZERO if deterministic else positive(moments.traces[:, 1 + column])).json()
+            name: (ZERO if deterministic else without_interval(positive(moments.traces[:, 1 + column]), why)).json()
             for column, name in enumerate(record.facts["shapes"])
         },
-        "noise": _noise(moments, total),
-        "mean_squared_error": positive(moments.squared_errors).json(),
-        "snr": root_ratio(moments.square_norms - moments.traces[:, 0], moments.traces[:, 0]).json(),
+        "noise": _noise(moments, total, why),
+        "mean_squared_error": without_interval(positive(moments.squared_errors), why).json(),
+        "snr": without_interval(snr, why).json() | {"reason": None if snr.value is not None else why or "no noise"},
         "bias": _bias(record, deterministic),
-        "cosine": signed(moments.cosines).json(),
-        "wrong_signs": signed(moments.wrong_signs).json(),
+        "cosine": _cosine(moments, exact, why),
+        "wrong_signs": without_interval(signed(moments.wrong_signs), why if why == TOO_FEW else None).json(),
         "nonfinite": moments.nonfinite,
-        "tail": asdict(judge_tail(moments.deviations)),
+        "tail": asdict(tail),
         "cost": _cost(record.timing, seconds),
         "variance_times_evaluations": _at_equal_evaluations(total, record.timing).json(),
         "work_normalised_variance": product(total, seconds).json(),
@@ -85,6 +98,20 @@ def _measured(record: Record) -> dict[str, Any]:
 def _warm_ups(record: Record) -> int | None:
     """How many warm-ups of a baseline the replicates rest on; None for a cell that has none."""
     return warm_ups(record.blocks[0].replicates, len(record.blocks)) if record.cell.state == "warm" else None
+
+
+def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str, Any]:
+    """The mean cosine with the exact gradient over the replicates that have a direction; why there is none, if so."""
+    reading = without_interval(signed(moments.cosines), why if why == TOO_FEW else None)
+    reason = None
+    if reading.value is None:
+        if exact is None:
+            reason = "the exact gradient is not known"
+        elif not exact.any():
+            reason = "the exact gradient is zero, and has no direction"
+        else:
+            reason = f"{moments.undirected} of {moments.replicates} gradients are zero, and have no direction"
+    return reading.json() | {"reason": reason, "undirected": moments.undirected}
 
 
 def _exactly(found: dict[str, Any] | None) -> dict[str, Any]:
@@ -122,13 +149,14 @@ def _parameters(moments: Moments, exact: Array | None, shapes: dict[str, list[in
     return found
 
 
-def _noise(moments: Moments, total: Reading) -> dict[str, Any]:
+def _noise(moments: Moments, total: Reading, why: str | None) -> dict[str, Any]:
     """The noise of the estimator given the rows, the noise of the minibatch, and both."""
     if not moments.paired:
         return {"estimator": total.json(), "minibatch": None, "both": total.json()}
     within = moments.within_traces[:, 0]
-    minibatch = signed(moments.traces[:, 0] - within)
-    return {"estimator": positive(within).json(), "minibatch": minibatch.json(), "both": total.json()}
+    minibatch = without_interval(signed(moments.traces[:, 0] - within), why)
+    own = without_interval(positive(within), why if within.any() else None)  # an exact gradient has no noise of its own
+    return {"estimator": own.json(), "minibatch": minibatch.json(), "both": total.json()}
 
 
 def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
@@ -139,10 +167,18 @@ def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
     scales += [0.0 if exact is None else float(np.abs(exact).max(initial=0.0))]
     scales += [math.sqrt(float(early.second.max(initial=0.0)) / max(early.units, 1))]
     rounding = ROUNDING * EPSILON[record.cell.dtype] * max(scales)
-    verdict = asdict(judge_bias(early, exact, rounding, deterministic))
+    sizes = [math.prod(shape) for shape in record.facts["shapes"].values()]
+    known = Known(max(scales), sizes, _exact_variance(record))
+    verdict = asdict(judge_bias(early, exact, rounding, deterministic, known))
     if verdict["coordinate"] is not None:
         verdict["coordinate"] = _coordinate(verdict["coordinate"], record.facts["shapes"])
     return verdict | {"replicates": early.replicates}
+
+
+def _exact_variance(record: Record) -> float | None:
+    """The exact total variance; None where it is not known, or replicates share rows."""
+    known = record.facts.get("exact_variance") or {"value": None}
+    return None if record.early.paired else known["value"]
 
 
 def _coordinate(flat: int, shapes: dict[str, list[int]]) -> str:

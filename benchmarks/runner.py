@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
 
-import numpy as np
-
 from benchmarks import digests, places, specs
-from benchmarks.cells import MAX_BLOCKS, Cell, Inquiry, Training
+from benchmarks.cells import Cell, Inquiry, Training
 from benchmarks.errors import BadInput
 from benchmarks.inquiring import run_inquiries
 from benchmarks.limits import Limits
 from benchmarks.marks import Marks
 from benchmarks.measuring import Failed, Measurer
-from benchmarks.moments import Moments
 from benchmarks.places import Refusal
 from benchmarks.prepare import Known, PlaceRefusal
 from benchmarks.progress import SILENT, Progress
-from benchmarks.readings import positive
-from benchmarks.records import Description, together
+from benchmarks.records import Description
+from benchmarks.stopping import narrow, wider_than_asked
 from benchmarks.store import Store
 from benchmarks.timing_runner import first_round, further_rounds
 from benchmarks.training_runner import run_figure
 from benchmarks.workplace import Workplace
-
-FEWEST_BLOCKS = 4  # before an interval is looked at, where a cell runs until it is narrow enough
 
 
 def run(
@@ -92,7 +86,7 @@ def _run_cell(cell: Cell, workplace: Workplace, measurer: Measurer) -> Known | N
     if known is None:
         return None
     kept = store.numbered_blocks(cell)
-    while len(kept) < known.blocks and not _narrow(cell, [kept[number] for number in sorted(kept)]):
+    while len(kept) < known.blocks and not narrow(cell, [kept[number] for number in sorted(kept)]):
         index = next(number for number in range(len(kept) + 1) if number not in kept)
         block = measurer.block(cell, index)
         if isinstance(block, Failed):
@@ -101,7 +95,7 @@ def _run_cell(cell: Cell, workplace: Workplace, measurer: Measurer) -> Known | N
         store.add_block(cell, index, block)
         kept[index] = block
         workplace.progress.advance(0.0)
-    store.finish(cell, "measured", _wider_than_asked(cell, store.blocks(cell)))
+    store.finish(cell, "measured", wider_than_asked(cell, store.blocks(cell)))
     return known
 
 
@@ -122,26 +116,3 @@ def _prepared(cell: Cell, store: Store, measurer: Measurer) -> Known | None:
     store.add_place(cell.problem, cell.at, known.digest, known.params, None, code)
     store.know(cell, known.facts, known.exact)
     return known
-
-
-def _narrow(cell: Cell, blocks: list[Moments]) -> bool:
-    """Whether the interval of the total variance is as narrow as was asked; never for a fixed number of replicates."""
-    return cell.rel_ci is not None and len(blocks) >= FEWEST_BLOCKS and _half_width(cell, blocks) <= cell.rel_ci
-
-
-def _half_width(cell: Cell, blocks: list[Moments]) -> float:
-    """Half the width of the total variance's interval over its value; 0 where there is no variance."""
-    reading = positive(np.concatenate([block.traces[:, 0] for block in together(cell, blocks)]))
-    if not reading.value or reading.ci is None:
-        return 0.0 if reading.value == 0 else math.inf
-    return (reading.ci[1] - reading.ci[0]) / 2 / reading.value
-
-
-def _wider_than_asked(cell: Cell, blocks: list[Moments]) -> str | None:
-    """What to say of a cell whose blocks ended before its interval was narrow enough."""
-    if cell.rel_ci is None or _narrow(cell, blocks) or len(blocks) < MAX_BLOCKS:
-        return None
-    width = _half_width(cell, blocks)
-    return (
-        f"stopped after {MAX_BLOCKS} blocks with the interval at ±{width:.2g} of the value; {cell.rel_ci:g} was asked"
-    )

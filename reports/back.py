@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.readings import LEVEL
-from benchmarks.verdicts import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, FEWEST_FOR_TAIL, POWER
+from benchmarks.tails import FEWEST_FOR_TAIL
+from benchmarks.verdicts import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, POWER
 from reports import codes, tables
 from reports.blocks import NEWLINE, Block, Table, Text, bullets, code, heading, muted, paragraph, strong
 from reports.numbers import count, grouped
@@ -96,7 +97,10 @@ def _facts(runs: list[dict[str, Any]]) -> list[tuple[str, Text]]:
 def _methods() -> list[Text]:
     said = {
         "Variance": "Replicates are folded in groups of consecutive estimates; each group gives an unbiased trace of "
-        f"the covariance. The interval ({LEVEL:.0%}) is Student's t on the logarithm of their mean.",
+        f"the covariance. The interval ({LEVEL:.0%}) is Hall's skewness-corrected t of their mean, wider where a "
+        "fitted Pareto tail says that large ones are missing. It is withheld where few replicates carry the "
+        "variance or the tail is heavy, and then the method is ranked by its exact variance, where that is known, or "
+        "not at all.",
         "Ratios": "Methods of one comparison saw the same seeds, so a ratio is formed group by group, and what the "
         f"groups share cancels. A tie is a ratio whose interval includes 1, or below {MARGIN}. Intervals hold for one "
         "comparison each, not for all of a report together.",
@@ -108,10 +112,11 @@ def _methods() -> list[Text]:
         "same target. A stateful method is measured cold, as it starts, and warm, after a warm-up.",
         "Bias": f"Hall's skewness-corrected t for each coordinate, on the first {grouped(BIAS_REPLICATES)} replicates, "
         f"a number fixed beforehand; biased at a family-wise level of {FAMILY_LEVEL}. The minimum detectable bias "
-        f"would have been seen with probability {POWER}. Untested without an exact gradient or below {FEWEST_FOR_BIAS} "
-        "replicates.",
-        "Tail": "k-hat of a generalised Pareto distribution fitted to the largest squared distances to the mean; not "
-        f"judged below {FEWEST_FOR_TAIL} replicates.",
+        f"would have been seen with probability {POWER}. Untested without an exact gradient, below {FEWEST_FOR_BIAS} "
+        "replicates, and in coordinates that hardly any replicate has seen change.",
+        "Tail": "k-hat of a generalised Pareto distribution fitted to the largest squared distances to the mean; the "
+        "word follows from k-hat less two standard errors. Not fitted to numbers that repeat, nor below "
+        f"{FEWEST_FOR_TAIL} replicates.",
         "Time": "Seconds of one estimate alone, the median of interleaved rounds, its interval from the interquartile "
         "range.",
     }

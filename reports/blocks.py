@@ -148,6 +148,11 @@ def _width(text: Text) -> float:
     return max(lines)
 
 
+def ends(found: dict[str, Any]) -> tuple[float, float, float]:
+    """A reading's value and the ends of its interval; the value again where it is withheld."""
+    return (found["value"], *(found["ci"] or (found["value"],) * 2))
+
+
 def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
     """A reading as the two cells of its column."""
     if found is None or found["value"] is None:
@@ -155,6 +160,8 @@ def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_
     low, high = found["ci"] or (None, None)
     scaled = (None if part is None else part * scale for part in (low, high))
     value, interval = reading(found["value"] * scale, *scaled, most=most)
+    if found.get("withheld"):
+        return [[value], [emph(found["withheld"])]]
     return [[value], [muted(interval)] if interval else [""]]
 
 

@@ -111,7 +111,7 @@ def _row(entry: Entry, places: Ranking, scale: float) -> list[str]:
     found, bias = entry.summary, entry.summary["bias"]
     place = next((place for place in places.places if place.entry is entry), None)
     verdict = (
-        bias["verdict"] if bias["verdict"] == "untested" else f"{bias['verdict']} ({bias['minimum_detectable']:.2g})"
+        bias["verdict"] if bias["minimum_detectable"] is None else f"{_tested(bias)} ({bias['minimum_detectable']:.2g})"
     )
     seconds = found["cost"]["seconds"]
     scaled = (
@@ -123,6 +123,12 @@ def _row(entry: Entry, places: Ranking, scale: float) -> list[str]:
     ]  # fmt: skip
 
 
+def _tested(bias: dict) -> str:
+    """The verdict, and in how many coordinates it is one where not in all."""
+    left = bias["untested_coordinates"]
+    return f"{bias['verdict']} in {bias['coordinates'] - left} of {bias['coordinates']}" if left else bias["verdict"]
+
+
 def _ratio(place: Place) -> str:
     found = place.ratio
     if found.value == 1 and found.stderr == 0:
@@ -131,7 +137,8 @@ def _ratio(place: Place) -> str:
 
 
 def _line(found: dict) -> str:
-    return " ".join(reading_line(found["value"], *(found["ci"] or (None, None)))).strip()
+    line = " ".join(reading_line(found["value"], *(found["ci"] or (None, None)))).strip()
+    return f"{line} ({found['withheld']})" if found.get("withheld") else line
 
 
 def _stated(results: Results) -> str:

@@ -15,7 +15,7 @@ from reports.ranking import Ranking, at_equal_evaluations, rankings
 from reports.results import Results, inner, whole
 from reports.style import Look, breakable
 from reports.tables import counts
-from reports.winners import NO_VARIANCE, UNTESTED
+from reports.winners import HEAVY_TAIL, HEAVY_TAILS, UNTESTED
 
 OVERVIEW = (
     "How far every ranked method is from the best, wherever it was measured: paired ratios with their intervals, on a "
@@ -143,8 +143,11 @@ def _not_finite(results: Results) -> Text | None:
 
 
 def _tails(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.summary["tail"]["verdict"] == "the variance may not exist"]
+    found = [e for e in results.measured if e.summary["tail"]["verdict"] in HEAVY_TAILS]
     if not found:
         return None
-    places = dict.fromkeys(f"{e.label} on {breakable(e.record.cell.problem)}" for e in found)
-    return [f"The variance may not exist (k-hat of 1 or more, {NO_VARIANCE}): {'; '.join(places)}."]
+    places: dict[str, list[str]] = {}
+    for e in found:
+        places.setdefault(e.summary["tail"]["verdict"], []).append(f"{e.label} on {breakable(e.record.cell.problem)}")
+    said = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in places.items())
+    return [f"Heavy tails ({HEAVY_TAIL}), whose variances have no interval and rank only where exact. {said}."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -51,17 +52,19 @@ class Ranking:
 
 def by_variance(entries: list[Entry]) -> Ranking:
     """One comparison at equal numbers of samples: by total variance."""
-    return _ranked(entries, lambda e: _reading(e, "total_variance"), variance_ratio)
+    return _ranked(entries, variance_of, variance_ratio)
 
 
 def by_work(entries: list[Entry]) -> Ranking:
     """One comparison at equal seconds: by total variance × seconds of an estimate."""
-    return _ranked(entries, lambda e: _reading(e, "work_normalised_variance"), work_ratio)
+    return _ranked(entries, lambda e: _times(e, "work_normalised_variance", "seconds"), work_ratio)
 
 
 def by_evaluations(entries: list[Entry]) -> Ranking:
     """One comparison at equal evaluations: by total variance × forward evaluations of the cost in an estimate."""
-    return _ranked(entries, lambda e: _reading(e, "variance_times_evaluations"), evaluations_ratio, NOT_COUNTED)
+    return _ranked(
+        entries, lambda e: _times(e, "variance_times_evaluations", "forward"), evaluations_ratio, NOT_COUNTED
+    )
 
 
 def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
@@ -75,9 +78,33 @@ def at_equal_evaluations(ranking: Ranking) -> Ranking:
     return by_evaluations([place.entry for place in ranking.places] + [entry for entry, _ in ranking.unranked])
 
 
+def variance_of(entry: Entry) -> Reading:
+    """What a method is ranked by: the measured total variance, or the exact one where the measured one's interval is
+    withheld.
+    """
+    found = entry.summary["total_variance"]
+    if found["withheld"] is None or found["exact"] is None:
+        return _reading(found)
+    error = (found["exact_error"] or 0.0) + (found.get("exact_stderr") or 0.0)
+    return Reading(found["exact"], error, (max(found["exact"] - error, 0.0), found["exact"] + error))
+
+
+def _times(entry: Entry, name: str, cost: str) -> Reading:
+    """The variance by which a method is ranked, times what an estimate costs."""
+    found = entry.summary[name]
+    if entry.summary["total_variance"]["withheld"] is None or found["value"] is None:
+        return _reading(found)
+    counted = entry.summary["cost"][cost]
+    if cost == "seconds":
+        return product(variance_of(entry), _reading(counted))
+    return scaled(variance_of(entry), counted)
+
+
 def variance_ratio(a: Entry, b: Entry) -> Reading:
-    """Total variance of `a` over that of `b`, paired group by group."""
-    return ratio(a.traces, b.traces)
+    """Total variance of `a` over that of `b`, paired group by group; unpaired where an exact one stands for either."""
+    if a is b or all(entry.summary["total_variance"]["withheld"] is None for entry in (a, b)):
+        return ratio(a.traces, b.traces)
+    return _quotient(variance_of(a), variance_of(b))
 
 
 def evaluations_ratio(a: Entry, b: Entry) -> Reading:
@@ -105,9 +132,9 @@ def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -
     return Ranking(entries[0].where, places, unranked)
 
 
-def _reading(entry: Entry, name: str) -> Reading:
-    found = entry.summary[name]
-    return Reading(found["value"], found["stderr"], None if found["ci"] is None else tuple(found["ci"]), LEVEL)
+def _reading(found: dict[str, Any]) -> Reading:
+    ci = None if found["ci"] is None else tuple(found["ci"])
+    return Reading(found["value"], found["stderr"], ci, LEVEL, found["withheld"])
 
 
 MEASURES = {

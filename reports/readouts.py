@@ -68,8 +68,8 @@ def variance(subject: Subject) -> Block:
         "variance",
         "Variance",
         f"Total variance is the trace of one estimate's covariance, with its {level:.0%} interval; relative, its "
-        "paired ratio to the smallest that may be ranked. Tail, k-hat: below 0.5 light, below 1 heavy, beyond that the "
-        "variance may not exist." + (EXACTLY if exact else ""),
+        "paired ratio to the smallest that may be ranked. Tail: k-hat less two standard errors is below 0.5 light, "
+        "below 1 heavy, beyond that the variance may not exist." + (EXACTLY if exact else ""),
     )
     table.reading_column("total variance")
     if exact:
@@ -92,8 +92,9 @@ def bias(subject: Subject) -> Block:
     tested = [e.summary["bias"] for e in subject.entries if e.summary["bias"]["verdict"] != "untested"]
     reasons: dict[str, list[str]] = {}
     for entry in subject.entries:
-        if entry.summary["bias"]["reason"]:
-            reasons.setdefault(entry.summary["bias"]["reason"], []).append(entry.label)
+        why = entry.summary["bias"]["reason"] or entry.summary["bias"]["why_untested"]
+        if why:
+            reasons.setdefault(why, []).append(entry.label)
     if not tested:
         return paragraph(strong("Bias"), f" is untested, and no bias can be ruled out: {'; '.join(reasons)}.")
     table = subject.table(
@@ -258,9 +259,11 @@ def _not_finite(summary: dict[str, Any]) -> Text:
 def _bias_cells(found: dict[str, Any]) -> list[Text]:
     if found["verdict"] == "untested":
         return [[emph("untested")], *[[NONE]] * 6]
-    verdict = strong("biased") if found["verdict"] == "biased" else "unbiased"
+    verdict: Text = [strong("biased") if found["verdict"] == "biased" else "unbiased"]
+    if left := found["untested_coordinates"]:
+        verdict.append(f" in {grouped(found['coordinates'] - left)} of {grouped(found['coordinates'])}")
     z = "∞" if found["max_abs_z"] is None else f"{found['max_abs_z']:.2f}"
     return [
-        [verdict], [z], [probability(found["p_value"])], [breakable(found["coordinate"] or NONE)],
+        verdict, [z], [probability(found["p_value"])], [breakable(found["coordinate"] or NONE)],
         [plain(found["size"], 2)], [plain(found["minimum_detectable"], 2)], [grouped(found["replicates"])],
     ]  # fmt: skip

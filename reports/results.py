@@ -65,7 +65,10 @@ class Entry:
             return "gradients that are not finite"
         if facts["deterministic"]:
             return "exact, a reference"
-        return "its variance is not known" if facts["total_variance"]["value"] is None else None
+        total = facts["total_variance"]
+        if total["value"] is None:
+            return "its variance is not known"
+        return total["withheld"] if total["exact"] is None else None
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.readings import Reading
+from benchmarks.tails import HEAVY, NO_VARIANCE
 from reports.blocks import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
 from reports.numbers import MOST_DIGITS, reading_line
 from reports.ranking import MARGIN, Ranking, at_equal_evaluations
 from reports.results import Entry, Results
 from reports.style import Look, breakable
 
-UNTESTED, NO_VARIANCE = "†", "‡"  # marks: bias untested; the variance may not exist
+UNTESTED, HEAVY_TAIL = "†", "‡"  # marks: bias untested; a heavy tail
+HEAVY_TAILS = (HEAVY, NO_VARIANCE)
 RATIO_DIGITS = 4
 
 
@@ -81,7 +83,7 @@ def _line(found: Reading, most: int = MOST_DIGITS) -> list[Text]:
 
 def _marks(entry: Entry) -> list[Segment]:
     marks = UNTESTED if entry.summary["bias"]["verdict"] == "untested" else ""
-    marks += NO_VARIANCE if entry.summary["tail"]["verdict"] == "the variance may not exist" else ""
+    marks += HEAVY_TAIL if entry.summary["tail"]["verdict"] in HEAVY_TAILS else ""
     return [f"\u202f{marks}"] if marks else []
 
 
@@ -99,6 +101,6 @@ def _notes(found: list[Ranking], alone: list[Ranking]) -> list[Text]:
         lines.append([f"Nothing to compare with in the same place and with the same target: {', '.join(single)}."])
     if any(entry.summary["bias"]["verdict"] == "untested" for entry in ranked):
         lines.append([f"{UNTESTED} bias untested."])
-    if any(entry.summary["tail"]["verdict"] == "the variance may not exist" for entry in ranked):
-        lines.append([f"{NO_VARIANCE} heavy tail: the variance may not exist."])
+    if any(entry.summary["tail"]["verdict"] in HEAVY_TAILS for entry in ranked):
+        lines.append([f"{HEAVY_TAIL} heavy tail: no interval can be trusted; ranked by its exact variance."])
     return lines

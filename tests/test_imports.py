@@ -20,6 +20,9 @@ MEASURES = (
     "verdicts",
     "moments",
     "contributions",
+    "tails",
+    "intervals",
+    "totals",
     "errors",
     "rounds",
 )  # what a reading is and how it is said

@@ -15,7 +15,7 @@ from benchmarks.experiment import Experiment, Tables
 from benchmarks.frozen import moments_at
 from benchmarks.problems import GaussianToy
 from benchmarks.readings import LEVEL, Reading, positive
-from benchmarks.verdicts import judge_tail
+from benchmarks.tails import judge_tail
 from estimators.core import Problem
 
 

@@ -65,6 +65,8 @@ def _mean(case: Case) -> Finding:
     small = block_size(case.fixture.problem, case.num_samples, params) * 16 < REPLICATES
     moments = replicated(case, FEWER if small else REPLICATES, fewest=FEWEST_FOR_BIAS)
     verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
+    if verdict.untested_coordinates and verdict.verdict == "untested":
+        return declined(f"the mean cannot be judged: {verdict.reason}")
     if verdict.p_value is None or verdict.coordinate is None:
         return failed(f"the mean cannot be judged: {verdict.reason}")
     if verdict.p_value >= LEVEL:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.records import Outcome
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, paragraph, readings
+from reports.blocks import Block, Table, ends, figure, formula, paragraph, readings
 from reports.style import Look, breakable, looks, wrapped
 
 HEIGHT = 1.6  # inches of a panel
@@ -69,9 +69,9 @@ def _style(look: Look) -> dict[str, Any]:
 def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look]) -> None:
     places = list(dict.fromkeys(row["at"] for row in rows))
     for name in dict.fromkeys(row["estimator"] for row in rows):
-        mine = [row["variance"] for row in rows if row["estimator"] == name]
-        reach = [[each["value"] - each["ci"][0] for each in mine], [each["ci"][1] - each["value"] for each in mine]]
-        axes.errorbar(range(len(mine)), [each["value"] for each in mine], reach, **_style(known[name]), elinewidth=0.8)
+        mine = [ends(row["variance"]) for row in rows if row["estimator"] == name]
+        reach = [[value - low for value, low, _ in mine], [high - value for value, _, high in mine]]
+        axes.errorbar(range(len(mine)), [value for value, _, _ in mine], reach, **_style(known[name]), elinewidth=0.8)
     axes.set_xticks(range(len(places)), places)
     axes.set_xlim(-0.3, len(places) - 0.7)
 

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.records import Outcome
 from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, emph, figure, formula, paragraph
+from reports.blocks import Block, Table, emph, ends, figure, formula, paragraph
 from reports.numbers import NONE, plain
 from reports.style import MARKERS, PALETTE, breakable
 
@@ -56,10 +56,7 @@ def _drawn(rows: list[dict[str, Any]]) -> str:
         for i, name in enumerate(names):
             mine = [row for row in rows if row["weight"] == name]
             at = [row["horizon"] for row in mine]
-            scaled = [
-                [part / row["squared_gradient"] for part in (row["variance"]["value"], *row["variance"]["ci"])]
-                for row in mine
-            ]
+            scaled = [[part / row["squared_gradient"] for part in ends(row["variance"])] for row in mine]
             style: dict[str, Any] = {"color": PALETTE[i], "marker": MARKERS[i], "markersize": 3.5, "linewidth": 1.2}
             reach = [[row[0] - row[1] for row in scaled], [row[2] - row[0] for row in scaled]]
             axes.errorbar(at, [row[0] for row in scaled], reach, **style, elinewidth=0.8)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.records import Outcome
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph, readings
+from reports.blocks import Block, Table, ends, figure, formula, math, paragraph, readings
 from reports.numbers import plain
 from reports.style import Look, breakable, looks, wrapped
 
@@ -74,11 +74,7 @@ def _drawn(outcomes: list[Outcome], known: dict[str, Look]) -> str:
 def _relative(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Value and interval over the first estimator's at the fewest samples."""
     scale = rows[0]["variance"]["value"]
-    return [
-        {**row, "at": [part / scale for part in (row["variance"]["value"], *(row["variance"]["ci"] or ()))]}
-        for row in rows
-        if row["variance"]["value"]
-    ]
+    return [{**row, "at": [part / scale for part in ends(row["variance"])]} for row in rows if row["variance"]["value"]]
 
 
 def _style(look: Look) -> dict[str, Any]:

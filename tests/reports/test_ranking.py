@@ -69,8 +69,24 @@ def test_an_interval_that_includes_one_is_a_tie(build):
 
 
 def test_two_zero_variances_are_a_tie_and_anything_else_is_not(build):
-    ranking = by_variance([build("A()", 0.0), build("B()", 0.0), build("C()", 1.0)])
+    known = {"value": 0.0, "error": 0.0, "nodes": 1, "reason": None}
+    zeros = [build(name, 0.0, exact_variance=known) for name in ("A()", "B()")]
+    ranking = by_variance([*zeros, build("C()", 1.0)])
     assert [place.tied for place in ranking.places] == [True, True, False]
+
+
+def test_a_withheld_interval_decides_no_rank(build):
+    """Replicates that are all alike may have missed what makes the variance; an exact variance ranks in its place."""
+    known = {"value": 0.5, "error": 0.0, "nodes": 9, "reason": None}
+    ranking = by_variance([build("Alike()", 0.0), build("Score()", 2.0)])
+    assert names(ranking) == ["Score()"]
+    assert [why for _, why in ranking.unranked] == ["too few replicates"]
+    ranking = by_variance([build("Alike()", 0.0, exact_variance=known), build("Score()", 2.0)])
+    assert names(ranking) == ["Alike()", "Score()"]
+    assert ranking.places[0].value.value == 0.5
+    low, high = ranking.places[1].ratio.ci or (0, 0)
+    assert low < 16 < high
+    assert not ranking.places[1].tied
 
 
 def test_equal_seconds_multiply_by_paired_seconds(build):
