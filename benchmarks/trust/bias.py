@@ -1,0 +1,106 @@
+"""`python -m benchmarks.trust.bias`: how often right methods are called biased, and how often a visible bias is found.
+
+The level is .001 over all coordinates of a run: of 400 runs, 4 or more false alarms have a probability of 8e-4. Power
+is counted at the minimum detectable bias that the run itself states, put into one coordinate; it is meant to be .9.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, replace
+
+import click
+import numpy as np
+import torch
+
+from benchmarks.moments import Moments, merged
+from benchmarks.problems import BernoulliToy
+from benchmarks.trust.cells import ORDINARY, RARE_BUMP, OneOfMany, TrustCell
+from benchmarks.verdicts import Bias, Known, judge_bias
+
+SIZES = (1024, 4096, 16384)
+RIGHT = (
+    TrustCell(RARE_BUMP, "ScoreFunction()"),
+    TrustCell(BernoulliToy((0.002,)), "LeaveOneOut()", 2),
+    TrustCell(BernoulliToy((0.002,)), "ScoreFunction()"),
+    TrustCell(BernoulliToy((1e-5,)), "ScoreFunction()"),
+    *ORDINARY,
+)
+MANY = tuple(
+    TrustCell(OneOfMany(), method, samples)
+    for method, samples in (("ScoreFunction()", 1), ("ScoreFunction()", 4), ("LeaveOneOut()", 2), ("REBAR()", 1))
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of so many runs: those called biased, those untested, the coordinates left out, and visible biases found."""
+
+    runs: int
+    biased: int
+    untested: int
+    left_out: float  # of the coordinates, on average
+    tested: int  # runs of which no coordinate is left out
+    found: int | None  # of these
+
+    def row(self, name: str, size: int) -> str:
+        """A line of the table."""
+        power = "" if self.found is None else f"{self.found / max(self.tested, 1):.3f}"
+        return f"| {name} | {size} | {self.biased} | {self.untested} | {self.left_out:.3f} | {power} |"
+
+
+def judged(cell: TrustCell, moments: Moments) -> Bias:
+    """The verdict that `measure` gives where no exact variance is known."""
+    exact = cell.setting.exact
+    assert exact is not None, f"{cell}: a count takes an exact gradient"
+    truth = exact.numpy()
+    rounding = 64 * 2.0**-52 * max(1.0, float(np.abs(truth).max()))
+    sizes = [value.numel() for value in cell.setting.params.values()]
+    return judge_bias(moments, truth, rounding, False, Known(_scale(cell, moments), sizes))
+
+
+def _scale(cell: TrustCell, moments: Moments) -> float:
+    objective = cell.problem.exact(cell.setting.params)
+    return max(0.0 if objective is None else abs(float(objective)), float(np.abs(moments.mean).max()))
+
+
+def count(cell: TrustCell, size: int, seeds: int) -> Counts:
+    """What the verdicts on independent runs are, without a bias and, for an ordinary cell, with one that is visible."""
+    biased = untested = whole = found = 0
+    left_out = 0.0
+    for blocks in cell.samples(size, seeds):
+        moments = merged(blocks)
+        verdict = judged(cell, moments)
+        biased += verdict.verdict == "biased"
+        untested += verdict.verdict == "untested"
+        left_out += (verdict.untested_coordinates or 0) / len(moments.mean) / seeds
+        if cell.ordinary and verdict.minimum_detectable is not None and not verdict.untested_coordinates:
+            whole += 1
+            off = np.zeros_like(moments.mean)
+            off[int(np.argmax(moments.second))] = verdict.minimum_detectable
+            found += judged(cell, replace(moments, mean=moments.mean + off)).verdict == "biased"
+    return Counts(seeds, biased, untested, left_out, whole, found if cell.ordinary else None)
+
+
+@click.command()
+@click.option("--seeds", default=400, show_default=True, type=click.IntRange(1))
+@click.option("--many-seeds", default=20, show_default=True, type=click.IntRange(0), help="of one of 1 000 categories")
+def main(seeds: int, many_seeds: int) -> None:
+    """Count false alarms and power of the verdict on bias."""
+    torch.set_num_threads(1)
+    print(
+        f"{seeds} seeds each ({many_seeds} of OneOfMany); numpy {np.__version__}, torch {torch.__version__}, ", end=""
+    )
+    print(f"Python {platform.python_version()}\n")
+    print("| right method | replicates | called biased | untested | coordinates left out | visible bias found |")
+    print("|---|---|---|---|---|---|")
+    for cell in RIGHT:
+        for size in SIZES:
+            print(count(cell, size, seeds).row(str(cell), size), flush=True)
+    for cell in MANY if many_seeds else ():
+        for size in SIZES:
+            print(count(cell, size, many_seeds).row(f"{cell} ({many_seeds} seeds)", size), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""`python -m benchmarks.trust.coverage`: how often 95 % intervals hold the truth, or are withheld.
+
+Cells of known variance are measured many times, as the runner measures them. Printed are the share of runs that print
+an interval of the total variance, how many of these hold the truth, and the share of all runs that print one that does
+not: where few print one, these are the runs that look alike by chance, and the last column is what is promised.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import click
+import numpy as np
+import torch
+
+from benchmarks.cells import MAX_BLOCKS, Cell
+from benchmarks.moments import Moments, merged
+from benchmarks.readings import Reading, ratio
+from benchmarks.stopping import narrow
+from benchmarks.totals import total_variance
+from benchmarks.trust.cells import HARD, ORDINARY, QUADRATIC, HeavyTail, TrustCell
+
+SIZES = (1024, 4096, 16384)
+WIDTH = 0.1  # of --rel-ci
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of so many runs: those with an interval, and those whose interval holds the truth."""
+
+    runs: int
+    printed: int
+    held: int
+
+    def row(self, name: str, size: str) -> str:
+        """A line of the table."""
+        share = f"{self.held / self.printed:.3f}" if self.printed else "–"
+        return f"| {name} | {size} | {self.printed / self.runs:.3f} | {share} | {self.missed:.3f} |"
+
+    @property
+    def missed(self) -> float:
+        """The share of runs whose interval does not hold the truth."""
+        return (self.printed - self.held) / self.runs
+
+
+def counted(readings: list[Reading], truth: float) -> Counts:
+    """How many readings have an interval, and how many of these hold the truth."""
+    ends = [reading.ci for reading in readings if reading.ci is not None]
+    return Counts(len(readings), len(ends), sum(low <= truth <= high for low, high in ends))
+
+
+def totals(cell: TrustCell, size: int, seeds: int) -> Counts:
+    """The total variance of a cell, judged without its exact value."""
+    return counted([total_variance(merged(blocks)) for blocks in cell.samples(size, seeds)], cell.truth)
+
+
+def paired(top: TrustCell, bottom: TrustCell, size: int, seeds: int) -> Counts:
+    """The paired ratio of two cells that see the same draws, where both have an interval of their own."""
+    readings = []
+    for pair in zip(top.samples(size, seeds), bottom.samples(size, seeds), strict=True):
+        moments = [merged(blocks) for blocks in pair]
+        trusted = all(total_variance(each).withheld is None for each in moments)
+        readings.append(ratio(moments[0].traces[:, 0], moments[1].traces[:, 0]) if trusted else Reading(None))
+    return counted(readings, top.truth / bottom.truth)
+
+
+def stopped(cell: TrustCell, seeds: int, most: int = MAX_BLOCKS) -> Counts:
+    """The total variance of a cell that runs until its interval is within WIDTH of the value."""
+    asked = Cell(str(cell.problem), cell.estimator, cell.num_samples, replicates=None, rel_ci=WIDTH)
+    readings = []
+    for seed in range(seeds):
+        blocks: list[Moments] = []
+        for block in cell.stream(seed, most):
+            blocks.append(block)
+            if narrow(asked, blocks):
+                break
+        readings.append(total_variance(merged(blocks)))
+    return counted(readings, cell.truth)
+
+
+@click.command()
+@click.option("--seeds", default=400, show_default=True, type=click.IntRange(1))
+@click.option("--stopping-seeds", default=100, show_default=True, type=click.IntRange(0))
+def main(seeds: int, stopping_seeds: int) -> None:
+    """Count how often intervals hold the truth."""
+    torch.set_num_threads(1)
+    print(f"{seeds} seeds each ({stopping_seeds} of --rel-ci {WIDTH}); numpy {np.__version__}, ", end="")
+    print(f"torch {torch.__version__}, Python {platform.python_version()}\n")
+    print("| cell | replicates | interval printed | of these hold the truth | printed and wrong |")
+    print("|---|---|---|---|---|")
+    for cell in (*ORDINARY, *HARD):
+        for size in SIZES:
+            print(totals(cell, size, seeds).row(str(cell), str(size)), flush=True)
+    top, bottom = (TrustCell(QUADRATIC, name, 2) for name in ("ScoreFunction()", "LeaveOneOut()"))
+    for size in SIZES:
+        print(paired(top, bottom, size, seeds).row(f"ratio of {top} to LeaveOneOut()", str(size)), flush=True)
+    if stopping_seeds:
+        for cell in (ORDINARY[0], TrustCell(HeavyTail(0.2), "ScoreFunction()", variance=0.2**-1.5)):
+            print(stopped(cell, stopping_seeds).row(str(cell), f"--rel-ci {WIDTH}"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
