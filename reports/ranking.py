@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, product, ratio, scaled
+from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, log_interval, product, ratio, scaled
 from benchmarks.rounds import nested_ratio
 from reports.results import Entry, tables
 
@@ -105,6 +106,12 @@ def variance_ratio(a: Entry, b: Entry) -> Reading:
     if a is b or all(entry.summary["total_variance"]["withheld"] is None for entry in (a, b)):
         return ratio(a.traces, b.traces)
     return _quotient(variance_of(a), variance_of(b))
+
+
+def _quotient(a: Reading, b: Reading) -> Reading:
+    if not a.value or not b.value or a.stderr is None or b.stderr is None:
+        return Reading(None)
+    return log_interval(a.value / b.value, float(np.hypot(a.stderr / a.value, b.stderr / b.value)), 30)
 
 
 def evaluations_ratio(a: Entry, b: Entry) -> Reading:
