@@ -53,6 +53,11 @@ COURT = (
     _at(BernoulliToy(probs=(0.982, 0.018), target=0.8), 1, 2, contract=False),
     _at(Raised(BernoulliToy(probs=(0.3, 0.7)), amount=-50.0), 1, 2, contract=False),
     _at(BernoulliToy(probs=(0.3, 0.7)), 1, 2, place="far"),
+    # rare outcomes: what clamps a probability at .01, 1e-4 or 1e-5 changes their gradients by all that there is
+    _at(BernoulliToy(probs=(0.003,), target=0.8), 1, 2, contract=False),
+    _at(BernoulliToy(probs=(1e-6,), target=0.8), 1, 2, contract=False),
+    _at(BernoulliToy(probs=(0.997, 1e-6)), 2, contract=False),
+    _at(CategoricalToy(probs=(0.003, 1e-6, 0.996999)), 1, 2, contract=False),
     # categories, one and two of them; a cost with steps
     _at(CategoricalToy(), 1, 2, 3, place="moved"),
     _at(CategoricalToy(probs=(0.15, 0.6, 0.25), latents=2), 2, place="moved", contract=False),
@@ -73,6 +78,10 @@ COURT = (
     _at(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2), 2, place="moved"),
     _at(SigmoidBeliefNetwork(lower=2, upper=2, rows=1), 1, 2, place="moved"),
     _at(GaussianVAE(latents=2, hidden=3, rows=3), 2, place="moved"),
+    # two rows and two draws, where bounds of several draws are known exactly
+    _at(LinearGaussian(latents=1, observed=2, rows=2), 2, place="moved", contract=False),
+    _at(LinearGaussian(latents=1, observed=3, rows=2), 2, contract=False),
+    _at(BernoulliVAE(latents=1, rows=2), 2, 3, place="moved", contract=False),
     # one z for all rows, of unequal weights
     _at(BayesianLogisticRegression(), 2, place="moved"),
     # rows that are drawn, in parts that do not divide them

@@ -18,6 +18,7 @@ from estimators.core import Params
 
 SAFETY = 10.0  # times the quadrature's own error
 ROUNDING = 1e-8  # times 1 + |g| + sd
+FLOOR = 1e-12  # times the same of the largest coordinate, of a sum over outcomes
 GAMMA = 5e-4  # times 1 + |g|: torch's implicit gradient of a gamma draw is off by about 3e-5
 HALF = {2.0: "half", math.sqrt(2): "0.71"}
 CONVERGED = 1e-3  # times 1 + |g| + sd: a quadrature that sees less than that leaves the verdict to Monte Carlo
@@ -46,6 +47,8 @@ def expectation_is_exact(case: Case) -> Finding:
 def _compared(case: Case, moments: ExactMoments, truth: Tensor) -> Finding:
     scale = 1 + truth.abs() + moments.variance.sqrt()
     reach = SAFETY * moments.mean_error + ROUNDING * scale
+    if moments.summed:  # every outcome is weighed by its probability: what is left is relative to the gradient itself
+        reach = ROUNDING * (scale - 1) + FLOOR * scale.max()
     reach = torch.maximum(reach, GAMMA * (1 + truth.abs())) if moments.approximate else reach
     bias = moments.mean - truth
     if not bias.isfinite().all():

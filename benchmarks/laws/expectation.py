@@ -49,6 +49,7 @@ class ExactMoments:
     variance_error: Tensor
     nodes: int
     approximate: bool  # torch's implicit gradient of a gamma draw is itself good to 3e-5 only
+    summed: bool = False  # over all outcomes of draws that are all discrete, and so without a quadrature's error
 
     @property
     def total_variance(self) -> float:
@@ -233,7 +234,7 @@ def exact_moments_of(setting: Setting) -> ExactMoments:
     nodes, draws = sum(grid.size for grid in fine), [draw for grid in fine for draw in grid.draws]
     if all(draw.outcomes for draw in draws):
         zero = torch.zeros_like(mean)
-        return ExactMoments(mean, variance, zero, zero, nodes, False)
+        return ExactMoments(mean, variance, zero, zero, nodes, False, summed=True)
     rough_mean, rough_variance = over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
     errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
     return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
