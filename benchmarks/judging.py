@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,7 +92,8 @@ def _sound(problem: Problem, budget: float) -> Problem:
                 for law in PROBLEM_LAWS:
                     finding = law(Fixture(problem, place))
                     if finding.failed:
-                        raise BadInput(f"--against {problem}: the problem itself is wrong; {finding}")
+                        said = replace(finding, subject=f"at {place}")  # the problem is named before
+                        raise BadInput(f"--against {problem}: the problem itself is wrong; {said}")
     except TimedOut as fault:
         seconds = max(budget, IMPORTING)
         raise BadInput(

@@ -45,7 +45,7 @@ FAULTY: list[tuple[Problem, Callable[[Fixture], Finding], tuple[str, ...]]] = [
     (
         module_vae.Plain(),
         laws.replicates_are_a_leading_axis,
-        ("a leading axis of replicates", "torch.func.vmap over the parameters", "(module_vae.py:"),
+        ("leading axis of replicates", "torch.func.vmap over the parameters", "(module_vae.py:"),
     ),
     (broken_problems.NoiseOfNumpy(), laws.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
     (broken_problems.NoiseOfPython(), laws.problem_draws_nothing, ("`distribution` draws from Python's generator",)),

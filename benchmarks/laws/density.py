@@ -38,9 +38,8 @@ def draws_against_density(fixture: Fixture, draws: int, level: float) -> Finding
     look = judged(sums, level, sums.varies)
     if look.p_value < level:
         return failed(
-            "the distribution's draws do not have its density: over them the mean of the gradient of log q, which is "
-            f"zero for every density, is off with p = {look.p_value:.2g} at {look.replicates} draws; `sample` and "
-            "`log_prob` disagree, or q's support moves with a parameter",
+            f"the distribution's draws do not have its density: E ∇ log q is not 0 over them (p = {look.p_value:.2g}); "
+            "`sample` and `log_prob` disagree, or q's support moves",
             coordinate(fixture.params, look.worst),
             look.size,
             visible,

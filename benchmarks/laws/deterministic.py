@@ -125,8 +125,8 @@ def log_prob_is_the_same_anew(fixture: Fixture) -> Finding:
         if not close(found[name], value):
             apart = (found[name] - value).abs().nan_to_num(torch.inf).reshape(REPLICATES, -1).amax(0)
             return failed(
-                "the gradient of log q of a draw changes when q is built anew from the same parameters: q remembers "
-                "how it made the draw, as a transform with cache_size=1 does, and hides parameters; use cache_size=0",
+                "the gradient of log q of a draw changes when q is built anew: q remembers how it made the draw, as a "
+                "transform's cache does, and hides parameters; use cache_size=0",
                 coordinate({name: value[0]}, int(apart.argmax())),
                 float(apart.max()),
             )

@@ -16,10 +16,8 @@ from estimators.core import Params, Problem, detached, gradient_of_sum
 ROUNDING = 1e-12  # times one plus the number: what the order of a sum may change
 CHANGED = 64  # draws among which every coordinate is to change
 REPLICATES = 5
-LEADING = (
-    "every parameter has a leading axis of replicates, [R, …], z has one of draws before it, and each replicate uses "
-    "its own parameters: write the model for one replicate and call it by torch.func.vmap over the parameters"
-)
+LEADING = "parameters have a leading axis of replicates, [R, …], z one of draws before it"
+MAPPED = "write the model for one replicate and call it by torch.func.vmap over the parameters"
 DIFFERENCE = 1e-4  # step of the central differences that the oracle's gradient is held against
 
 
@@ -34,11 +32,11 @@ def replicates_are_a_leading_axis(fixture: Fixture) -> Finding:
         problem, params, z = drawn(fixture, (REPLICATES,), (2,))
         _cost(problem, params, z)
     except Exception as fault:
-        line, where = " ".join(str(fault).split())[:120], blamed(traceback.extract_tb(fault.__traceback__))
-        return failed(f"{LEADING}; with such axes it raises {type(fault).__name__}{where}: {line}")
+        where = blamed(traceback.extract_tb(fault.__traceback__))
+        return failed(f"{LEADING}, and {type(fault).__name__} is raised{where}; {MAPPED}")
     batch = problem.distribution(params).batch_shape
     if batch[:1] != (REPLICATES,):
-        return failed(f"q has the batch {list(batch)} for {REPLICATES} replicates; {LEADING}")
+        return failed(f"{LEADING}, and q has the batch {list(batch)} for {REPLICATES} replicates; {MAPPED}")
     return passed()
 
 
