@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.intervals import largest_share
 from benchmarks.tails import TOO_FEW, fit_tail, judge_tail, smoothed, why_no_interval
 
 
@@ -18,12 +19,16 @@ def test_a_lattice_is_not_fitted_and_not_heavy() -> None:
 
 
 def test_a_bounded_cosine_is_light() -> None:
-    """40 runs at two sizes: the largest are dense at their bound, where a likelihood has no maximum."""
+    """40 runs at two sizes of a pathwise gradient: the largest are dense at two bounds."""
     for seed in range(40):
         draw = np.random.default_rng(seed)
         for count in (4096, 16384):
-            deviations = np.sin(2 * draw.normal(0.4, 0.7, count)) ** 2
+            noise = draw.normal(size=count)
+            slope = -2 * np.sin(2 * (0.4 + 0.7 * noise))
+            g = np.stack([slope, slope * 0.7 * noise], 1)
+            deviations = ((g - g.mean(0)) ** 2).sum(1)
             assert judge_tail(deviations).verdict == "light"
+            assert largest_share(deviations) < 1.2
 
 
 def test_a_log_normal_of_known_variance_is_heavy_and_its_variance_exists() -> None:
