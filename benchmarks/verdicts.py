@@ -107,7 +107,8 @@ def _left_out(moments: Moments, excess: Array, z: Array, deterministic: bool, kn
     An event that none of n replicates has seen has a probability below τ/n, τ = −log(level): it moves the mean by τ/n
     of its size at the most. The size is that of the largest contributions of the same named tensor. A difference below
     that is no proof of a bias. A coordinate that never varies is off by more than chance only where its difference is
-    GROSS times what the contributions of all others could explain.
+    GROSS times what the contributions of all others could explain, or the scale of the problem, where none varies and
+    they are not zero.
     """
     none = np.zeros(len(z), dtype=bool)
     if deterministic:
@@ -116,13 +117,19 @@ def _left_out(moments: Moments, excess: Array, z: Array, deterministic: bool, kn
     constant = _constant(moments, known.scale)
     sizes = _event_sizes(moments, known)
     reach = -math.log(FAMILY_LEVEL / len(z)) / moments.units
-    certain = constant & ((excess == 0) | (np.abs(excess) > GROSS * reach * sizes.max()) & (sizes.max() > 0))
+    largest = float(sizes.max()) or (known.scale if _is_there(moments.mean, excess) else math.inf)
+    certain = constant & ((excess == 0) | (np.abs(excess) > GROSS * reach * largest))
     if known.variance is not None:
         few |= moments.second.sum() < known.variance / 2 * (moments.units - 1)  # what makes the variance was not seen
         certain |= constant & (known.variance <= (1e-12 * known.scale) ** 2)
     few = (few | constant) & ~certain
     seen = 2 * stats.norm.sf(np.abs(z)) < FAMILY_LEVEL
     return few, ~few & ~certain & seen & (np.abs(excess) <= reach * sizes), reach * sizes
+
+
+def _is_there(mean: Array, excess: Array) -> bool:
+    """Whether a mean is more than what is left of one whose draws have all missed what matters."""
+    return bool(np.abs(mean).max() > 1e-3 * np.abs(mean - excess).max())
 
 
 def _constant(moments: Moments, scale: float) -> Mask:

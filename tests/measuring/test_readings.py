@@ -103,7 +103,8 @@ def test_rounding_is_no_bias_and_more_is() -> None:
     assert judge_bias(moments_of(g), g[0] + 1e-15, 1e-14, False).verdict == "unbiased"
     assert judge_bias(moments_of(g), g[0] + 1e-12, 1e-14, True).verdict == "biased"
     assert judge_bias(moments_of(g), g[0] + 1e-12, 1e-14, False).verdict == "untested"
-    assert judge_bias(moments_of(g), g[0] + 0.1, 1e-14, False).verdict == "biased"
+    assert judge_bias(moments_of(g), g[0] + 0.5, 1e-14, False).verdict == "biased"
+    assert judge_bias(moments_of(0 * g), g[0], 1e-14, False).verdict == "untested"
 
 
 def test_untested_says_why() -> None:
