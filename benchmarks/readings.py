@@ -78,12 +78,12 @@ def reaching(reading: Reading, share: float) -> Reading:
     return replace(reading, ci=(reading.ci[0], max(reading.ci[1], reading.value * share)))
 
 
-def log_interval(value: float, relative: float, freedom: float) -> Reading:
+def log_interval(value: float, relative: float, freedom: float, level: float = LEVEL) -> Reading:
     """A positive value whose logarithm has the standard error `relative`."""
     if not (math.isfinite(value) and math.isfinite(relative)):
         return Reading(_finite(value))
-    reach = math.exp(min(float(stats.t.isf((1 - LEVEL) / 2, freedom)) * relative, 700.0))
-    return Reading(value, value * relative, (value / reach, value * reach))
+    reach = math.exp(min(float(stats.t.isf((1 - level) / 2, freedom)) * relative, 700.0))
+    return Reading(value, value * relative, (value / reach, value * reach), level)
 
 
 def root_ratio(numerator: Array, denominator: Array) -> Reading:
@@ -156,23 +156,33 @@ def scaled(reading: Reading, factor: float) -> Reading:
     return Reading(reading.value * factor, stderr, ci, reading.level, reading.withheld)
 
 
+def widened(reading: Reading, level: float) -> Reading:
+    """A positive reading at another level, as if its logarithm were normal: good where it rests on many groups."""
+    if reading.ci is None or not reading.value or reading.ci[0] <= 0:
+        return replace(reading, level=level)
+    share = float(stats.norm.isf((1 - level) / 2) / stats.norm.isf((1 - reading.level) / 2))
+    low, high = (reading.value * math.exp(share * math.log(end / reading.value)) for end in reading.ci)
+    return replace(reading, ci=(low, high), level=level)
+
+
 def product(a: Reading, b: Reading, freedom: float = 30) -> Reading:
     """The product of two independent positive readings; each end's distances on the logarithm add as squares.
 
     Without an interval of both it is made of their standard errors, and withheld where one of theirs is.
     """
     if not a.value or not b.value or a.stderr is None or b.stderr is None:
-        known = a.value is not None and b.value is not None
-        return Reading(a.value * b.value, withheld=a.withheld or b.withheld) if known else NOTHING
+        if a.value is None or b.value is None:
+            return NOTHING
+        return Reading(a.value * b.value, withheld=a.withheld or b.withheld)
     value, relative = a.value * b.value, math.hypot(a.stderr / a.value, b.stderr / b.value)
     if (why := a.withheld or b.withheld) is not None:
         return Reading(value, value * relative, withheld=why)
     if a.ci is None or b.ci is None or min(*a.ci, *b.ci) <= 0:
-        return log_interval(value, relative, freedom)
+        return log_interval(value, relative, freedom, a.level)
     (low_a, high_a), (low_b, high_b) = a.ci, b.ci
     low = math.hypot(math.log(a.value / low_a), math.log(b.value / low_b))
     high = math.hypot(math.log(high_a / a.value), math.log(high_b / b.value))
-    return Reading(value, value * relative, (value * math.exp(-low), value * math.exp(high)))
+    return Reading(value, value * relative, (value * math.exp(-low), value * math.exp(high)), a.level)
 
 
 def _finite(value: float) -> float | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.moments import Array
-from benchmarks.readings import Reading, log_interval
+from benchmarks.readings import LEVEL, Reading, log_interval
 
 FEWEST = 2  # rounds that an interval is made of
 
@@ -43,26 +43,28 @@ def nested_median(seconds: Sequence[float] | Sequence[Sequence[float]]) -> Readi
 
 
 def nested_ratio(
-    a: Sequence[float] | Sequence[Sequence[float]], b: Sequence[float] | Sequence[Sequence[float]]
+    a: Sequence[float] | Sequence[Sequence[float]],
+    b: Sequence[float] | Sequence[Sequence[float]],
+    level: float = LEVEL,
 ) -> Reading:
     """Seconds of `a` over those of `b`, round by round: what a round does to both cancels."""
     top, bottom = round_medians(a), round_medians(b)
     if not (len(top) and len(bottom)):
         return Reading(None)
     if len(top) == len(bottom):
-        return over_rounds(top / bottom)
+        return over_rounds(top / bottom, level)
     one, other = over_rounds(top), over_rounds(bottom)
     value = (one.value or math.nan) / (other.value or math.nan)
     if one.stderr is None or other.stderr is None or not (one.value and other.value):
         return Reading(value if math.isfinite(value) else None)
     relative = math.hypot(one.stderr / one.value, other.stderr / other.value)
-    return log_interval(value, relative, min(len(top), len(bottom)) - 1)
+    return log_interval(value, relative, min(len(top), len(bottom)) - 1, level)
 
 
-def over_rounds(medians: Array) -> Reading:
+def over_rounds(medians: Array, level: float = LEVEL) -> Reading:
     """One positive number for each round to their geometric mean, with its interval."""
     logs = np.log(medians)
     value = math.exp(float(logs.mean()))
     if len(medians) < FEWEST:
         return Reading(value)
-    return log_interval(value, float(logs.std(ddof=1)) / math.sqrt(len(medians)), len(medians) - 1)
+    return log_interval(value, float(logs.std(ddof=1)) / math.sqrt(len(medians)), len(medians) - 1, level)

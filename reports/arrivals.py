@@ -11,11 +11,11 @@ from scipy import stats
 from benchmarks.moments import Array
 from benchmarks.readings import LEVEL, Reading
 from benchmarks.records import Curve
+from benchmarks.rounds import round_medians
 from reports.numbers import plain, reading
+from reports.ranking import MARGIN, WINNER_LEVEL
 
 TARGET = 0.99  # of the way from the start to the best final objective: what "reached the target" means
-WINNER_LEVEL = 0.995  # of the interval that separates the first from the others, over all of them together
-MARGIN = 1.01  # a ratio below it is a tie: nobody chooses a method for one per cent
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,6 @@ def arrival(curve: Curve, goal: float) -> Arrival:
     index, ever = below.argmax(axis=0), below.any(axis=0)
     above = np.where(ever, steps[np.maximum(index - 1, 0)], steps[-1])
     return Arrival(curve, above, np.where(ever, steps[index], np.inf), round_medians(data.get("seconds") or []))
-
-
-def round_medians(seconds: list[float] | list[list[float]]) -> Array:
-    """The median of every round of timing; a flat list, as old stores have it, is one round."""
-    rounds = seconds if seconds and isinstance(seconds[0], list) else [seconds]
-    return np.array([np.median(repeats) for repeats in rounds if repeats])
 
 
 def first(arrivals: list[Arrival]) -> tuple[Arrival, list[tuple[Arrival, Reading]]] | None:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.records import Curve
-from reports.arrivals import round_medians
+from benchmarks.rounds import round_medians
 from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from reports.results import inner, whole
 from reports.style import Look, wrapped

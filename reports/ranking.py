@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, log_interval, product, ratio, scaled
+from benchmarks.readings import LEVEL, NOT_COUNTED, Reading, product, ratio, scaled, widened
 from benchmarks.rounds import nested_ratio
 from reports.results import Entry, tables
 
 MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: nobody chooses a method for one per cent
+WINNER_LEVEL = 0.995  # of the interval that separates the best: copies of a method differ in 1 comparison of 200
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,12 @@ class Place:
     entry: Entry
     value: Reading  # total variance, or variance × seconds
     ratio: Reading  # to the best of the comparison; 1 for the best itself
+    separation: Reading  # the same ratio, with the interval of WINNER_LEVEL
 
     @property
     def tied(self) -> bool:
         """Whether the measurement does not separate it from the best."""
-        low = self.ratio.ci[0] if self.ratio.ci else None
+        low = self.separation.ci[0] if self.separation.ci else None
         if self.ratio.value is None:  # the best is zero
             return self.value.value == 0
         return self.ratio.value < MARGIN or low is None or low <= 1
@@ -101,40 +102,44 @@ def _times(entry: Entry, name: str, cost: str) -> Reading:
     return scaled(variance_of(entry), counted)
 
 
-def variance_ratio(a: Entry, b: Entry) -> Reading:
+def variance_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
     """Total variance of `a` over that of `b`, paired group by group; unpaired where an exact one stands for either."""
     if a is b or all(entry.summary["total_variance"]["withheld"] is None for entry in (a, b)):
-        return ratio(a.traces, b.traces)
-    return _quotient(variance_of(a), variance_of(b))
+        return widened(ratio(a.traces, b.traces), level)
+    return widened(product(variance_of(a), _inverse(variance_of(b))), level)
 
 
-def _quotient(a: Reading, b: Reading) -> Reading:
-    if not a.value or not b.value or a.stderr is None or b.stderr is None:
+def _inverse(reading: Reading) -> Reading:
+    """One over a positive reading; nothing where it is not known to be positive."""
+    if not reading.value or reading.stderr is None:
         return Reading(None)
-    return log_interval(a.value / b.value, float(np.hypot(a.stderr / a.value, b.stderr / b.value)), 30)
+    ci = (1 / reading.ci[1], 1 / reading.ci[0]) if reading.ci is not None and reading.ci[0] > 0 else None
+    return Reading(1 / reading.value, reading.stderr / reading.value**2, ci, reading.level, reading.withheld)
 
 
-def evaluations_ratio(a: Entry, b: Entry) -> Reading:
+def evaluations_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
     """Variance × evaluations of `a` over that of `b`: the paired ratio of variances, as evaluations have no spread."""
     counts = [(e.record.timing or {}).get("forward") for e in (a, b)]
     if not counts[0] or not counts[1]:
         return Reading(None)
-    return scaled(variance_ratio(a, b), counts[0] / counts[1])
+    return scaled(variance_ratio(a, b, level), counts[0] / counts[1])
 
 
-def work_ratio(a: Entry, b: Entry) -> Reading:
+def work_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
     """Variance × seconds of `a` over that of `b`; their rounds of timing were taken in turn, and are paired too."""
     if a is b:
         return Reading(1.0, 0.0, (1.0, 1.0))
-    seconds = [e.record.timing["seconds"] if e.record.timing else [] for e in (a, b)]
-    slower = nested_ratio(*seconds)
-    return product(variance_ratio(a, b), slower)
+    one, other = (e.record.timing["seconds"] if e.record.timing else [] for e in (a, b))
+    return product(variance_ratio(a, b, level), nested_ratio(one, other, level))
 
 
 def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -> Ranking:  # noqa: ANN001
     contenders = [entry for entry in entries if entry.unranked is None and value(entry).value is not None]
     contenders.sort(key=lambda entry: value(entry).value)
-    places = [Place(entry, value(entry), ratio_to(entry, contenders[0])) for entry in contenders]
+    places = [
+        Place(entry, value(entry), *(ratio_to(entry, contenders[0], level) for level in (LEVEL, WINNER_LEVEL)))
+        for entry in contenders
+    ]
     unranked = [(entry, entry.unranked or lacking) for entry in entries if entry not in contenders]
     return Ranking(entries[0].where, places, unranked)
 

@@ -13,6 +13,7 @@ from reports import arrivals, stacks, tables
 from reports import curves as drawing
 from reports.blocks import Block, Table, Text, emph, figure, heading, muted, paragraph, swatch
 from reports.numbers import count, plain, reading, tidy, time_unit
+from reports.ranking import WINNER_LEVEL
 from reports.results import Results, whole
 from reports.style import Look, breakable
 
@@ -113,7 +114,7 @@ def _reached(curves: list[Curve]) -> str:
         f"over seeds). The target is {tidy(arrivals.target(curves), 6)}, {arrivals.TARGET:.0%} of the way from the "
         "start to the best median at the end; steps and seconds to it are medians over seeds of the first evaluation "
         f"at or below it, and there is one every {every} steps. The last column compares times to the target with the "
-        f"shortest, in seconds where all runs were timed: its {arrivals.WINNER_LEVEL:.1%} intervals, over all "
+        f"shortest, in seconds where all runs were timed: its {WINNER_LEVEL:.1%} intervals, over all "
         "comparisons together, cover seeds, rounds of timing and the spacing of evaluations."
     )
 

@@ -6,7 +6,7 @@ from benchmarks.readings import Reading
 from benchmarks.tails import HEAVY, NO_VARIANCE
 from reports.blocks import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
 from reports.numbers import MOST_DIGITS, reading_line
-from reports.ranking import MARGIN, Ranking, at_equal_evaluations
+from reports.ranking import MARGIN, WINNER_LEVEL, Ranking, at_equal_evaluations
 from reports.results import Entry, Results
 from reports.style import Look, breakable
 
@@ -27,8 +27,7 @@ def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[s
         strong("Which estimator wins where, at equal numbers of samples"),
         ": the smallest total variance for the same K, the draws of one estimate, and the runner-up with its ratio to ",
         f"it. Brackets are {level:.0%} intervals; ratios are paired over groups of replicates that saw the same draws. "
-        "",
-        f"A ratio whose interval includes 1, or below {MARGIN}, is a tie.",
+        f"A ratio below {MARGIN} is a tie, and so is one whose {WINNER_LEVEL:.1%} interval includes 1.",
     ]
     seconds: Text = [
         strong("Which estimator wins where, at equal seconds"),
