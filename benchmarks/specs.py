@@ -39,6 +39,7 @@ CATALOGUES = {
     "target": "benchmarks.diffusion.targets",
 }
 BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # what is no field of a spec, but given with it
+LISTED = ("estimator", "problem", "experiment")  # by `gradmark list`
 
 
 def names(kind: str) -> list[str]:
@@ -125,9 +126,9 @@ def _class(call: Call, kind: str, expected: tuple[type, ...]) -> type[Spec]:
     wanted = " or ".join(dict.fromkeys(each.__name__ for each in expected))
     spelled = shortened(call.spelled, 80)
     if not isinstance(found, type):
-        raise BadInput(f"{spelled} is not a class; name a subclass of {wanted}; `gradmark list {kind}s` shows some")
+        raise BadInput(f"{spelled} is not a class; name a subclass of {wanted}; {_shown(kind)}")
     if not issubclass(found, expected):
-        raise BadInput(f"{spelled} is not a subclass of {wanted}; `gradmark list {kind}s` shows some")
+        raise BadInput(f"{spelled} is not a subclass of {wanted}; {_shown(kind)}")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise BadInput(f"{spelled} is abstract: it has no {shortened(missing, 80)}; name a subclass that defines them")
@@ -174,12 +175,17 @@ def _hints(cls: type[Spec]) -> dict[str, Any]:
         return types_of(cls)
 
 
+def _shown(kind: str) -> str:
+    """Where the catalogue of a kind can be seen; its first names where no command lists it."""
+    return f"`gradmark list {kind}s` shows them" if kind in LISTED else f"there are {', '.join(names(kind)[:4])}"
+
+
 def _find(kind: str, name: str) -> Any:
     """What a name without a dot leads to, in the catalogue of `kind` or of any other."""
     for each in (kind, *(other for other in CATALOGUES if other != kind)):
         if name in names(each):
             return _listed(each, name)
-    remedy = did_you_mean(name, names(kind)) or f"`gradmark list {kind}s` shows them"
+    remedy = did_you_mean(name, names(kind)) or _shown(kind)
     raise BadInput(f"no {kind} is called {shortened(name, 60)}; {remedy}")
 
 

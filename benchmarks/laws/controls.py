@@ -68,13 +68,14 @@ def best_control(case: Case, truth: Array | None) -> Control | None:
     size = min(PILOT, block_size(case.fixture.problem, case.num_samples, case.fixture.params))
     seed = block_seed(case.fixture.problem, case.num_samples, "pilot", 0, size, 0)
     gradient = gradients(case, size, seed)
-    found = [_fitted(other, gradient, gradients(other, size, seed), truth) for other in _candidates(case)]
+    found = [_fitted(other, gradient, gradients(other, size, seed), truth) for other in known_methods(case)]
     left, control = min(found, key=lambda pair: pair[0], default=(np.inf, None))
     worth = truth is None or left <= WORTH * float(gradient.var(0).sum())
     return control if worth else None
 
 
-def _candidates(case: Case) -> list[Case]:
+def known_methods(case: Case) -> list[Case]:
+    """The case with each method that is right wherever there is an oracle, and that estimates the same target."""
     methods = [specs.catalogue("estimator")[name]() for name in METHODS]
     cases = [
         replace(case, estimator=method, state="none") for method in methods if type(case.estimator) is not type(method)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from benchmarks.block import block_seed, block_size, measure_block
 from benchmarks.laws.cases import Case, coordinate
+from benchmarks.laws.controls import known_methods
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.moments import Array, Moments, merged
 from benchmarks.readings import ratio
@@ -66,6 +67,10 @@ def _mean(case: Case) -> Finding:
     moments = replicated(case, FEWER if small else REPLICATES, fewest=FEWEST_FOR_BIAS)
     verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
     if verdict.untested_coordinates and verdict.verdict == "untested":
+        if not moments.second.any() and _others_see(case, truth):
+            worst = int(np.abs(moments.mean - truth).argmax())
+            detail = f"no two of {moments.replicates} replicates differ, and other methods see what they miss"
+            return failed(detail, coordinate(params, worst), float((moments.mean - truth)[worst]))
         return declined(f"the mean cannot be judged: {verdict.reason}")
     if verdict.p_value is None or verdict.coordinate is None:
         return failed(f"the mean cannot be judged: {verdict.reason}")
@@ -75,6 +80,19 @@ def _mean(case: Case) -> Finding:
         f"the mean of {moments.replicates} replicates is off with p = {verdict.p_value:.2g} ({LEVEL:.0e} is allowed)"
     )
     return failed(detail, coordinate(params, verdict.coordinate), verdict.size, verdict.minimum_detectable)
+
+
+def _others_see(case: Case, truth: Array) -> bool:
+    """Whether another method, from as many draws, is right with every coordinate tested: so no rare event is behind it.
+
+    A gradient that is the same in all replicates may only lack an event that none has seen.
+    """
+    for other in known_methods(case):
+        moments = replicated(other, REPLICATES)
+        verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
+        if verdict.verdict == "unbiased" and not verdict.untested_coordinates:
+            return True
+    return False
 
 
 def _same_every_time(case: Case, truth: Array) -> Finding:
