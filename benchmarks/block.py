@@ -191,7 +191,7 @@ def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
     nothing = np.zeros(0)
     return Moments(
         replicates=replicates,
-        undirected=int((g == 0).all(1).sum()),
+        undirected=int((g == 0).all(1).count_nonzero()),
         units=len(units),
         nonfinite=nonfinite,
         mean=_numpy(mean) if kept else nothing,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from benchmarks.laws.cases import Fixture, coordinate
 from benchmarks.laws.findings import Finding, declined, failed, law, passed
 from benchmarks.laws.looks import judged, two_looks
@@ -27,12 +29,14 @@ def draws_have_the_density(fixture: Fixture) -> Finding:
         return declined("q has no log_prob")
 
 
-def draws_against_density(fixture: Fixture, draws: int, level: float) -> Finding:
-    """Whether the mean score of the draws is zero, at a level for all coordinates."""
+def draws_against_density(
+    fixture: Fixture, draws: int, level: float, nonfinite: Callable[[str], Finding] = failed
+) -> Finding:
+    """Whether the mean score of the draws is zero, at a level; `nonfinite` says what a score that is not finite is."""
     sums, _, visible = two_looks(lambda number, count: score_sums(fixture, count, 2**32 * number), draws, level)
     if sums.nonfinite:
         total = sums.nonfinite + sums.count
-        return failed(f"the gradient of log q has NaN or infinity at {sums.nonfinite} of {total} draws of q itself")
+        return nonfinite(f"the gradient of log q has NaN or infinity at {sums.nonfinite} of {total} draws of q itself")
     if not sums.varies.any():
         return declined("q depends on no parameter, or hardly any draw shows that it does")
     look = judged(sums, level, sums.varies)
