@@ -165,8 +165,8 @@ def refusal(name: str, bad: list[Damage]) -> str:
     """What is said of a store with damaged rows."""
     rest = f" and {len(bad) - 1} more rows" if len(bad) > 1 else ""
     return (
-        f"store {name}: damaged: {bad[0]}: {bad[0].fault}{rest}; `gradmark run` of its study into this store measures "
-        "them again, and `gradmark verify` lists them"
+        f"store {name}: damaged: {bad[0]}: {bad[0].fault}{rest}; `gradmark run` of its study measures them again, "
+        "`gradmark verify` lists them"
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, runner
+from benchmarks import cli, measuring, runner
 from benchmarks.cells import Cell
 from benchmarks.errors import BadInput
 from benchmarks.records import Description
@@ -94,8 +94,8 @@ def test_a_damaged_block_is_named_refused_and_measured_again(
 
     notes: list[str] = []
     calls: list[object] = []
-    measure = runner.measure_block
-    monkeypatch.setattr(runner, "measure_block", lambda *given: calls.append(given) or measure(*given))
+    measure = measuring.measure_block
+    monkeypatch.setattr(measuring, "measure_block", lambda *given: calls.append(given) or measure(*given))
     with Store(measured) as store:
         runner.run(CELLS, [], store, runner.Progress(note=notes.append), study=STUDY)
         after = [block.to_bytes() for block in store.record(CELLS[0]).blocks]

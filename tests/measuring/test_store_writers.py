@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, runner
+from benchmarks import cli, measuring, runner
 from benchmarks.cells import Cell
 from benchmarks.errors import BadInput
 from benchmarks.store import Store
@@ -78,7 +78,7 @@ def test_sigterm_says_what_ctrl_c_says(
     study = tmp_path / "s.toml"
     grid = 'problems = ["GaussianToy()"]\nestimators = ["ScoreFunction()"]\nreplicates = 16384\n'
     study.write_text(f'title = "t"\n[[variance]]\n{grid}')
-    whole, ended = runner.measure_block, []
+    whole, ended = measuring.measure_block, []
     for number in (signal.SIGINT, signal.SIGTERM):
         blocks = 0
 
@@ -90,7 +90,7 @@ def test_sigterm_says_what_ctrl_c_says(
                 time.sleep(60)  # the signal arrives here
             return whole(*given)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(runner, "measure_block", stopped)
+        monkeypatch.setattr(measuring, "measure_block", stopped)
         with pytest.raises(SystemExit) as end:
             cli.main(["run", str(study), "--store", str(tmp_path / number.name)])
         ended.append((end.value.code, capsys.readouterr().err.strip().splitlines()[-1]))
