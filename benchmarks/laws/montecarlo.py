@@ -66,11 +66,9 @@ def _mean(case: Case) -> Finding:
     small = block_size(case.fixture.problem, case.num_samples, params) * 16 < REPLICATES
     moments = replicated(case, FEWER if small else REPLICATES, fewest=FEWEST_FOR_BIAS)
     verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
+    if verdict.untested_coordinates and verdict.verdict != "biased" and (missed := _missed(case, moments, truth)):
+        return missed
     if verdict.untested_coordinates and verdict.verdict == "untested":
-        if not moments.second.any() and _others_see(case, truth):
-            worst = int(np.abs(moments.mean - truth).argmax())
-            detail = f"no two of {moments.replicates} replicates differ, and other methods see what they miss"
-            return failed(detail, coordinate(params, worst), float((moments.mean - truth)[worst]))
         return declined(f"the mean cannot be judged: {verdict.reason}")
     if verdict.p_value is None or verdict.coordinate is None:
         return failed(f"the mean cannot be judged: {verdict.reason}")
@@ -82,10 +80,20 @@ def _mean(case: Case) -> Finding:
     return failed(detail, coordinate(params, verdict.coordinate), verdict.size, verdict.minimum_detectable)
 
 
+def _missed(case: Case, moments: Moments, truth: Array) -> Finding | None:
+    """What fails a coordinate that never varies, is off, and is tested with another method; None where there is none."""
+    off = np.where(moments.second == 0, np.abs(moments.mean - truth), 0.0)
+    if off.max() <= _rounding(moments, truth) or not _others_see(case, truth):
+        return None
+    worst = int(off.argmax())
+    detail = f"no two of {moments.replicates} replicates differ, and other methods see what they miss"
+    return failed(detail, coordinate(case.fixture.params, worst), float((moments.mean - truth)[worst]))
+
+
 def _others_see(case: Case, truth: Array) -> bool:
     """Whether another method, from as many draws, is right with every coordinate tested: so no rare event is behind it.
 
-    A gradient that is the same in all replicates may only lack an event that none has seen.
+    A coordinate that is the same in all replicates may only lack an event that none has seen.
     """
     for other in known_methods(case):
         moments = replicated(other, REPLICATES)
