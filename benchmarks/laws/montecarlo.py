@@ -81,7 +81,7 @@ def _mean(case: Case) -> Finding:
 
 
 def _missed(case: Case, moments: Moments, truth: Array) -> Finding | None:
-    """What fails a coordinate that never varies, is off, and is tested with another method; None where there is none."""
+    """The fault of a coordinate that never varies, is off, and is tested with another method; None without one."""
     off = np.where(moments.second == 0, np.abs(moments.mean - truth), 0.0)
     if off.max() <= _rounding(moments, truth) or not _others_see(case, truth):
         return None
