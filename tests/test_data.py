@@ -34,7 +34,7 @@ def _nothing_loaded() -> Iterator[None]:
 
 def forget() -> None:
     for cached in (data.features, data.labels, data._table):
-        cached.cache_clear()
+        cached.cache_clear()  # pyright: ignore[reportFunctionMemberAccess]  # typed as the function that it caches
 
 
 @pytest.fixture
