@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.readings import LEVEL
@@ -24,6 +25,8 @@ def setup(results: Results) -> list[Block]:
     found: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
     if results.provenance:
         found.append(_provenance(results.provenance))
+    busy = _busy(results)
+    found += [paragraph(*busy)] if busy else []
     found += codes.blocks(results)
     if results.measured:
         found += [heading(2, "How to read the numbers", "method"), bullets(_methods())]
@@ -50,6 +53,22 @@ def _extent(results: Results) -> Text:
     if results.answered:
         text.append(f"{count(len(results.answered), 'experiment')}, each described where it is shown.")
     return text
+
+
+def _busy(results: Results) -> Text | None:
+    """How busy other processes kept the machine while seconds were measured; None where no store knows it."""
+    timings = [entry.record.timing or {} for entry in results.measured] + [
+        curve.data or {} for curve in results.trained
+    ]
+    shares = [share for timing in timings for share in timing.get("busy", []) if share is not None]
+    if not shares:
+        return None
+    typical, most = float(np.median(shares)), max(shares)
+    rounds = max(len(timing.get("busy", [])) for timing in timings)
+    return [
+        f"Seconds come from {count(rounds, 'round')} of timing at the most, each in a process of its own. Other work "
+        f"took {typical:.0%} of the processor in a typical round, and {most:.0%} in the busiest."
+    ]
 
 
 def _range(values: Iterable[int]) -> str:

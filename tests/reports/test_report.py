@@ -41,6 +41,8 @@ def pdf(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_says_what_was_measured_and_on_what(pdf):
     said = text_of(pdf)
+    assert "Seconds come from 5 rounds of timing" in said
+    assert "Other work took 0% of the processor in a typical round" in said
     parts = (
         "A title of a study",
         "What it is about.",
