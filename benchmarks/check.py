@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import specs
+from benchmarks.crash import ended
 
 ROOT = Path(__file__).parent.parent  # where the packages lie
 LATE = 600.0  # seconds that a process may take beyond its budget before it is killed: it watches itself before that
@@ -109,11 +110,9 @@ def _run(job: dict[str, Any]) -> tuple[list[str], int]:
 
 def _death(code: int, where: str | None, budget: float) -> dict[str, Any]:
     """The ruling on an estimator whose process did not live to the verdict."""
-    how = f"the process ended with status {code}"
+    how = ended(code)
     if code == -signal.SIGKILL or (code == 1 and where):
         how = f"an operation did not return within {budget / 3:.3g} seconds and could not be interrupted"
-    elif code < 0:
-        how = f"the process died of {signal.Signals(-code).name}"
     detail = f"{how} ({where})" if where else how
     empty = {"coordinate": None, "size": None, "visible": None, "relative": None, "exception": None}
     return {"law": "comes_back", "fixture": "", "num_samples": None, "status": "failed", **empty, "detail": detail}
