@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, replace
+from functools import partial
 
 import click
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from benchmarks.moments import Moments, merged
 from benchmarks.problems import BernoulliToy
 from benchmarks.trust.cells import ORDINARY, RARE_BUMP, OneOfMany, TrustCell
+from benchmarks.trust.seeds import Row, counted
 from benchmarks.verdicts import Bias, Known, judge_bias
 
 SIZES = (1024, 4096, 16384)
@@ -39,14 +41,25 @@ class Counts:
     runs: int
     biased: int
     untested: int
-    left_out: float  # of the coordinates, on average
+    left_out: float  # of the coordinates of a run, summed over runs
     tested: int  # runs of which no coordinate is left out
     found: int | None  # of these
 
-    def row(self, name: str, size: int) -> str:
+    def __add__(self, other: Counts) -> Counts:
+        found = None if self.found is None or other.found is None else self.found + other.found
+        return Counts(
+            self.runs + other.runs,
+            self.biased + other.biased,
+            self.untested + other.untested,
+            self.left_out + other.left_out,
+            self.tested + other.tested,
+            found,
+        )
+
+    def row(self, name: str, size: str) -> str:
         """A line of the table."""
         power = "" if self.found is None else f"{self.found / max(self.tested, 1):.3f}"
-        return f"| {name} | {size} | {self.biased} | {self.untested} | {self.left_out:.3f} | {power} |"
+        return f"| {name} | {size} | {self.biased} | {self.untested} | {self.left_out / self.runs:.3f} | {power} |"
 
 
 def judged(cell: TrustCell, moments: Moments) -> Bias:
@@ -64,7 +77,7 @@ def _scale(cell: TrustCell, moments: Moments) -> float:
     return max(0.0 if objective is None else abs(float(objective)), float(np.abs(moments.mean).max()))
 
 
-def count(cell: TrustCell, size: int, seeds: int) -> Counts:
+def count(cell: TrustCell, size: int, seeds: range) -> Counts:
     """What the verdicts on independent runs are, without a bias and, for an ordinary cell, with one that is visible."""
     biased = untested = whole = found = 0
     left_out = 0.0
@@ -73,33 +86,36 @@ def count(cell: TrustCell, size: int, seeds: int) -> Counts:
         verdict = judged(cell, moments)
         biased += verdict.verdict == "biased"
         untested += verdict.verdict == "untested"
-        left_out += (verdict.untested_coordinates or 0) / len(moments.mean) / seeds
+        left_out += (verdict.untested_coordinates or 0) / len(moments.mean)
         if cell.ordinary and verdict.minimum_detectable is not None and not verdict.untested_coordinates:
             whole += 1
             off = np.zeros_like(moments.mean)
             off[int(np.argmax(moments.second))] = verdict.minimum_detectable
             found += judged(cell, replace(moments, mean=moments.mean + off)).verdict == "biased"
-    return Counts(seeds, biased, untested, left_out, whole, found if cell.ordinary else None)
+    return Counts(len(seeds), biased, untested, left_out, whole, found if cell.ordinary else None)
+
+
+def rows(seeds: int, many_seeds: int) -> list[Row[Counts]]:
+    """The table's rows: right methods, and one of many categories where seeds are given for it."""
+    listed = [Row(str(cell), str(size), partial(count, cell, size), seeds) for cell in RIGHT for size in SIZES]
+    if many_seeds:
+        note = f" ({many_seeds} seeds)"
+        listed += [Row(f"{cell}{note}", str(n), partial(count, cell, n), many_seeds) for cell in MANY for n in SIZES]
+    return listed
 
 
 @click.command()
 @click.option("--seeds", default=400, show_default=True, type=click.IntRange(1))
 @click.option("--many-seeds", default=20, show_default=True, type=click.IntRange(0), help="of one of 1 000 categories")
-def main(seeds: int, many_seeds: int) -> None:
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
+def main(seeds: int, many_seeds: int, processes: int) -> None:
     """Count false alarms and power of the verdict on bias."""
-    torch.set_num_threads(1)
-    print(
-        f"{seeds} seeds each ({many_seeds} of OneOfMany); numpy {np.__version__}, torch {torch.__version__}, ", end=""
-    )
-    print(f"Python {platform.python_version()}\n")
+    print(f"{seeds} seeds each ({many_seeds} of OneOfMany); numpy {np.__version__}, ", end="")
+    print(f"torch {torch.__version__}, Python {platform.python_version()}\n")
     print("| right method | replicates | called biased | untested | coordinates left out | visible bias found |")
     print("|---|---|---|---|---|---|")
-    for cell in RIGHT:
-        for size in SIZES:
-            print(count(cell, size, seeds).row(str(cell), size), flush=True)
-    for cell in MANY if many_seeds else ():
-        for size in SIZES:
-            print(count(cell, size, many_seeds).row(f"{cell} ({many_seeds} seeds)", size), flush=True)
+    for row, counts in counted(rows(seeds, many_seeds), processes):
+        print(counts.row(row.name, row.size), flush=True)
 
 
 if __name__ == "__main__":

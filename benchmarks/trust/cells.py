@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,10 +105,10 @@ class TrustCell:
         assert known["value"] is not None, f"{self}: {known['reason']}"
         return known["value"]
 
-    def samples(self, replicates: int, seeds: int) -> Iterator[list[Moments]]:
-        """The blocks of `seeds` runs of so many replicates, as the runner measures them."""
+    def samples(self, replicates: int, seeds: Iterable[int]) -> Iterator[list[Moments]]:
+        """The blocks of one run of so many replicates for each seed, as the runner measures them."""
         size = min(replicates, LARGEST)
-        for seed in range(seeds):
+        for seed in seeds:
             yield list(self.stream(seed, replicates // size, size))
 
     def stream(self, seed: int, count: int, size: int = LARGEST) -> Iterator[Moments]:

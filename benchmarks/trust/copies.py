@@ -29,6 +29,7 @@ class Copy(LeaveOneOut):
     pass
 """
 STUDY = """title = "A method and its copy"
+plugins = "."
 seed = {seed}
 [[variance]]
 problems = [{problems}]
@@ -48,7 +49,9 @@ def compared(count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
         study.write_text(STUDY.format(seed=seed, problems=", ".join(problems)))
         store = Path(folder) / "store"
         command = [sys.executable, "-m", "benchmarks", "run", str(study), "--store", str(store), "--plugins", folder]
-        subprocess.run(command, check=True, capture_output=True)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise click.ClickException(f"`gradmark run` ended with {ended.returncode}: {ended.stderr.strip()}")
         for pair in rankings(read(store).measured):
             named = zip(("samples", "seconds"), pair, strict=True)
             yield pair[0].where[0], [measure for measure, ranking in named if ranking.next and not ranking.tied]

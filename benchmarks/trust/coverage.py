@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from functools import partial
 
 import click
 import numpy as np
@@ -20,6 +21,8 @@ from benchmarks.readings import Reading, ratio
 from benchmarks.stopping import narrow
 from benchmarks.totals import total_variance
 from benchmarks.trust.cells import HARD, ORDINARY, QUADRATIC, HeavyTail, TrustCell
+from benchmarks.trust.seeds import Row
+from benchmarks.trust.seeds import counted as over_seeds
 
 SIZES = (1024, 4096, 16384)
 WIDTH = 0.1  # of --rel-ci
@@ -38,6 +41,9 @@ class Counts:
         share = f"{self.held / self.printed:.3f}" if self.printed else "–"
         return f"| {name} | {size} | {self.printed / self.runs:.3f} | {share} | {self.missed:.3f} |"
 
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.runs + other.runs, self.printed + other.printed, self.held + other.held)
+
     @property
     def missed(self) -> float:
         """The share of runs whose interval does not hold the truth."""
@@ -50,12 +56,12 @@ def counted(readings: list[Reading], truth: float) -> Counts:
     return Counts(len(readings), len(ends), sum(low <= truth <= high for low, high in ends))
 
 
-def totals(cell: TrustCell, size: int, seeds: int) -> Counts:
-    """The total variance of a cell, judged without its exact value."""
+def totals(cell: TrustCell, size: int, seeds: range) -> Counts:
+    """The total variance of a cell over these seeds, judged without its exact value."""
     return counted([total_variance(merged(blocks)) for blocks in cell.samples(size, seeds)], cell.truth)
 
 
-def paired(top: TrustCell, bottom: TrustCell, size: int, seeds: int) -> Counts:
+def paired(top: TrustCell, bottom: TrustCell, size: int, seeds: range) -> Counts:
     """The paired ratio of two cells that see the same draws, where both have an interval of their own."""
     readings = []
     for pair in zip(top.samples(size, seeds), bottom.samples(size, seeds), strict=True):
@@ -65,11 +71,11 @@ def paired(top: TrustCell, bottom: TrustCell, size: int, seeds: int) -> Counts:
     return counted(readings, top.truth / bottom.truth)
 
 
-def stopped(cell: TrustCell, seeds: int, most: int = MAX_BLOCKS) -> Counts:
+def stopped(cell: TrustCell, seeds: range, most: int = MAX_BLOCKS) -> Counts:
     """The total variance of a cell that runs until its interval is within WIDTH of the value."""
     asked = Cell(str(cell.problem), cell.estimator, cell.num_samples, replicates=None, rel_ci=WIDTH)
     readings = []
-    for seed in range(seeds):
+    for seed in seeds:
         blocks: list[Moments] = []
         for block in cell.stream(seed, most):
             blocks.append(block)
@@ -79,25 +85,33 @@ def stopped(cell: TrustCell, seeds: int, most: int = MAX_BLOCKS) -> Counts:
     return counted(readings, cell.truth)
 
 
+def rows(seeds: int, stopping_seeds: int) -> list[Row[Counts]]:
+    """The table's rows: total variances, ratios, and runs that stop at a relative width."""
+    listed = [
+        Row(str(cell), str(size), partial(totals, cell, size), seeds) for cell in (*ORDINARY, *HARD) for size in SIZES
+    ]
+    top, bottom = (TrustCell(QUADRATIC, name, 2) for name in ("ScoreFunction()", "LeaveOneOut()"))
+    name = f"ratio of {top} to LeaveOneOut()"
+    listed += [Row(name, str(size), partial(paired, top, bottom, size), seeds) for size in SIZES]
+    if stopping_seeds:
+        heavy = TrustCell(HeavyTail(0.2), "ScoreFunction()", variance=0.2**-1.5)
+        stopping = [(cell, partial(stopped, cell)) for cell in (ORDINARY[0], heavy)]
+        listed += [Row(str(cell), f"--rel-ci {WIDTH}", count, stopping_seeds) for cell, count in stopping]
+    return listed
+
+
 @click.command()
 @click.option("--seeds", default=400, show_default=True, type=click.IntRange(1))
 @click.option("--stopping-seeds", default=100, show_default=True, type=click.IntRange(0))
-def main(seeds: int, stopping_seeds: int) -> None:
+@click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
+def main(seeds: int, stopping_seeds: int, processes: int) -> None:
     """Count how often intervals hold the truth."""
-    torch.set_num_threads(1)
     print(f"{seeds} seeds each ({stopping_seeds} of --rel-ci {WIDTH}); numpy {np.__version__}, ", end="")
     print(f"torch {torch.__version__}, Python {platform.python_version()}\n")
     print("| cell | replicates | interval printed | of these hold the truth | printed and wrong |")
     print("|---|---|---|---|---|")
-    for cell in (*ORDINARY, *HARD):
-        for size in SIZES:
-            print(totals(cell, size, seeds).row(str(cell), str(size)), flush=True)
-    top, bottom = (TrustCell(QUADRATIC, name, 2) for name in ("ScoreFunction()", "LeaveOneOut()"))
-    for size in SIZES:
-        print(paired(top, bottom, size, seeds).row(f"ratio of {top} to LeaveOneOut()", str(size)), flush=True)
-    if stopping_seeds:
-        for cell in (ORDINARY[0], TrustCell(HeavyTail(0.2), "ScoreFunction()", variance=0.2**-1.5)):
-            print(stopped(cell, stopping_seeds).row(str(cell), f"--rel-ci {WIDTH}"), flush=True)
+    for row, counts in over_seeds(rows(seeds, stopping_seeds), processes):
+        print(counts.row(row.name, row.size), flush=True)
 
 
 if __name__ == "__main__":
