@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import specs
 from benchmarks.crash import ended
+from benchmarks.errors import LONGEST, shortened
 
 ROOT = Path(__file__).parent.parent  # where the packages lie
 LATE = 600.0  # seconds that a process may take beyond its budget before it is killed: it watches itself before that
@@ -75,9 +76,13 @@ def _judged(job: dict[str, Any], tell: Callable[[str], object]) -> dict[str, Any
             return each["verdict"]
         if "bad" in each:
             return each
+    declared = next((each["declared"] for each in said if "declared" in each), None)
+    if declared is None:  # its code, or a problem's, ended the process before there was an estimator to be judged
+        at = [each["reading"] for each in said if "reading" in each]
+        how = _end(code, where, "the time that it may take")
+        return {"bad": shortened(f"{at[-1] if at else 'starting'}: {how}", LONGEST)}
     rulings = [each["ruling"] for each in said if "ruling" in each]
     rulings.append(_death(code, where, job["budget"]))
-    declared = next((each["declared"] for each in said if "declared" in each), "unbiased")
     seconds = time.monotonic() - start
     return {
         "estimator": job["spec"],
@@ -110,12 +115,17 @@ def _run(job: dict[str, Any]) -> tuple[list[str], int]:
 
 def _death(code: int, where: str | None, budget: float) -> dict[str, Any]:
     """The ruling on an estimator whose process did not live to the verdict."""
-    how = ended(code)
-    if code == -signal.SIGKILL or (code == 1 and where):
-        how = f"an operation did not return within {budget / 3:.3g} seconds and could not be interrupted"
-    detail = f"{how} ({where})" if where else how
+    detail = _end(code, where, f"{budget / 3:.3g} seconds")
     empty = {"coordinate": None, "size": None, "visible": None, "relative": None, "exception": None}
     return {"law": "comes_back", "fixture": "", "num_samples": None, "status": "failed", **empty, "detail": detail}
+
+
+def _end(code: int, where: str | None, limit: str) -> str:
+    """How a process ended, and the line that it was at."""
+    how = ended(code)
+    if code == -signal.SIGKILL or (code == 1 and where):
+        how = f"an operation did not return within {limit} and could not be interrupted"
+    return f"{how} ({where})" if where else how
 
 
 def _innermost(trace: str) -> str | None:

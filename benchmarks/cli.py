@@ -112,12 +112,13 @@ def measure(
     from benchmarks import listing, single
     from benchmarks import plugins as outside
     from benchmarks.block import threads as using
+    from benchmarks.isolation import reader
     from benchmarks.limits import Limits
 
     if replicates is not None and rel_ci is not None:
         raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
-    source = outside.Source(plugins or Path.cwd(), tell=_tell)
     limits = Limits(cell_seconds, cell_memory)
+    source = outside.Source(plugins or Path.cwd(), tell=_tell, attempt=reader(limits))
     with using(threads), outside.using(source), streams.stdout_to_stderr():
         summary = single.measure(
             *(problem, estimator, num_samples, at, device, dtype, seed, state),
@@ -168,12 +169,14 @@ def run(
     """Run a study: a published one by name, or a TOML file. What the store already has is not run again."""
     from benchmarks import session
     from benchmarks.block import threads as using
+    from benchmarks.isolation import reader
     from benchmarks.limits import Limits
     from benchmarks.study_plugins import Consent
 
-    path, consent = store or Path(f"{Path(study).stem}.store"), Consent(plugins, _ask, _tell)
+    path, limits = store or Path(f"{Path(study).stem}.store"), Limits(cell_seconds, cell_memory)
+    consent = Consent(plugins, _ask, _tell, reader(limits))
     with using(threads):
-        failed = session.run_study(study, path, device, consent, Limits(cell_seconds, cell_memory), processes)
+        failed = session.run_study(study, path, device, consent, limits, processes)
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
     if failed:
         click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)

@@ -7,6 +7,7 @@ no sign of life for too long, fails the cell that it was at, with file and line;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Self, cast
 
 from benchmarks.cells import Cell, Inquiry, Training
@@ -19,6 +20,24 @@ from benchmarks.moments import Moments
 from benchmarks.places import SUFFIXES, Refusal
 from benchmarks.prepare import Known
 from benchmarks.processes import Late, Process, Server, heard, kept_server
+
+
+def reader(limits: Limits) -> Callable[[str, str], str | None]:
+    """What reads a spec in another process, once, and returns why it cannot be read here; None where it can be.
+
+    Importing a plug-in runs it: code that ends or blocks its process then ends that one.
+    """
+
+    @cache
+    def fault(kind: str, text: str) -> str | None:
+        with Worker(limits) as worker:
+            try:
+                found = worker.read(kind, text)
+            except BadInput as bad:
+                return str(bad)
+        return f"reading it: {found.reason}" if isinstance(found, Failed) else None
+
+    return fault
 
 
 class Worker:
@@ -47,6 +66,10 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process = None
+
+    def read(self, kind: str, text: str) -> Failed | None:
+        """Read a spec there, with all that its plug-ins do while they are imported; BadInput where it cannot be."""
+        return self._ask(f"{kind} {text}", "read", [kind, text], bad_input=True)
 
     def prepare(self, cell: Cell, kept: bytes | Refusal | None) -> Known | Refusal | Failed:
         found = self._ask(cell.key, "prepare", [cell, kept], bad_input=cell.at.endswith(SUFFIXES))

@@ -1,8 +1,8 @@
 """`python -m benchmarks.judging`: one estimator is judged in a process of its own, which may be killed or die.
 
 Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
-stdout: JSON lines, a `{"loaded": …}` for each plug-in, `{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for
-each as it falls, then `{"verdict": …}`.
+stdout: JSON lines, a `{"reading": …}` for each spec before it is read or looked at, a `{"loaded": …}` for each plug-in,
+`{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
 What the estimator prints goes to stderr.
 """
 
@@ -12,23 +12,21 @@ import faulthandler
 import json
 import os
 import sys
-import time
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from benchmarks import specs
-from benchmarks.errors import BadInput
+from benchmarks.errors import BadInput, shortened
 from benchmarks.finite import finite
 from benchmarks.laws import PROBLEM_LAWS, Fixture
 from benchmarks.laws.court import COURT, against
 from benchmarks.laws.raising import blamed
 from benchmarks.laws.referee import SHARE, SHORTEST, judge
-from benchmarks.laws.rulings import Ruling, Verdict
+from benchmarks.laws.rulings import Ruling
 from benchmarks.laws.watchdog import TimedOut, limited
 from benchmarks.plugins import Source, using
-from estimators.core import Problem
+from estimators.core import Estimator, Problem
 
 IMPORTING = 60.0  # seconds at least for what comes before the first law: importing, and the laws of problems
 GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
@@ -61,17 +59,12 @@ def _watch(seconds: float, trace: IO[str]) -> None:
 
 
 def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any]:
-    spec, start = job["spec"], time.monotonic()
     try:
-        with limited(max(job["budget"], IMPORTING)):
-            estimator = specs.estimator(spec)
-            problems = [specs.problem(text) for text in job["against"]]
-        problems = [_sound(problem, job["budget"]) for problem in problems]
+        estimator: Estimator = _read("estimator", job["spec"], job["budget"], told)
+        problems: list[Problem] = [_read("problem", text, job["budget"], told) for text in job["against"]]
+        problems = [_sound(problem, job["budget"], told) for problem in problems]
     except BadInput as fault:
         return {"bad": str(fault)}
-    except (Exception, SystemExit, TimedOut) as fault:
-        ruling = Ruling("is_there", "every one", None, "failed", detail=_blame(fault))
-        return {"verdict": Verdict(spec, "unbiased", "wrong", time.monotonic() - start, (ruling,)).json()}
     tell(told, declared="unbiased" if estimator.unbiased else "biased")
     limit = max(job["budget"] / SHARE, SHORTEST) + min(job["budget"], GRACE)
     _watch(limit, trace)
@@ -84,8 +77,20 @@ def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any
     return {"verdict": judge(estimator, trials, job["level"], job["budget"], told=heard).json()}
 
 
-def _sound(problem: Problem, budget: float) -> Problem:
+def _read(kind: str, text: str, budget: float, told: IO[str]) -> Any:
+    """What a spec spells; BadInput where reading it, and so importing its plug-in, does not come to an end."""
+    name, seconds = f"{kind} {shortened(repr(text), 90)}", max(budget, IMPORTING)
+    tell(told, reading=f"{name}: reading it")
+    try:
+        with limited(seconds):
+            return (specs.estimator if kind == "estimator" else specs.problem)(text)
+    except TimedOut as fault:
+        raise BadInput(f"{name}: reading it took more than {seconds:.3g} seconds{blamed(fault.stack)}") from fault
+
+
+def _sound(problem: Problem, budget: float, told: IO[str]) -> Problem:
     """The problem, if it keeps the laws of problems: on one that does not, no estimator can be judged."""
+    tell(told, reading=f"--against {shortened(str(problem), 90)}: its own checks")
     try:
         with limited(max(budget, IMPORTING)):
             for place in ("init", "moved"):
@@ -101,15 +106,6 @@ def _sound(problem: Problem, budget: float) -> Problem:
             "pass a larger --budget, or a smaller problem"
         ) from fault
     return problem
-
-
-def _blame(fault: BaseException) -> str:
-    """What was raised before there was an estimator, and where."""
-    if isinstance(fault, SyntaxError):
-        return f"SyntaxError: {fault.msg} ({os.path.basename(fault.filename or '')}:{fault.lineno})"  # noqa: PTH119
-    if isinstance(fault, TimedOut):
-        return f"importing it did not return{blamed(fault.stack)}"
-    return f"{type(fault).__name__}: {fault}{blamed(traceback.extract_tb(fault.__traceback__))}"
 
 
 if __name__ == "__main__":

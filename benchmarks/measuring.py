@@ -87,6 +87,10 @@ class Here:
     turn: Callable[[int], object] = lambda index: None  # hears which call of a round has its turn
     _ready: dict[str, Ready] = field(default_factory=dict)
 
+    def read(self, kind: str, text: str) -> Failed | None:
+        """Read a spec, so that its plug-ins are imported; BadInput where it cannot be read."""
+        return self._guarded(lambda: (specs.read(kind, text), None)[1])
+
     def prepare(self, cell: Cell, kept: bytes | Refusal | None) -> Known | Refusal | Failed:
         found = _unspoilt(self._guarded(lambda: prepare(cell, kept)))
         if isinstance(found, tuple):

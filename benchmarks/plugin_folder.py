@@ -20,6 +20,7 @@ class Source:
     typed: bool = True  # by the user: any file and any installed package; else what a study file may name
     tell: Callable[[str], object] = lambda line: None  # told of each module that a spec names, once, where it lies
     remedy: str = "pass --plugins FOLDER, or write file.py:Class()"  # where a module is not there
+    attempt: Callable[[str, str], str | None] = lambda kind, text: None  # what is wrong with a spec, found elsewhere
 
 
 @dataclass
@@ -43,6 +44,11 @@ def loaded() -> Loaded:
 def current() -> Source:
     """The source in use: the current folder, where none was chosen."""
     return loaded().source or Source(Path.cwd())
+
+
+def use(source: Source) -> None:
+    """Read specs with `source` from now on, until this process ends."""
+    _stack.append(Loaded(source))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from benchmarks.packages import installed, is_namespace, located, made_for_gradm
 from benchmarks.plugin_files import module_in
 from benchmarks.plugin_folder import Source as Source
 from benchmarks.plugin_folder import begin, current, drop, folders, is_plugin, loaded, note, search
+from benchmarks.plugin_folder import use as use
 from benchmarks.plugin_folder import using as using
 from benchmarks.plugin_sources import file_of, is_plugin_file, with_imports
 

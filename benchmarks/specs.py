@@ -78,9 +78,18 @@ def names_a_plugin(kind: str, text: str) -> bool:
         return plugins.comes_from_outside(text)
 
 
+def read(kind: str, text: str) -> Any:
+    """The object that `text` spells, of one kind; BadInput without the text where it spells none."""
+    return _build(spec_text.parse(text), kind, (base(kind),))
+
+
 def _resolve(kind: str, text: str) -> Any:
     with _as_bad(kind, text):
-        return _build(spec_text.parse(text), kind, (base(kind),))
+        if plugins.comes_from_outside(text):
+            fault = plugins.current().attempt(kind, text)
+            if fault is not None:
+                raise BadInput(fault)
+        return read(kind, text)
 
 
 @contextmanager

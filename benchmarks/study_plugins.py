@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.errors import BadInput, shortened
@@ -17,6 +17,7 @@ class Consent:
     folder: Path | None = None  # that may be loaded from: what --plugins names
     ask: Callable[[str], bool] = lambda question: False  # where it names none: a prompt, if there is a terminal
     tell: Callable[[str], object] = lambda line: None  # told what was loaded from where
+    attempt: Callable[[str, str], str | None] = lambda kind, text: None  # reads a spec elsewhere first (`Source`)
 
 
 CLOSED = Source(None, typed=False, remedy='add plugins = "." to the study file, and pass --plugins FOLDER')
@@ -31,7 +32,7 @@ def source(key: object, file: Path, consent: Consent) -> Source:
     if not isinstance(key, str):  # also what is not a text: the study's own check says so
         if consent.folder is not None:
             raise BadInput(f'study {shown}: --plugins is for a study that says plugins = "."; add that to the file')
-        return CLOSED
+        return replace(CLOSED, attempt=consent.attempt)
     folder = _folder(file, key)
     if folder is None:
         raise BadInput(f"study {shown}: plugins: there is no folder {shortened(repr(key), 60)} beside it; name one")
@@ -40,7 +41,8 @@ def source(key: object, file: Path, consent: Consent) -> Source:
             raise BadInput(f"study {shown}: it runs code from a folder; read that, then pass --plugins {folder}")
     elif not consent.folder.is_dir() or not consent.folder.samefile(folder):
         raise BadInput(f"--plugins {consent.folder}: the study {shown} has its plug-ins in {folder}; pass that")
-    return Source(folder, typed=False, tell=consent.tell, remedy="plug-ins of a study lie in its folder of plug-ins")
+    remedy = "plug-ins of a study lie in its folder of plug-ins"
+    return Source(folder, typed=False, tell=consent.tell, remedy=remedy, attempt=consent.attempt)
 
 
 def _folder(file: Path, key: str) -> Path | None:

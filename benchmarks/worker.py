@@ -107,7 +107,7 @@ def _guard(facts: dict[str, Any]) -> IO[str]:
     sys.path += [path for path in facts["paths"] if path not in sys.path]
     known = facts["plugins"]
     folder = None if known["folder"] is None else Path(known["folder"])
-    plugins.using(plugins.Source(folder, known["typed"], remedy=known["remedy"])).__enter__()
+    plugins.use(plugins.Source(folder, known["typed"], remedy=known["remedy"]))
     with suppress(OSError):  # the first to go where the machine has no memory left
         Path("/proc/self/oom_score_adj").write_text("1000")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
