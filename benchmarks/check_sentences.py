@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from benchmarks.errors import shortened
+
 OF_THE_MEAN = ("expectation_is_exact", "mean_of_many_is_exact", "bias_is_found")
 WIDTH = 80  # columns of the result's line
 SHORTEST_NAME = 12  # characters that are left of a name
@@ -60,8 +62,10 @@ def explanation(verdict: dict[str, Any]) -> str:
         return _fault(broken)
     judged = [ruling for ruling in of(laws, "passed") if ruling["law"] in OF_THE_MEAN]
     if verdict["verdict"] == "undecided":
-        reasons = sorted({ruling["detail"] for ruling in of(laws, "declined") if ruling["detail"]})
-        return f"Why: {'; '.join(reasons)[:400]}."
+        declined = [ruling for ruling in of(laws, "declined") if ruling["detail"]]
+        of_the_mean = [ruling for ruling in declined if ruling["law"] in OF_THE_MEAN]
+        reasons = dict.fromkeys(ruling["detail"] for ruling in of_the_mean or declined)
+        return f"Why: {shortened('; '.join(reasons), 200)}."
     if verdict["declared"] == "biased":
         worst = judged[-1]
         if worst["size"] is None:

@@ -14,7 +14,7 @@ from benchmarks.laws import Case, Finding, Fixture, judge
 from benchmarks.laws.contract import gradient_has_the_form_of_the_parameters, gradient_is_finite, state_keeps_its_form
 from benchmarks.laws.court import Trial
 from benchmarks.laws.findings import law, passed
-from benchmarks.laws.rulings import Verdict
+from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
 from benchmarks.solvers import Adam
 from estimators import LeaveOneOut, Reparameterization, ScoreFunction
@@ -222,3 +222,19 @@ def test_a_verdict_demands_with_its_sentence() -> None:
         replace(verdict, verdict="wrong", laws=(wrong,)).demand()
     with pytest.raises(AssertionError, match="undecided"):
         Verdict("X()", "unbiased", "undecided", 0.0, ()).demand()
+
+
+def test_an_undecided_result_says_why_its_mean_was_not_tried() -> None:
+    rulings = tuple(
+        Ruling(check, "LinearGaussian() at init", 1, "declined", detail=detail)
+        for check, detail in [
+            ("draws_are_distinct", "no matter for the mean"),
+            ("mean_of_many_is_exact", "1000 estimates would take long; " * 20),
+            ("expectation_is_exact", "too many draws"),
+        ]
+    )
+    said = sentence(Verdict("X()", "unbiased", "undecided", 0.0, rulings).json())
+    assert said.startswith("X() is undecided: its mean could be tried nowhere (0 s). Why: 1000 estimates would take")
+    assert said.endswith("too many draws.")
+    assert "no matter" not in said
+    assert len(said) < 300
