@@ -11,17 +11,22 @@ COUNTS = fuzz_specs fuzz_studies fuzz_parameters damaged_stores kills bias cover
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all lint types benchmark readme note false-alarms clean
+.PHONY: demo test test-full test-all lint types benchmark readme note false-alarms clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
 	$(BIN)/gradmark report $(STORE) -o $(REPORT)
 
+# Every check, and of their combinations a cover: about 4 minutes on 2 quiet cores
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2
 
-# The tests, then every count behind docs/trust.md but the false alarms: some hours on 2 quiet cores
-test-all: test
+# Every combination: about 20 minutes
+test-full: $(VENV)/installed
+	$(BIN)/python -m pytest --numprocesses 2 --full
+
+# All tests, then every count behind docs/trust.md but the false alarms: some hours on 2 quiet cores
+test-all: test-full
 	for name in $(COUNTS); do echo "== $$name"; $(BIN)/python -m benchmarks.trust.$$name || exit 1; done
 
 lint: $(VENV)/installed

@@ -1,4 +1,8 @@
-"""`pytest --benchmark` runs the micro-benchmarks and nothing else; a plain `pytest` skips them."""
+"""What a plain `pytest` leaves out: the micro-benchmarks (`--benchmark` runs only those) and what is marked `full`.
+
+`--full` runs everything but the benchmarks: every combination of estimator, problem, check and state, where a plain
+`pytest` runs a cover of them (`tests/covering.py`), and slow tests of which a smaller variant stays.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,11 @@ hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register `--benchmark`, beside the `--benchmark-…` options of pytest-benchmark."""
+    """Register `--full`, and `--benchmark` beside the `--benchmark-…` options of pytest-benchmark."""
     text = "Run the micro-benchmarks and nothing else; without it they are skipped."
     parser.getgroup("benchmark").addoption("--benchmark", action="store_true", default=False, help=text)
+    text = "Run every combination and every slow test; without it those that are marked `full` are left out."
+    parser.addoption("--full", action="store_true", default=False, help=text)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
@@ -29,3 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         jaxtyping.config.update("jaxtyping_disable", True)  # checking shapes at each call would be timed, too
     elif not option.benchmark_enable:
         option.benchmark_skip = True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is marked `full`, unless `--full` asks for it."""
+    if config.option.full:
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("full")]

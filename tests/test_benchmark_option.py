@@ -1,4 +1,4 @@
-"""`pytest --benchmark` and pytest-benchmark's own options, in a folder with the project's conftest and two tests."""
+"""What `--benchmark`, `--full` and the options of pytest-benchmark run, in a folder with the project's conftest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 
 TESTS = """
+import pytest
+
+@pytest.mark.full
+def test_slow():
+    pass
+
 def test_plain():
     pass
 
@@ -22,9 +28,9 @@ def test_fast(benchmark):
 @pytest.mark.parametrize(
     ("options", "outcome"),
     [
-        ([], "1 passed, 1 skipped"),
-        (["--benchmark"], "1 passed, 1 skipped"),
-        (["--benchmark-enable"], "2 passed"),
+        ([], "1 passed, 1 skipped, 1 deselected"),
+        (["--benchmark"], "1 passed, 1 skipped, 1 deselected"),
+        (["--benchmark-enable", "--full"], "3 passed"),
     ],
 )
 def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
@@ -48,3 +54,4 @@ def test_what_runs(tmp_path: Path, options: list[str], outcome: str) -> None:
     found = subprocess.run(call, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=alone)
     assert outcome in found.stdout
     assert ("test_fast PASSED" in found.stdout) == timed
+    assert ("test_slow PASSED" in found.stdout) == ("--full" in options)

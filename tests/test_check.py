@@ -10,7 +10,9 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -26,12 +28,8 @@ from benchmarks.laws.referee import judge, outcome, rule
 from benchmarks.laws.rulings import Ruling, Verdict
 from benchmarks.problems import (
     BernoulliToy,
-    CategoricalToy,
     GaussianToy,
-    GaussianVAE,
     LinearGaussian,
-    Minibatch,
-    SigmoidBeliefNetwork,
 )
 from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from estimators.core import Estimate, Estimator, Params, Problem, State
@@ -50,16 +48,13 @@ from tests import (
     broken_terms,
 )
 from tests.simulated_clock import SimulatedClock
+from tests.smallest_cases import BIT, DEAR, SMALLEST
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
 PATIENCE = 3600.0  # seconds, however busy the machine is: on a quiet one the default is enough
-STAGES = Trial(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1, 2))
-BIT = Trial(Fixture(BernoulliToy(), "init"), (1, 2))
-
-
 MODULES = (
     *(broken, broken_continuous, broken_contract, broken_discrete, broken_measure, broken_multisample, broken_state),
     *(broken_terms, broken_late, broken_sharing, broken_blind, broken_blind_discrete),
@@ -88,25 +83,17 @@ def controls() -> list[Estimator]:
     return [special.get(cls) or cls() for cls in sorted(classes, key=lambda cls: cls.__qualname__)]
 
 
-# Those that a whole court is slow to see, with the trial that convicts them: two minutes are saved
-DEAR: dict[type[Estimator], list[Trial]] = {
-    broken_discrete.LearnsWhatItUses: [BIT],
-    broken_blind.RaoBlackwellOwnReads: [STAGES],
-    broken_late.RaoBlackwellOfTheFirst: [STAGES],
-    broken_terms.LaterStagesForgotten: [STAGES],
-    broken_terms.MeanFieldBlanket: [STAGES],
-    broken_terms.StagesReversed: [STAGES],
-    broken_blind_discrete.WeightedRowsVIMCO: [
-        Trial(Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2)), (2,))
-    ],
-    broken_blind_discrete.LooseGumbelREBAR: [Trial(Fixture(CategoricalToy()), (1,))],
-    broken_late.MeasureValuedAtTheMean: [Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))],
-}
+def tries() -> Iterator[Any]:
+    """Every control with what it is tried on: one small case where that is known, and for `--full` the whole suite."""
+    for control in controls():
+        name, cls = type(control).__name__, type(control)
+        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or COURT, id=name)
+        if cls in SMALLEST:
+            yield pytest.param(control, COURT, id=f"{name}-whole", marks=pytest.mark.full)
 
 
-@pytest.mark.parametrize("control", controls(), ids=lambda control: type(control).__name__)
-def test_control_is_rejected(control: Estimator) -> None:
-    trials = DEAR.get(type(control), COURT)
+@pytest.mark.parametrize(("control", "trials"), list(tries()))
+def test_control_is_rejected(control: Estimator, trials: Sequence[Trial]) -> None:
     first = next((ruling for ruling in rule(control, trials, budget=PATIENCE) if ruling.status in BROKEN), None)
     assert first is not None
     assert first.detail

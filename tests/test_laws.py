@@ -8,13 +8,13 @@ fixed, and what passes goes on passing.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
 import estimators
 from benchmarks import laws, problems
-from benchmarks.laws import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases, parametrize
+from benchmarks.laws import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases
 from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
 from benchmarks.laws.contract import (
     gradient_has_the_form_of_the_parameters,
@@ -48,6 +48,7 @@ from estimators import (
 from estimators.core import Estimator, Problem
 from tests import broken, broken_continuous, broken_contract, broken_problems
 from tests.control import Control
+from tests.covering import kind_of_z, parametrize_cover
 from tests.test_claims import CLAIM_CONTROLS
 from tests.test_sharing import SHARING_CONTROLS
 
@@ -62,7 +63,29 @@ MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
 POSTERIOR = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
 
 
-@parametrize(CATALOGUE)
+PRODUCT = [(law, case) for case in cases(CATALOGUE) for law in LAWS]
+OF_EVERY_Z = (mean_is_exact, gradient_has_the_form_of_the_parameters, replicates_are_independent)
+
+
+def meetings(law: Law, case: Case) -> Iterator[Hashable]:
+    """What must meet: estimator, check and state; fixture and check; estimator and kind of z.
+
+    The checks OF_EVERY_Z, which find what is wrong with one kind of z alone, meet each kind with each estimator.
+    """
+    kind = kind_of_z(case.fixture)
+    yield case.estimator, law, case.state
+    yield case.fixture, law
+    yield case.estimator, kind
+    if law in OF_EVERY_Z:
+        yield case.estimator, law, kind
+
+
+def cost(law: Law, case: Case) -> float:
+    """About how long it takes: by the size of the problem, and much longer where a state must be warmed up first."""
+    return (4.0 + case.fixture.problem.footprint) * (10.0 if case.state == "warm" else 1.0)
+
+
+@parametrize_cover(("law", "case"), PRODUCT, meetings, cost)
 def test_catalogue_keeps_the_laws(law: Law, case: Case) -> None:
     law(case).demand()
 

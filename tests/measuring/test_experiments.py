@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +11,16 @@ from pypdf import PdfReader
 from benchmarks import plugins, runner, session, specs, store_status, study, study_plugins
 from benchmarks.cells import Inquiry
 from benchmarks.errors import BadInput
-from benchmarks.experiment import Experiment, Tables, plain
+from benchmarks.experiment import plain
 from benchmarks.store import Store
 from reports import document
+from tests.cases import dice
 
-HERE = __name__
-
-
-@dataclass(frozen=True)
-class Throws(Experiment):
-    """Dice thrown `throws` times."""
-
-    title = "Dice"
-    throws: int = 3
-
-    def refuses(self) -> str | None:
-        return None if self.throws else "Throws(throws=0): nothing is thrown; pass 1 or more"
-
-    def run(self, seed: int) -> Tables:
-        if self.throws == 13:
-            raise RuntimeError("bad luck")
-        if self.throws == 14:
-            raise KeyboardInterrupt
-        pips = np.random.default_rng(seed).integers(1, 7, self.throws).tolist()
-        reading = {"value": 3.5, "stderr": 0.1, "ci": [3.3, 3.7], "level": 0.95}
-        return {"pips": [{"throw": i, "pip": pip, "mean": reading} for i, pip in enumerate(pips)]}
+DICE = dice.__name__  # a module of its own, as every process that runs it imports it
 
 
 def inquiries(*throws: int) -> list[Inquiry]:
-    return [Inquiry(f"{HERE}.Throws(throws={each})", 5) for each in throws]
+    return [Inquiry(f"{DICE}.Throws(throws={each})", 5) for each in throws]
 
 
 def test_rows_come_back_with_seed_seconds_and_what_they_ran_on(tmp_path: Path) -> None:
@@ -52,8 +32,8 @@ def test_rows_come_back_with_seed_seconds_and_what_they_ran_on(tmp_path: Path) -
     assert (found.status, found.inquiry.seed, found.facts["title"]) == ("measured", 5, "Dice")
     assert found.seconds is not None
     assert found.facts["provenance"] == {"commit": "abc"}
-    assert found.tables == plain(Throws(4).run(5))
-    assert found.tables != plain(Throws(4).run(6))
+    assert found.tables == plain(dice.Throws(4).run(5))
+    assert found.tables != plain(dice.Throws(4).run(6))
 
 
 def test_one_failure_leaves_the_others_and_what_is_measured_is_not_run_again(tmp_path: Path) -> None:
@@ -64,7 +44,7 @@ def test_one_failure_leaves_the_others_and_what_is_measured_is_not_run_again(tmp
         runner.run([], [], store, inquiries=todo)
         assert store.outcomes()[2] == measured  # its seconds, too
         assert [each.status for each in store.outcomes()] == ["failed", "refused", "measured"]
-        assert "RuntimeError: bad luck (test_experiments.py:" in (store.outcomes()[0].reason or "")
+        assert "RuntimeError: bad luck (dice.py:" in (store.outcomes()[0].reason or "")
     found = store_status.status(tmp_path / "s")
     assert (found["done"], found["refused"], found["failed"]) == (1, 1, 1)
 
@@ -91,7 +71,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("typed")
 def test_a_study_file_runs_and_its_report_has_a_section(tmp_path: Path) -> None:
     file = tmp_path / "dice.toml"
-    file.write_text(f'title = "t"\nseed = 7\nexperiments = ["{HERE}.Throws( throws = 60 )"]\n')
+    file.write_text(f'title = "t"\nseed = 7\nexperiments = ["{DICE}.Throws( throws = 60 )"]\n')
     assert session.run_study(str(file), tmp_path / "s", None) == 0
     document.write(tmp_path / "s", tmp_path / "r.pdf")
     said = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(tmp_path / "r.pdf").pages)
@@ -102,8 +82,8 @@ def test_a_study_file_runs_and_its_report_has_a_section(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("typed")
 def test_a_study_includes_published_ones_with_their_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, text in {
-        "a": f'title = "a"\nseed = 1\nexperiments = ["{HERE}.Throws()"]\n',
-        "b": f'title = "b"\nseed = 2\nexperiments = ["{HERE}.Throws()", "{HERE}.Throws(throws=9)"]\n',
+        "a": f'title = "a"\nseed = 1\nexperiments = ["{DICE}.Throws()"]\n',
+        "b": f'title = "b"\nseed = 2\nexperiments = ["{DICE}.Throws()", "{DICE}.Throws(throws=9)"]\n',
         "all": 'title = "all"\ninclude = ["a", "b"]\n',
     }.items():
         (tmp_path / f"{name}.toml").write_text(text)

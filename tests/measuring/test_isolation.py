@@ -25,6 +25,7 @@ from benchmarks.trust.hostile_cells import KINDS, as_expected, spec
 TOY = "GaussianToy()"
 LIMITS = Limits(seconds=4.0, memory=6.0)  # a block of the toy takes a hundredth of it
 BURNING = ("busy_loop", "recursion")  # which take a core for as long as they may: the script has them
+WAYS = ("os_exit", "keyboard_interrupt", "blocking_loop", "memory_tensor", "closes_all", "settings", "patches_torch")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,11 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def test_no_hostile_cell_takes_another_with_it(plugin: Path, tmp_path: Path) -> None:
-    names = [name for name in KINDS if name not in BURNING]
+ALL = tuple(name for name in KINDS if name not in BURNING)
+
+
+@pytest.mark.parametrize("names", [WAYS, pytest.param(ALL, marks=pytest.mark.full)], ids=["one_of_each_way", "all"])
+def test_no_hostile_cell_takes_another_with_it(names: tuple[str, ...], plugin: Path, tmp_path: Path) -> None:
     texts = ["ScoreFunction()", *map(spec, names), "LeaveOneOut()"]
     cells = [Cell(TOY, text, 2, replicates=1) for text in texts]
     with Store(tmp_path / "s") as store:

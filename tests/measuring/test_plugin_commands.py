@@ -21,6 +21,7 @@ from benchmarks.study_plugins import Consent
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases"
 TOY = ("--problem", "BernoulliToy()", "--num-samples", "2", "--replicates", "8")
+ONCE = ("--processes", "0")  # in no other process is all timed again: it takes seconds, and nothing here is about it
 LOUD = """
 import atexit, os, subprocess, sys
 from own_estimator import Mine as Quiet
@@ -71,7 +72,7 @@ def test_one_rule_for_every_command(folder: Path, capfd: pytest.CaptureFixture[s
         code, out, err = call(capfd, "measure", *TOY, "--estimator", text, "--json")
         assert (code, err) == (0, said)
         assert json.loads(out)["estimator"] == "own_estimator.Mine()"
-    code, out, err = call(capfd, "run", "own_estimator.toml", "--plugins", ".")
+    code, out, err = call(capfd, "run", "own_estimator.toml", "--plugins", ".", *ONCE)
     assert code == 0
     assert err.count(said) == 1
     code, out, err = call(capfd, "check", "own_estimator.Mine()", "--against", "BernoulliToy()", "--budget", "20")
@@ -95,7 +96,7 @@ def test_the_folder_may_be_another(
 
 
 def test_what_was_loaded_is_kept(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert call(capfd, "run", "own_estimator.toml", "--plugins", str(folder), "--store", "s")[0] == 0
+    assert call(capfd, "run", "own_estimator.toml", "--plugins", str(folder), "--store", "s", *ONCE)[0] == 0
     (facts,) = sqlite3.connect(folder / "s" / "store.sqlite").execute("SELECT facts FROM provenance").fetchone()
     (loaded,) = json.loads(facts)["plugins"]
     assert (loaded["module"], loaded["file"]) == ("own_estimator", str(folder / "own_estimator.py"))

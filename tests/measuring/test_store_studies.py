@@ -30,9 +30,12 @@ def reported(path: Path, name: str | None = None, *, everything: bool = False) -
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store that two studies were run into, the first of which lost a cell in between."""
     folder = tmp_path_factory.mktemp("studies")
-    session.run_study(study(folder, "one", "One", "ScoreFunction", "LeaveOneOut", "Antithetic"), folder / "s", None)
-    session.run_study(study(folder, "one", "First", "LeaveOneOut", "ScoreFunction"), folder / "s", None)
-    session.run_study(study(folder, "two", "Second", "Reparameterization"), folder / "s", None)
+    for name, title, *estimators in (
+        ("one", "One", "ScoreFunction", "LeaveOneOut", "Antithetic"),
+        ("one", "First", "LeaveOneOut", "ScoreFunction"),
+        ("two", "Second", "Reparameterization"),
+    ):
+        session.run_study(study(folder, name, title, *estimators), folder / "s", None, processes=0)
     return folder / "s"
 
 

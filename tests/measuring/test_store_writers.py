@@ -101,10 +101,18 @@ def test_sigterm_says_what_ctrl_c_says(
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_a_killed_study_ends_as_an_undisturbed_one() -> None:
+UNTIMED = """
+main = cli.main
+cli.main = lambda arguments: main([*arguments, "--processes", "0"])  # nothing is timed again in new processes
+STUDY = STUDY.replace('"MovingAverageBaseline()", "Reparameterization()"', '"MovingAverageBaseline()"')
+"""
+
+
+@pytest.mark.parametrize("change", [UNTIMED, pytest.param("", marks=pytest.mark.full)], ids=["untimed", "whole"])
+def test_a_killed_study_ends_as_an_undisturbed_one(change: str) -> None:
     """A small part of `python -m benchmarks.trust.kills`, in a process of its own, which may fork."""
     call = "[e] = count(signal.SIGKILL, studies=1, kills=2, seed=0, text=STUDY); print(e.same, e.kills)"
-    code = f"from benchmarks.trust.kills import *; {call}"
+    code = f"from benchmarks.trust.kills import *\n{change}\n{call}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     same, hits = done.stdout.splitlines()[-1].split()
     assert same == "True"

@@ -1,0 +1,81 @@
+"""Which combinations `make test` runs: few of them, in which everything occurs that occurs in all of them.
+
+A test over every combination of estimator, problem, check and state has thousands of cases, and most of them say what
+another one has said. `cover` keeps a subset in which every *meeting* of the full product occurs: a meeting is whatever
+the caller names, such as one estimator with one check. The other combinations carry the mark `full`, and run with
+`pytest --full` (`make test-all`, and the gate).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import pytest
+from torch.distributions import Independent, TransformedDistribution
+
+from benchmarks.laws import Fixture
+from estimators.core import LatentVariableModel
+
+T = TypeVar("T")
+
+
+def cover(
+    items: Sequence[T], meetings: Callable[[T], Iterable[Hashable]], cost: Callable[[T], float] = lambda item: 1.0
+) -> list[T]:
+    """A subset of the items, in their order, in which every meeting occurs that occurs in any item.
+
+    Greedy: the item with the most new meetings for its cost comes next, and of equal ones the first. It depends on
+    nothing but the arguments, and has at most 1 + log(the most meetings of one item) times the least cost possible.
+    """
+    of_items = [frozenset(meetings(item)) for item in items]
+    costs = [cost(item) for item in items]
+    covered: set[Hashable] = set()
+    chosen: list[int] = []
+    queue = [(-len(found) / costs[index], index) for index, found in enumerate(of_items)]
+    heapq.heapify(queue)
+    while queue:
+        value, index = heapq.heappop(queue)
+        now = -len(of_items[index] - covered) / costs[index]
+        if now == 0:
+            continue
+        if now > value:  # others have covered a part of it since: it goes back to where it belongs now
+            heapq.heappush(queue, (now, index))
+            continue
+        chosen.append(index)
+        covered |= of_items[index]
+    return [items[index] for index in sorted(chosen)]
+
+
+def parametrize_cover(
+    names: Sequence[str],
+    items: Sequence[tuple[Any, ...]],
+    meetings: Callable[..., Iterable[Hashable]],
+    cost: Callable[..., float] = lambda *item: 1.0,
+) -> pytest.MarkDecorator:
+    """Give a test every item as its arguments `names`; those outside the cover are marked `full`.
+
+    An item's identifier is made of the texts of its parts, or of their names where they are functions.
+    """
+    chosen = {id(item) for item in cover(items, lambda item: meetings(*item), lambda item: cost(*item))}
+    params = [
+        pytest.param(
+            *item,
+            marks=() if id(item) in chosen else pytest.mark.full,
+            id="-".join(getattr(part, "__name__", str(part)) for part in item),
+        )
+        for item in items
+    ]
+    return pytest.mark.parametrize(names, params)
+
+
+@cache
+def kind_of_z(fixture: Fixture) -> tuple[str, bool, bool]:
+    """What draws z, whether the cost is a model's, and whether rows of it are drawn."""
+    problem = fixture.problem.template
+    q = problem.distribution(fixture.params)
+    while isinstance(q, Independent | TransformedDistribution):
+        q = q.base_dist
+    return type(q).__name__, isinstance(problem, LatentVariableModel), fixture.is_source

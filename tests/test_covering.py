@@ -1,0 +1,68 @@
+"""The cover holds every meeting of the full product, and what is left out of it carries the mark."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterable
+from functools import cache
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.laws import FIXTURES, LAWS, Case, Law
+from tests.covering import cover, kind_of_z, parametrize_cover
+from tests.test_laws import CATALOGUE, PRODUCT, meetings
+
+SETS = st.lists(st.frozensets(st.integers(0, 12), max_size=6), max_size=30)
+
+
+@cache
+def chosen() -> list[tuple[Law, Case]]:
+    """What `make test` runs of the product."""
+    return cover(PRODUCT, lambda item: meetings(*item))
+
+
+def met(items: Iterable[tuple[Law, Case]]) -> set[Hashable]:
+    return {meeting for item in items for meeting in meetings(*item)}
+
+
+def test_the_cover_of_the_checks_holds_every_meeting_of_the_full_product() -> None:
+    assert met(chosen()) == met(PRODUCT)
+    assert len(chosen()) < len(PRODUCT) / 5
+
+
+def test_without_one_of_its_items_a_meeting_is_missing() -> None:
+    """The control: the comparison above sees that something is left out."""
+    assert met(chosen()[1:]) < met(PRODUCT)
+
+
+def test_every_estimator_meets_every_check_and_kind_of_z_that_it_fits() -> None:
+    checked = {(case.estimator, law) for law, case in chosen()}
+    drawn = {(case.estimator, kind_of_z(case.fixture)) for _, case in chosen()}
+    assert checked == set(itertools.product(CATALOGUE, LAWS))
+    for estimator, fixture in itertools.product(CATALOGUE, FIXTURES):
+        if Case(estimator, fixture).refusal is None:
+            assert (estimator, kind_of_z(fixture)) in drawn
+
+
+@given(SETS)
+def test_a_cover_holds_all_and_is_a_subset_in_order(sets: list[frozenset[int]]) -> None:
+    chosen = cover(list(enumerate(sets)), lambda item: item[1])
+    assert frozenset().union(*(found for _, found in chosen)) == frozenset().union(*sets)
+    assert chosen == sorted(chosen, key=lambda item: item[0])
+    assert cover(list(enumerate(sets)), lambda item: item[1]) == chosen
+
+
+def test_of_equal_gain_the_cheaper_item_is_kept() -> None:
+    items = [("dear", 5.0), ("cheap", 1.0)]
+    assert cover(items, lambda item: ["same"], lambda item: item[1]) == [("cheap", 1.0)]
+    assert cover(items, lambda item: ["same"]) == [("dear", 5.0)]
+
+
+def test_what_is_left_out_is_marked() -> None:
+    mark = parametrize_cover(("a", "b"), [(1, "x"), (1, "y")], lambda a, b: [a]).mark
+    names, params = mark.args
+    assert names == ("a", "b")
+    assert [(param.values, param.id, [m.name for m in param.marks]) for param in params] == [
+        ((1, "x"), "1-x", []), ((1, "y"), "1-y", ["full"]),
+    ]  # fmt: skip
