@@ -15,7 +15,7 @@ from rich.text import Text
 
 from benchmarks import data, specs, study
 from benchmarks.grouping import WARM_UP
-from benchmarks.readings import NOT_COUNTED
+from benchmarks.readings import NONE_FINITE, NOT_COUNTED
 
 
 def rows(kind: str) -> list[dict[str, Any]]:
@@ -143,9 +143,10 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     cost = summary["cost"]
+    none = NONE_FINITE if summary["nonfinite"] == summary["replicates"] else None
     return [
         ("objective", _objective(summary["objective"])),
-        ("total variance", _reading(summary["total_variance"])),
+        ("total variance", _reading(summary["total_variance"], none)),
         ("exactly", _exactly(summary["total_variance"])),
         *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
         ("bias", _bias(summary["bias"])),
@@ -156,8 +157,8 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("seconds", _reading(cost["seconds"])),
         ("evaluations", _evaluations(cost)),
         ("peak memory", f"{cost['peak_memory_bytes']} bytes"),
-        ("variance × evaluations", _reading(summary["variance_times_evaluations"])),
-        ("variance × seconds", _reading(summary["work_normalised_variance"])),
+        ("variance × evaluations", _reading(summary["variance_times_evaluations"], none)),
+        ("variance × seconds", _reading(summary["work_normalised_variance"], none)),
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.grouping import warm_ups
 from benchmarks.moments import Array, Moments
 from benchmarks.readings import (
+    NONE_FINITE,
     NOTHING,
     ZERO,
     Reading,
@@ -69,6 +70,7 @@ def _measured(record: Record) -> dict[str, Any]:
     known = record.facts.get("exact_variance")
     total = ZERO if deterministic else total_variance(moments, known)
     why = None if deterministic else why_withheld(moments, known)
+    none = NONE_FINITE if moments.nonfinite == moments.replicates else None
     seconds = nested_median(record.timing["seconds"]) if record.timing else NOTHING
     snr = root_ratio(moments.square_norms - moments.traces[:, 0], moments.traces[:, 0])
     tail = judge_tail(moments.deviations, bool(known and known["value"] is not None), rounding_of(moments))
@@ -83,7 +85,8 @@ def _measured(record: Record) -> dict[str, Any]:
         },
         "noise": _noise(moments, total, why),
         "mean_squared_error": without_interval(positive(moments.squared_errors), why).json(),
-        "snr": without_interval(snr, why).json() | {"reason": None if snr.value is not None else why or "no noise"},
+        "snr": without_interval(snr, why).json()
+        | {"reason": None if snr.value is not None else none or why or "no noise"},
         "bias": _bias(record, deterministic),
         "cosine": _cosine(moments, exact, why),
         "wrong_signs": without_interval(signed(moments.wrong_signs), why if why == TOO_FEW else None).json(),
@@ -107,6 +110,8 @@ def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str,
     if reading.value is None:
         if exact is None:
             reason = "the exact gradient is not known"
+        elif moments.nonfinite == moments.replicates:
+            reason = NONE_FINITE
         elif not exact.any():
             reason = "the exact gradient is zero, and has no direction"
         else:

@@ -13,6 +13,7 @@ from benchmarks.intervals import LEVEL, mean_interval
 from benchmarks.moments import Array
 from benchmarks.tails import TOO_FEW
 
+NONE_FINITE = "no replicate is finite"
 NOT_COUNTED = "not counted"  # said of evaluations of the cost that were made where nobody sees them
 
 

@@ -70,7 +70,9 @@ def variance_of_pairs(grid: Grid, samples: int) -> tuple[Tensor, Tensor]:
     places = torch.cartesian_prod(each, each).T
     gradient, weight = pair.at(pair.nodes_of(places), places.shape[1])
     if not abs(float(weight.sum()) - 1) < 1e-9:
-        raise Unreplaceable(f"the weights of all pairs add up to {float(weight.sum()):.6g} instead of 1")
+        raise Unreplaceable(
+            f"the weights of all pairs must add up to 1, and are off by {abs(float(weight.sum()) - 1):.2g}"
+        )
     weight = weight.unflatten(0, (len(each), -1)).unsqueeze(-1)
     gradient = torch.where(weight > 0, gradient.unflatten(0, (len(each), -1)), 0.0)
     mean, of_first = (weight * gradient).sum((0, 1)), weight.sum(1)

@@ -127,7 +127,9 @@ class Grid:
             total, first = total + weight.sum(), first + weight @ gradient
             second = second + weight @ gradient**2
         if not abs(float(total) - 1) < 1e-9:
-            raise Unreplaceable(f"the weights of all nodes add up to {float(total):.6g} instead of 1")
+            raise Unreplaceable(
+                f"the weights of all nodes must add up to 1, and are off by {abs(float(total) - 1):.2g}"
+            )
         return first, second
 
 

@@ -101,7 +101,14 @@ def test_a_diagonal_of_zero_is_null(capsys: pytest.CaptureFixture[str]) -> None:
         options = ["--json", "--num-samples", "2"]
         status, out = measured(capsys, str(Regression("zero", prior)), estimator, *options)
         assert status == 0
-        assert json.loads(out, parse_constant=pytest.fail)["objective"]["value"] is None
+        found = json.loads(out, parse_constant=pytest.fail)
+        assert found["objective"]["value"] is None
+        assert found["snr"]["reason"] == found["cosine"]["reason"] == "no replicate is finite"
+        assert "instead of 1" not in found["total_variance"]["not_exact"]
+    status, out = measured(capsys, str(Regression("zero")), "Reparameterization()")
+    shown = {line.partition("│")[0].strip(): line.partition("│")[2].strip() for line in out.splitlines()}
+    for name in ("total variance", "signal to noise", "cosine", "variance × seconds"):
+        assert shown[name] == "not known: no replicate is finite"
 
 
 def test_no_optimum_where_nothing_is_finite() -> None:
