@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -96,14 +96,10 @@ class TrustCell:
         params = {name: value.detach() for name, value in leaves.items()}
         return Setting(self.problem, specs.estimator(self.estimator), self.num_samples, params, None, truth)
 
-    @cached_property
+    @property
     def truth(self) -> float:
         """The total variance."""
-        if self.variance is not None:
-            return self.variance
-        known = exact_total_variance(self.setting)
-        assert known["value"] is not None, f"{self}: {known['reason']}"
-        return known["value"]
+        return self.variance if self.variance is not None else _exact_variance(self)
 
     def samples(self, replicates: int, seeds: Iterable[int]) -> Iterator[list[Moments]]:
         """The blocks of one run of so many replicates for each seed, as the runner measures them."""
@@ -116,6 +112,14 @@ class TrustCell:
         for index in range(count):
             number = block_seed(self.problem, self.num_samples, "trust", seed, size, index)
             yield measure_block(self.setting, size, number)
+
+
+@cache
+def _exact_variance(cell: TrustCell) -> float:
+    """The total variance by quadrature, once in a process: it takes longer than many runs, which each get a copy."""
+    known = exact_total_variance(cell.setting)
+    assert known["value"] is not None, f"{cell}: {known['reason']}"
+    return known["value"]
 
 
 QUADRATIC = GaussianToy(k=-3.0)
