@@ -27,7 +27,7 @@ test-full: $(VENV)/installed
 
 # All tests, then every count behind docs/trust.md but the false alarms: some hours on 2 quiet cores
 test-all: test-full
-	for name in $(COUNTS); do echo "== $$name"; $(BIN)/python -m benchmarks.trust.$$name || exit 1; done
+	for name in $(COUNTS); do echo "== $$name"; $(BIN)/python -m gradmark.benchmarks.trust.$$name || exit 1; done
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -56,13 +56,13 @@ note: $(VENV)/installed
 # The README's figure and numbers, made again: about eight minutes
 readme: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
-	$(BIN)/python -m benchmarks.speed.against_loop > loop.md
+	$(BIN)/python -m gradmark.benchmarks.speed.against_loop > loop.md
 	$(BIN)/gradmark excerpt $(STORE) --problem 'BayesianLogisticRegression()' --readme README.md --image docs/variance.png --loop loop.md
 	rm loop.md
 
 # Every estimator of the catalogue checked against every problem of it: an hour at most, on two cores
 false-alarms: $(VENV)/installed
-	$(BIN)/python -m benchmarks.trust.false_alarms
+	$(BIN)/python -m gradmark.benchmarks.trust.false_alarms
 
 clean:
 	rm -rf $(VENV) $(STORE) $(REPORT) note.store note.figures note.pdf

@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from benchmarks.errors import is_foreign
+from gradmark.benchmarks.errors import is_foreign
 
 
 def innermost(trace: str) -> str | None:

@@ -31,9 +31,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.errors import BadInput
-from benchmarks.regular_files import fault_of_file, read_bounded
-from benchmarks.shared_data import shared
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.regular_files import fault_of_file, read_bounded
+from gradmark.benchmarks.shared_data import shared
 
 FOLDER = "GRADMARK_DATA"  # the environment variable that names the folder of the IDX files
 TIMEOUT = 10.0  # seconds without an answer after which a download has failed

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from estimators.spec import Spec
+from gradmark.estimators.spec import Spec
 
 Tables = dict[str, list[dict[str, Any]]]
 
@@ -25,7 +25,7 @@ class Experiment(Spec):
         """Named tables of rows: numbers, strings, lists of these and readings (`Reading.json()`).
 
         Everything but measured time is a function of the fields and `seed`. Draws come from
-        `numpy.random.default_rng(seed)` or from torch inside `benchmarks.block.seeded`.
+        `numpy.random.default_rng(seed)` or from torch inside `gradmark.benchmarks.measurement.block.seeded`.
         """
 
     def refuses(self) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.errors import BadInput, shortened
+from gradmark.benchmarks.errors import BadInput, shortened
 
 LONGEST = 100_000  # characters of a spec
 LARGEST = 2**63  # whole numbers are those of 64 bits

@@ -1,8 +1,8 @@
 """Text to object and back: `LeaveOneOut()`, `Minibatch(GaussianVAE(latents=2), size=100)`, `my.module.Mine(k=3)`.
 
-A spec is data: it is parsed as calls and literals (`benchmarks.spec_text`). Names are looked up in the catalogues, in
+A spec is data: it is parsed as calls and literals (`gradmark.benchmarks.spec_text`). Names are looked up in the catalogues, in
 the entry-point groups of installed packages and, where they are dotted or in a file, among plug-ins
-(`benchmarks.plugins`). What a name leads to is looked at first: nothing but a class of the kind that is expected in its
+(`gradmark.benchmarks.plugins.modules`). What a name leads to is looked at first: nothing but a class of the kind that is expected in its
 place is ever called.
 """
 
@@ -18,25 +18,26 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import packages, plugins, spec_text
-from benchmarks.errors import LONGEST, BadInput, message, shortened
-from benchmarks.foreign_code import guarded
-from benchmarks.other_names import did_you_mean, meant
-from benchmarks.spec_text import Call
+from gradmark.benchmarks import spec_text
+from gradmark.benchmarks.errors import LONGEST, BadInput, message, shortened
+from gradmark.benchmarks.plugins import modules, packages
+from gradmark.benchmarks.plugins.foreign_code import guarded
+from gradmark.benchmarks.spec_text import Call
+from gradmark.benchmarks.suggestions import did_you_mean, meant
 
 if TYPE_CHECKING:
-    from benchmarks.experiment import Experiment
-    from benchmarks.solvers import Solver
-    from estimators.core import Estimator, Problem
-    from estimators.spec import Spec
+    from gradmark.benchmarks.experiment import Experiment
+    from gradmark.benchmarks.training.solvers import Solver
+    from gradmark.estimators.core import Estimator, Problem
+    from gradmark.estimators.spec import Spec
 
 CATALOGUES = {
     "estimator": "estimators",
-    "problem": "benchmarks.problems",
-    "solver": "benchmarks.solvers",
-    "experiment": "benchmarks.experiments",
-    "schedule": "benchmarks.diffusion.schedules",
-    "target": "benchmarks.diffusion.targets",
+    "problem": "gradmark.benchmarks.problems",
+    "solver": "gradmark.benchmarks.training.solvers",
+    "experiment": "gradmark.benchmarks.experiments",
+    "schedule": "gradmark.benchmarks.experiments.diffusion.simulation.schedules",
+    "target": "gradmark.benchmarks.experiments.diffusion.simulation.targets",
 }
 BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # what is no field of a spec, but given with it
 LISTED = ("estimator", "problem", "experiment")  # by `gradmark list`
@@ -75,7 +76,7 @@ def experiment(text: str) -> Experiment:
 def names_a_plugin(kind: str, text: str) -> bool:
     """Whether a spec names code from outside gradmark; nothing is imported. BadInput where it is not a spec."""
     with _as_bad(kind, text):
-        return plugins.comes_from_outside(text)
+        return modules.comes_from_outside(text)
 
 
 def read(kind: str, text: str) -> Any:
@@ -85,8 +86,8 @@ def read(kind: str, text: str) -> Any:
 
 def _resolve(kind: str, text: str) -> Any:
     with _as_bad(kind, text):
-        if plugins.comes_from_outside(text):
-            fault = plugins.current().attempt(kind, text)
+        if modules.comes_from_outside(text):
+            fault = modules.current().attempt(kind, text)
             if fault is not None:
                 raise BadInput(fault)
         return read(kind, text)
@@ -121,7 +122,7 @@ def _value(value: Any, hint: Any, kind: str) -> Any:
         return tuple(_value(item, inner, kind) for item in value)
     if not isinstance(value, Call):
         return value
-    from estimators.spec import Spec  # torch: only where a spec is read
+    from gradmark.estimators.spec import Spec  # torch: only where a spec is read
 
     options = (*typing.get_args(hint), hint)
     expected = tuple(option for option in options if isinstance(option, type) and issubclass(option, Spec))
@@ -131,7 +132,7 @@ def _value(value: Any, hint: Any, kind: str) -> Any:
 def _class(call: Call, kind: str, expected: tuple[type, ...]) -> type[Spec]:
     """The class that a call names, once it is known that it may be called."""
     dotted = call.file is not None or "." in call.name
-    found = plugins.load(call.name, call.file) if dotted else _find(kind, call.name)
+    found = modules.load(call.name, call.file) if dotted else _find(kind, call.name)
     wanted = " or ".join(dict.fromkeys(each.__name__ for each in expected))
     spelled = shortened(call.spelled, 80)
     if not isinstance(found, type):
@@ -178,7 +179,7 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
 
 
 def _hints(cls: type[Spec]) -> dict[str, Any]:
-    from estimators.spec import types_of  # torch: only where a spec is read
+    from gradmark.estimators.spec import types_of  # torch: only where a spec is read
 
     with guarded(f"reading the annotations of {cls.__name__}"):
         return types_of(cls)

@@ -16,10 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.divergences import closed_form_kl
-from estimators.enumerated import Enumerated as Enumerated
-from estimators.layers import linear as linear
-from estimators.spec import Spec
+from gradmark.estimators.divergences import closed_form_kl
+from gradmark.estimators.enumerated import Enumerated as Enumerated
+from gradmark.estimators.layers import linear as linear
+from gradmark.estimators.spec import Spec
 
 Params: TypeAlias = dict[str, Tensor]  # every tensor is [*R, …]; unconstrained coordinates only
 State: TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
@@ -36,7 +36,7 @@ class Problem(Spec):
     """An expectation `E_{z ~ q(z; params)}[cost(params, z)]`, summed over rows, whose gradient is wanted: a loss.
 
     A problem is deterministic: its fields are its identity and it draws nothing, except a *source* of problems
-    (`benchmarks.problems.Minibatch`), whose `draw` gives every replicate its own rows.
+    (`gradmark.benchmarks.problems.Minibatch`), whose `draw` gives every replicate its own rows.
     """
 
     @abstractmethod
@@ -248,7 +248,9 @@ class Estimator(Spec):
     unbiased: ClassVar[bool] = True  # for its target
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
-    claims: ClassVar[tuple[str, ...]] = ()  # laws beyond those that bind all, by the names in `benchmarks.laws.CLAIMS`
+    claims: ClassVar[
+        tuple[str, ...]
+    ] = ()  # laws beyond those that bind all, by the names in `gradmark.benchmarks.checks.CLAIMS`
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         """None where the estimator fits the problem; else why not, and the remedy. A hook, None by default.

@@ -63,7 +63,9 @@ def _name(cls: type) -> str:
     """What leads to a class: its name, its dotted path, or its file and its name in it."""
     if cls.__module__.split(".")[0] in ("estimators", "benchmarks"):
         return cls.__name__
-    file = getattr(sys.modules.get(cls.__module__), "__named_by_file__", None)  # set by `benchmarks.plugin_files`
+    file = getattr(
+        sys.modules.get(cls.__module__), "__named_by_file__", None
+    )  # set by `gradmark.benchmarks.plugins.files`
     if file is None:
         return f"{cls.__module__}.{cls.__qualname__}"
     return f"{file if PLAIN.fullmatch(file) else _literal(file)}:{cls.__qualname__}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.errors import BadInput
+from gradmark.benchmarks.errors import BadInput
 
 
 @click.command()
@@ -19,7 +19,7 @@ from benchmarks.errors import BadInput
 @click.option("--keep-old", is_flag=True, help="List what other code measured before, too.")
 def report(store: Path, output: Path, study: str | None, everything: bool, keep_old: bool) -> None:
     """Write what a store holds of a study as a PDF: who wins where, variance, bias, cost, convergence, refusals."""
-    from reports import document  # matplotlib and typst: only where a report is written
+    from gradmark.reports import document  # matplotlib and typst: only where a report is written
 
     if study is not None and everything:
         raise BadInput("--study and --all exclude each other; pass one of them")
@@ -34,7 +34,7 @@ def report(store: Path, output: Path, study: str | None, everything: bool, keep_
 @click.option("--loop", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="Its lines.")
 def excerpt(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> None:
     """Put a figure and tables of a store into a page, between its marks."""
-    from reports import excerpt as pages
+    from gradmark.reports import markdown as pages
 
     pages.write(store, problem, readme, image, loop)
     click.echo(f"{readme} and {image} hold the results of {store}")
@@ -45,7 +45,7 @@ def excerpt(store: Path, problem: str, readme: Path, image: Path, loop: Path) ->
 @click.argument("folder", type=click.Path(path_type=Path))
 def figures(store: Path, folder: Path) -> None:
     """Write the figures of a store's experiments and training runs into a folder, as PNG."""
-    from reports import excerpt as pages
+    from gradmark.reports import markdown as pages
 
     for path in pages.pictures(store, folder):
         click.echo(path)

@@ -11,11 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from benchmarks.errors import BadInput
-from reports import back, codes, front, problems, sections, training
-from reports.blocks import Block, Text, heading
-from reports.results import Results, read
-from reports.style import looks
+from gradmark.benchmarks.errors import BadInput
+from gradmark.reports import sections
+from gradmark.reports.layout.elements import Block, Text, heading
+from gradmark.reports.layout.style import looks
+from gradmark.reports.pages import problem as problems
+from gradmark.reports.pages import setup, summary, training
+from gradmark.reports.results import codes
+from gradmark.reports.results.results import Results, read
 
 TEMPLATE = "report.typ"
 
@@ -88,10 +91,10 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     """What the template is given: everything that is said, and the figures by file name."""
     images: dict[str, str] = {}
     look = looks(results.used)
-    blocks = [*front.blocks(results, look, images), {"kind": "outline"}, *back.setup(results)]
+    blocks = [*summary.blocks(results, look, images), {"kind": "outline"}, *setup.setup(results)]
     blocks += [*sections.blocks(results.answered, images), *_problems(results, look, images)]
     blocks += [*training.blocks(results, look, images)]
-    blocks += [*back.unmeasured(results), *codes.aside(results), *back.bibliography(results)]
+    blocks += [*setup.unmeasured(results), *codes.aside(results), *setup.bibliography(results)]
     runs = results.provenance
     data = {
         "title": results.description.get("title") or "Gradient estimators measured",

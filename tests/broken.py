@@ -9,8 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from benchmarks.problems import GaussianToy
-from estimators.core import (
+from gradmark.benchmarks.problems import GaussianToy
+from gradmark.estimators.core import (
     Estimate,
     LatentVariableModel,
     Params,
@@ -20,7 +20,7 @@ from estimators.core import (
     detached,
     replicate_axes,
 )
-from estimators.needs import reparameterizable
+from gradmark.estimators.requirements import reparameterizable
 
 
 def leave_one_out(cost: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma, Independent, MultivariateNormal, Normal, kl_divergence
 
-from estimators import (
+from gradmark.estimators import (
     NVIL,
     Antithetic,
     ImplicitReparameterization,
@@ -30,16 +30,9 @@ from estimators import (
     StickingTheLanding,
     VarGrad,
 )
-from estimators.core import (
-    LatentVariableModel,
-    Params,
-    Problem,
-    State,
-    detached,
-    replicate_axes,
-)
-from estimators.couplings import uniform
-from estimators.needs import gaussian_factors, no_gaussian_factors, staged
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, detached, replicate_axes
+from gradmark.estimators.couplings import uniform
+from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, staged
 
 Loss = tuple[Tensor, State]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators import (
+from gradmark.estimators import (
     ARM,
     IWAE,
     REBAR,
@@ -21,18 +21,10 @@ from estimators import (
     ExactPosterior,
     StraightThroughGumbelSoftmax,
 )
-from estimators.control_variates import Cost, relaxed_cost
-from estimators.core import (
-    LatentVariableModel,
-    Params,
-    Problem,
-    State,
-    SurrogateEstimator,
-    detached,
-    linear,
-)
-from estimators.couplings import GumbelOneHot, Relaxation, antithetic_bits, bit_logits, relaxation, uniform
-from estimators.multisample.vimco import _bounds_of_the_others
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached, linear
+from gradmark.estimators.couplings import GumbelOneHot, Relaxation, antithetic_bits, bit_logits, relaxation, uniform
+from gradmark.estimators.multisample.vimco import _bounds_of_the_others
+from gradmark.estimators.relaxed_control_variates.base import Cost, relaxed_cost
 
 Loss = tuple[Tensor, State]
 

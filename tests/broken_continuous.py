@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma
 
-from benchmarks.problems import GammaPosterior
-from estimators.core import Estimate, Params, Problem, State, SurrogateEstimator
+from gradmark.benchmarks.problems import GammaPosterior
+from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.core import Estimate, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator
 from tests.broken import Weighted, leave_one_out
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators import RELAX
-from estimators.core import Estimate, Params, Problem, State, SurrogateEstimator, detached
-from estimators.couplings import LogisticBits, Relaxation, antithetic_bits, relaxation, uniform
+from gradmark.estimators import RELAX
+from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.couplings import LogisticBits, Relaxation, antithetic_bits, relaxation, uniform
 
 
 @dataclass(frozen=True)

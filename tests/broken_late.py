@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Gamma, Independent
 
-from estimators import (
+from gradmark.estimators import (
     ARM,
     IWAE,
     NVIL,
@@ -36,11 +36,11 @@ from estimators import (
     ScoreFunction,
     StickingTheLanding,
 )
-from estimators.control_variates import Cost, relaxed_cost
-from estimators.core import LatentVariableModel, Params, Problem, State, detached, linear, replicate_axes
-from estimators.couplings import Relaxation, bit_logits, relaxation
-from estimators.needs import Staged, gaussian_factors, no_gaussian_factors, staged
-from estimators.weak_derivatives import one_at_a_time
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, detached, linear, replicate_axes
+from gradmark.estimators.couplings import Relaxation, bit_logits, relaxation
+from gradmark.estimators.measure_valued.base import one_at_a_time
+from gradmark.estimators.relaxed_control_variates.base import Cost, relaxed_cost
+from gradmark.estimators.requirements import Staged, gaussian_factors, no_gaussian_factors, staged
 
 
 def rows_of_their_own(problem: Problem) -> bool:

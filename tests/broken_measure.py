@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from estimators.needs import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
     LatentVariableModel,
     Params,
@@ -16,7 +16,7 @@ from estimators.core import (
     SurrogateEstimator,
     detached,
 )
-from estimators.needs import reparameterizable
+from gradmark.estimators.requirements import reparameterizable
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.distributions import AffineTransform, Bernoulli, Distribution, Independent, Normal, TransformedDistribution
 from torch.nn import functional
 
-from benchmarks.problems import BernoulliToy, GaussianToy
-from estimators.core import Params, Term
+from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
+from gradmark.estimators.core import Params, Term
 
 
 class SummedCost(BernoulliToy):

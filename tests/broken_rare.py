@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from estimators.couplings import bit_logits
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.couplings import bit_logits
 
 
 def base(q: Distribution) -> Distribution:

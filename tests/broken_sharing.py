@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent, Normal
 
-from estimators import GumbelSoftmax, Reparameterization, ScoreFunction
-from estimators.core import Params, Problem, State, detached, replicate_axes
-from estimators.couplings import relaxation
+from gradmark.estimators import GumbelSoftmax, Reparameterization, ScoreFunction
+from gradmark.estimators.core import Params, Problem, State, detached, replicate_axes
+from gradmark.estimators.couplings import relaxation
 
 
 def halves(noise: Tensor, problem: Problem, params: Params, sign: float) -> Tensor:

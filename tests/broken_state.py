@@ -8,7 +8,15 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.core import (
+    LatentVariableModel,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    replicate_axes,
+)
 
 
 @dataclass(frozen=True)

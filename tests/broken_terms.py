@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, Term, detached
-from estimators.needs import no_terms, staged
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, Term, detached
+from gradmark.estimators.requirements import no_terms, staged
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.laws import Case, Fixture, Law
-from estimators.core import Estimator
+from gradmark.benchmarks.checks import Case, Fixture, Law
+from gradmark.estimators.core import Estimator
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import pytest
 from torch.distributions import Independent, TransformedDistribution
 
-from benchmarks.laws import Fixture
-from estimators.core import LatentVariableModel
+from gradmark.benchmarks.checks import Fixture
+from gradmark.estimators.core import LatentVariableModel
 
 T = TypeVar("T")
 

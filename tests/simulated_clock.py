@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.laws.watchdog import TimedOut
+from gradmark.benchmarks.checks.timeout import TimedOut
 
 
 class SimulatedClock:

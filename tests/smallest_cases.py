@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.laws import Fixture
-from benchmarks.laws.court import Trial
-from benchmarks.problems import (
+from gradmark.benchmarks.checks import Fixture
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
@@ -15,7 +15,7 @@ from benchmarks.problems import (
     Minibatch,
     SigmoidBeliefNetwork,
 )
-from estimators.core import Estimator
+from gradmark.estimators.core import Estimator
 from tests import (
     broken,
     broken_blind,

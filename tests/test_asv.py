@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-import benchmarks.speed
-import estimators
-from benchmarks.speed import against_loop, cells, estimates
+from gradmark import estimators
+from gradmark.benchmarks.speed import against_loop, cells, estimates
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("time_", "track_", "mem_", "peakmem_", "timeraw_")
 SUITES = [
-    importlib.import_module(f"benchmarks.speed.{found.name}")
+    importlib.import_module(f"gradmark.benchmarks.speed.{found.name}")
     for found in pkgutil.iter_modules(benchmarks.speed.__path__)
 ]
 PROBLEMS = estimates._Problem.__subclasses__()

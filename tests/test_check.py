@@ -17,22 +17,18 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-import estimators
-from benchmarks.check_sentences import sentence
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.court import COURT, Trial, tried
-from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.laws.findings import BROKEN
-from benchmarks.laws.hotelling import mean_by_monte_carlo
-from benchmarks.laws.referee import judge, outcome, rule
-from benchmarks.laws.rulings import Ruling, Verdict
-from benchmarks.problems import (
-    BernoulliToy,
-    GaussianToy,
-    LinearGaussian,
-)
-from estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
-from estimators.core import Estimate, Estimator, Params, Problem, State
+from gradmark import estimators
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.reports import Ruling, Verdict
+from gradmark.benchmarks.checks.results import BROKEN
+from gradmark.benchmarks.checks.runner import judge, outcome, rule
+from gradmark.benchmarks.checks.sentences import sentence
+from gradmark.benchmarks.checks.suite import COURT, Trial, tried
+from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
+from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 from tests import (
     broken,
     broken_blind,

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.claims import draws_are_distinct, order_changes_nothing
-from benchmarks.laws.court import Trial
-from benchmarks.laws.findings import BROKEN
-from benchmarks.laws.independence import seeds_decide
-from benchmarks.laws.referee import FORM, judge
-from benchmarks.laws.rulings import Verdict
-from benchmarks.laws.sharing import draws_are_not_shared
-from benchmarks.problems import (
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.independence import seeds_decide
+from gradmark.benchmarks.checks.properties import draws_are_distinct, order_changes_nothing
+from gradmark.benchmarks.checks.reports import Verdict
+from gradmark.benchmarks.checks.results import BROKEN
+from gradmark.benchmarks.checks.runner import FORM, judge
+from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
     CategoricalToy,
     ContextualBandit,
@@ -25,8 +25,8 @@ from benchmarks.problems import (
     StepToy,
     TabularMDP,
 )
-from estimators import LeaveOneOut, MovingAverageBaseline, Reparameterization, ScoreFunction
-from estimators.core import Estimator, Params, Problem, State
+from gradmark.estimators import LeaveOneOut, MovingAverageBaseline, Reparameterization, ScoreFunction
+from gradmark.estimators.core import Estimator, Params, Problem, State
 from tests.cases import bound_of_the_losses, mixed_q, mixture_q
 from tests.cases.handwritten import Codes, Matrix, Rare
 from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian

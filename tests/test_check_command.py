@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli import main
+from gradmark.benchmarks.cli.commands import main
 
 PLUGIN = """
 import os, time
@@ -40,7 +40,7 @@ class Leaves(LeaveOneOut):
 
 CROOKED = """
 from dataclasses import dataclass
-from benchmarks.problems import BernoulliToy
+from gradmark.benchmarks.problems import BernoulliToy
 
 @dataclass(frozen=True)
 class Crooked(BernoulliToy):

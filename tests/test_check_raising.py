@@ -9,16 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.check_sentences import result, sentence
-from benchmarks.laws import Case, Finding, Fixture, judge
-from benchmarks.laws.contract import gradient_has_the_form_of_the_parameters, gradient_is_finite, state_keeps_its_form
-from benchmarks.laws.court import Trial
-from benchmarks.laws.findings import law, passed
-from benchmarks.laws.rulings import Ruling, Verdict
-from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
-from benchmarks.solvers import Adam
-from estimators import LeaveOneOut, Reparameterization, ScoreFunction
-from estimators.core import Estimate, Estimator, Params, Problem, State
+from gradmark.benchmarks.checks import Case, Finding, Fixture, judge
+from gradmark.benchmarks.checks.api import (
+    gradient_has_the_form_of_the_parameters,
+    gradient_is_finite,
+    state_keeps_its_form,
+)
+from gradmark.benchmarks.checks.reports import Ruling, Verdict
+from gradmark.benchmarks.checks.results import law, passed
+from gradmark.benchmarks.checks.sentences import result, sentence
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
+from gradmark.benchmarks.training.solvers import Adam
+from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
 TRIALS = [Trial(Fixture(problem, "init"), (1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
@@ -45,7 +49,8 @@ def test_every_case_is_tried_and_each_exception_is_one_line() -> None:
     for ruling in raised:
         assert "test_check_raising.py:" in (ruling.exception or "")
         assert (
-            "handle it, or refuse it with estimators.needs.no_path(problem); it was raised on 2 cases" in ruling.detail
+            "handle it, or refuse it with gradmark.estimators.requirements.no_path(problem); it was raised on 2 cases"
+            in ruling.detail
         )
     assert not [ruling for ruling in verdict.laws if ruling.status == "failed"]
     assert {each.fixture for each in verdict.laws if each.law == "expectation_is_exact"} == {"BernoulliToy() at init"}
@@ -76,10 +81,10 @@ class Asks(ScoreFunction):
 @pytest.mark.parametrize(
     ("what", "helper"),
     [
-        ("mean", "refuse it with estimators.needs.has_mean(problem)"),
+        ("mean", "refuse it with gradmark.estimators.requirements.has_mean(problem)"),
         ("model", "refuse it with isinstance(problem, LatentVariableModel)"),
-        ("Gaussians", "refuse it with estimators.needs.no_gaussian_factors(problem)"),
-        ("sites", "refuse it with estimators.needs.no_terms(problem)"),
+        ("Gaussians", "refuse it with gradmark.estimators.requirements.no_gaussian_factors(problem)"),
+        ("sites", "refuse it with gradmark.estimators.requirements.no_terms(problem)"),
         ("something", "handle it, or refuse it: let `refuses` give the reason"),
     ],
 )

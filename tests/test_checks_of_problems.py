@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.laws import PROBLEM_LAWS, Fixture
-from benchmarks.problems import StepToy
-from estimators.core import Problem
+from gradmark.benchmarks.checks import PROBLEM_LAWS, Fixture
+from gradmark.benchmarks.problems import StepToy
+from gradmark.estimators.core import Problem
 from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
 
 

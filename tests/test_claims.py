@@ -9,17 +9,17 @@ import pytest
 from torch import Tensor
 from torch.distributions import Distribution
 
-from benchmarks.laws import CLAIMS, Case, Fixture
-from benchmarks.laws.claims import claims_are_known, order_changes_nothing
-from benchmarks.laws.contract import gradient_is_finite
-from benchmarks.laws.court import Trial
-from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.laws.precision import draws_have_digits_enough, single_precision_is_enough
-from benchmarks.laws.reaching import cost_reaches_its_parameters
-from benchmarks.laws.referee import judge
-from benchmarks.laws.sharing import rows_draw_for_themselves
-from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
-from estimators import (
+from gradmark.benchmarks.checks import CLAIMS, Case, Fixture
+from gradmark.benchmarks.checks.api import gradient_is_finite
+from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
+from gradmark.benchmarks.checks.precision import draws_have_digits_enough, single_precision_is_enough
+from gradmark.benchmarks.checks.properties import claims_are_known, order_changes_nothing
+from gradmark.benchmarks.checks.runner import judge
+from gradmark.benchmarks.checks.shared_draws import rows_draw_for_themselves
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
+from gradmark.estimators import (
     ARM,
     IWAE,
     Antithetic,
@@ -31,7 +31,7 @@ from estimators import (
     ScoreFunction,
     VarGrad,
 )
-from estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
 from tests import broken, broken_blind, broken_blind_discrete, broken_late, unusual
 from tests.control import Control
 from tests.simulated_clock import SimulatedClock

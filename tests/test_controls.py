@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.controls import Control, best_control, gradients
-from benchmarks.laws.court import Trial
-from benchmarks.laws.hotelling import look
-from benchmarks.laws.referee import judge
-from benchmarks.laws.rulings import Ruling, Verdict
-from benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
-from estimators import ScoreFunction, StickingTheLanding
-from estimators.core import Estimate, Params, Problem, State
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
+from gradmark.benchmarks.checks.reports import Ruling, Verdict
+from gradmark.benchmarks.checks.runner import judge
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.checks.two_stage_test import look
+from gradmark.benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
+from gradmark.estimators import ScoreFunction, StickingTheLanding
+from gradmark.estimators.core import Estimate, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
 NO_ORACLE = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))

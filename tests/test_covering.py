@@ -9,7 +9,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.laws import FIXTURES, LAWS, Case, Law
+from gradmark.benchmarks.checks import FIXTURES, LAWS, Case, Law
 from tests.covering import cover, kind_of_z, parametrize_cover
 from tests.test_laws import CATALOGUE, PRODUCT, meetings
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits
 
-from benchmarks import data
-from benchmarks.errors import BadInput
+from gradmark.benchmarks import data
+from gradmark.benchmarks.errors import BadInput
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 4, 3), dtype=np.uint8)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.laws import LAWS, Case, Fixture, cases
-from benchmarks.laws.montecarlo import mean_is_exact
-from benchmarks.problems import BernoulliToy, CategoricalToy
-from estimators import ARM, RELAX, DisARM
-from estimators.core import Estimator
+from gradmark.benchmarks.checks import LAWS, Case, Fixture, cases
+from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
+from gradmark.estimators import ARM, RELAX, DisARM
+from gradmark.estimators.core import Estimator
 from tests import broken_discrete
 from tests.estimators import relaxed_bits
 from tests.estimators.agreement import assert_agrees, measured

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.exactness import exact_variance_falls, expectation_is_exact, is_bias
-from benchmarks.laws.expectation import NotAlone, exact_moments
-from benchmarks.laws.replacing import SharedDraw
-from benchmarks.laws.rules import Unreplaceable, hermite, panels
-from benchmarks.laws.sharing import draws_are_not_shared
-from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
-from estimators import (
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.exact_moments import exact_variance_falls, expectation_is_exact, is_bias
+from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
+from gradmark.benchmarks.quadrature.exact_moments import NotAlone, exact_moments
+from gradmark.benchmarks.quadrature.rules import Unreplaceable, hermite, panels
+from gradmark.benchmarks.quadrature.substitution import SharedDraw
+from gradmark.estimators import (
     ExactPosterior,
     LeaveOneOut,
     MovingAverageBaseline,
@@ -26,7 +26,7 @@ from estimators import (
     StickingTheLanding,
     StraightThrough,
 )
-from estimators.core import Estimator, Params, Problem, State
+from gradmark.estimators.core import Estimator, Params, Problem, State
 from tests import broken
 
 QUADRATIC = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")

@@ -12,15 +12,15 @@ import torch
 from scipy import integrate, special
 from torch import Tensor
 
-from benchmarks.block import Setting
-from benchmarks.laws.averaging import exchangeable, parts
-from benchmarks.laws.exchanging import multisets, number_of_multisets
-from benchmarks.laws.expectation import Grid, probed
-from benchmarks.laws.natural import cuts
-from benchmarks.laws.natural import parts as parts_of
-from benchmarks.laws.total_variance import exact_total_variance
-from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian
-from estimators import (
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian
+from gradmark.benchmarks.quadrature.averaging import exchangeable, parts
+from gradmark.benchmarks.quadrature.exact_moments import Grid, probed
+from gradmark.benchmarks.quadrature.exact_variance import exact_total_variance
+from gradmark.benchmarks.quadrature.multisets import multisets, number_of_multisets
+from gradmark.benchmarks.quadrature.noise_rules import cuts
+from gradmark.benchmarks.quadrature.noise_rules import parts as parts_of
+from gradmark.estimators import (
     IWAE,
     Antithetic,
     LeaveOneOut,
@@ -30,7 +30,7 @@ from estimators import (
     Reparameterization,
     ScoreFunction,
 )
-from estimators.core import Estimator, Params, Problem, State, SurrogateEstimator, detached, gradient_of_sum
+from gradmark.estimators.core import Estimator, Params, Problem, State, SurrogateEstimator, detached, gradient_of_sum
 
 NARROW = GaussianToy(function="exp", k=4.0, loc=4.0)  # all of the variance is 3.8 standard deviations away
 BUMP = GaussianToy(function="exp", k=1.0)

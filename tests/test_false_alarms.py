@@ -9,16 +9,16 @@ from collections import Counter
 
 import pytest
 
-import estimators
-from benchmarks import problems
-from benchmarks.laws import FIXTURES, Case, Fixture
-from benchmarks.laws.court import Trial
-from benchmarks.laws.findings import BROKEN
-from benchmarks.laws.referee import judge
-from benchmarks.problems import CategoricalToy, StepToy
-from benchmarks.trust.false_alarms import Outcome, pairs, sound, table, tried
-from estimators import LeaveOneOut, StraightThrough
-from estimators.core import Estimator
+from gradmark import estimators
+from gradmark.benchmarks import problems
+from gradmark.benchmarks.checks import FIXTURES, Case, Fixture
+from gradmark.benchmarks.checks.results import BROKEN
+from gradmark.benchmarks.checks.runner import judge
+from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.problems import CategoricalToy, StepToy
+from gradmark.benchmarks.trust.false_alarms import Outcome, pairs, sound, table, tried
+from gradmark.estimators import LeaveOneOut, StraightThrough
+from gradmark.estimators.core import Estimator
 from tests.broken import OwnSampleInBaseline
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]

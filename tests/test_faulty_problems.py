@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import laws, runner
-from benchmarks.cells import Cell
-from benchmarks.laws import PROBLEM_LAWS, Finding, Fixture
-from benchmarks.laws.soundness import FaultyProblem, check_sound
-from benchmarks.store import Store
-from estimators.core import Problem
+from gradmark.benchmarks import checks
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.checks import PROBLEM_LAWS, Finding, Fixture
+from gradmark.benchmarks.checks.before_measuring import FaultyProblem, check_sound
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.estimators.core import Problem
 from tests import broken_problems
 from tests.cases import flows, matrix_q, module_vae, right_siblings
 
@@ -26,30 +27,30 @@ RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmappe
 @pytest.mark.parametrize("problem", RIGHT, ids=str)
 def test_right_problems_pass(problem: Problem, place: str) -> None:
     for check in PROBLEM_LAWS:
-        if check is not laws.start_is_the_same_each_time:  # which asks for a spec that is found again
+        if check is not checks.start_is_the_same_each_time:  # which asks for a spec that is found again
             check(Fixture(problem, place)).demand()
 
 
 FAULTY: list[tuple[Problem, Callable[[Fixture], Finding], tuple[str, ...]]] = [
     (
         matrix_q.Correlation(),
-        laws.draws_have_the_density,
+        checks.draws_have_the_density,
         ("the distribution's draws do not have its density", "`sample` and `log_prob` disagree"),
     ),
-    (flows.Flow(cache=1), laws.log_prob_is_the_same_anew, ("when q is built anew", "cache_size=0")),
+    (flows.Flow(cache=1), checks.log_prob_is_the_same_anew, ("when q is built anew", "cache_size=0")),
     (
         module_vae.Vmapped(dropout=0.2),
-        laws.problem_draws_nothing,
+        checks.problem_draws_nothing,
         ("`distribution` draws from torch's generator (module_vae.py:", ".eval()"),
     ),
     (
         module_vae.Plain(),
-        laws.replicates_are_a_leading_axis,
+        checks.replicates_are_a_leading_axis,
         ("leading axis of replicates", "torch.func.vmap over the parameters", "(module_vae.py:"),
     ),
-    (broken_problems.NoiseOfNumpy(), laws.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
-    (broken_problems.NoiseOfPython(), laws.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
-    (broken_problems.NoiseOfItsOwn(), laws.problem_draws_nothing, ("`cost` gives other numbers",)),
+    (broken_problems.NoiseOfNumpy(), checks.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
+    (broken_problems.NoiseOfPython(), checks.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
+    (broken_problems.NoiseOfItsOwn(), checks.problem_draws_nothing, ("`cost` gives other numbers",)),
 ]
 
 

@@ -11,13 +11,13 @@ import pytest
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.hotelling import mean_by_monte_carlo
-from benchmarks.laws.scores import seen_by
-from benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
-from benchmarks.trust.few_contributions import DISTRIBUTIONS, count
-from estimators import LeaveOneOut, ScoreFunction
-from estimators.core import Params, Problem, State, SurrogateEstimator
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.scores import seen_by
+from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
+from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
+from gradmark.benchmarks.trust.few_contributions import DISTRIBUTIONS, count
+from gradmark.estimators import LeaveOneOut, ScoreFunction
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
 from tests import broken
 
 KNOWN = {each.name: each for each in DISTRIBUTIONS}

@@ -26,7 +26,11 @@ MEASURES = (
     "errors",
     "rounds",
 )  # what a reading is and how it is said
-DATA = ("benchmarks.data", "benchmarks.errors", "benchmarks.shared_data")  # what a problem has its data from
+DATA = (
+    "gradmark.benchmarks.data",
+    "gradmark.benchmarks.errors",
+    "gradmark.benchmarks.shared_data",
+)  # what a problem has its data from
 WITHOUT_TORCH = ("store", "records", "codes", "cells", "study", "specs", *MEASURES)
 MATHEMATICS = frozenset({"torch", "numpy", "scipy", "jaxtyping"})
 FILES = sorted(path.relative_to(ROOT).as_posix() for room in ROOMS for path in (ROOT / room).rglob("*.py"))
@@ -79,32 +83,38 @@ def allowed(file: str, name: str) -> bool:
         "estimators/layers.py",
         "estimators/core.py",
         "estimators/couplings.py",
-        "estimators/needs.py",
+        "estimators/requirements.py",
     )
     if file in first:
         below = {
             "estimators/core.py": ("spec", "enumerated", "divergences", "layers"),
-            "estimators/needs.py": ("core", "divergences"),
+            "estimators/requirements.py": ("core", "divergences"),
         }
         return base in ("torch", "jaxtyping") or name in [f"estimators.{each}" for each in below.get(file, ())]
     shared = (
-        "estimators.core",
-        "estimators.couplings",
-        "estimators.needs",
-        "estimators.control_variates",
-        "estimators.weak_derivatives",
+        "gradmark.estimators.core",
+        "gradmark.estimators.couplings",
+        "gradmark.estimators.requirements",
+        "gradmark.estimators.relaxed_control_variates.base",
+        "gradmark.estimators.measure_valued.base",
     )
-    if file in ("estimators/control_variates.py", "estimators/weak_derivatives.py"):
+    if file in ("estimators/relaxed_control_variates/base.py", "estimators/measure_valued/base.py"):
         return name in shared[:3] or base in ("torch", "jaxtyping")
     if file.startswith("estimators/"):
         return name in shared or base in ("torch", "jaxtyping")
     if file == "benchmarks/problems/__init__.py":
-        return within(name, "benchmarks.problems", "estimators.core")
+        return within(name, "gradmark.benchmarks.problems", "gradmark.estimators.core")
     if file.startswith("benchmarks/problems/"):
-        shared = name in MODULES and within(name, "benchmarks.problems") and not is_catalogued(name)
+        shared = name in MODULES and within(name, "gradmark.benchmarks.problems") and not is_catalogued(name)
         return (
             shared
-            or name in ("estimators.core", "benchmarks.data", "benchmarks.errors", "benchmarks.shared_data")
+            or name
+            in (
+                "gradmark.estimators.core",
+                "gradmark.benchmarks.data",
+                "gradmark.benchmarks.errors",
+                "gradmark.benchmarks.shared_data",
+            )
             or base in MATHEMATICS
         )
     if file == "benchmarks/trust/copies.py" and base == "reports":
@@ -112,20 +122,26 @@ def allowed(file: str, name: str) -> bool:
     if file.startswith("benchmarks/speed/"):
         return base != "reports"
     if file.startswith("benchmarks/experiments/") and not file.endswith("__init__.py"):
-        ours_too = within_benchmarks(name) and not within(name, "benchmarks.experiments", "benchmarks.runner")
-        return not ours or name in ("estimators.core", "estimators.spec") or ours_too
+        ours_too = within_benchmarks(name) and not within(
+            name, "gradmark.benchmarks.experiments", "gradmark.benchmarks.studies.runner"
+        )
+        return not ours or name in ("gradmark.estimators.core", "gradmark.estimators.spec") or ours_too
     if file.startswith("benchmarks/"):
-        return not ours or name in ("estimators", "estimators.core", "estimators.spec") or within_benchmarks(name)
+        return (
+            not ours
+            or name in ("estimators", "gradmark.estimators.core", "gradmark.estimators.spec")
+            or within_benchmarks(name)
+        )
     if file == "reports/__main__.py":
-        return name == "benchmarks.cli"
-    if file.startswith("reports/sections/") and within(name, "reports.sections"):
+        return name == "gradmark.benchmarks.cli.commands"
+    if file.startswith("reports/sections/") and within(name, "gradmark.reports.sections"):
         return False
     kept = tuple(f"benchmarks.{each}" for each in ("store", "codes", "records", "cells", *MEASURES))
     return base == "reports" or name in kept or (not ours and base != "torch")
 
 
 def within_benchmarks(name: str) -> bool:
-    return within(name, "benchmarks") and not within(name, "benchmarks.speed")
+    return within(name, "benchmarks") and not within(name, "gradmark.benchmarks.speed")
 
 
 def is_catalogued(name: str) -> bool:
@@ -142,21 +158,21 @@ def test_table_of_imports(file: str) -> None:
 def test_the_table_can_fail() -> None:
     for file, name in (
         ("estimators/core.py", "numpy"),
-        ("estimators/control_variates.py", "estimators.discrete.rebar"),
-        ("estimators/pathwise/reparameterization.py", "estimators.pathwise.sticking_the_landing"),
-        ("estimators/score_function/leave_one_out.py", "benchmarks.block"),
-        ("benchmarks/problems/gaussian_toy.py", "estimators"),
-        ("benchmarks/problems/gaussian_toy.py", "benchmarks.problems.bernoulli_toy"),
-        ("benchmarks/runner.py", "estimators.score_function.leave_one_out"),
-        ("benchmarks/runner.py", "reports.cli"),
-        ("benchmarks/runner.py", "benchmarks.speed.cells"),
+        ("estimators/relaxed_control_variates/base.py", "gradmark.estimators.relaxed_control_variates.rebar"),
+        ("estimators/pathwise/reparameterization.py", "gradmark.estimators.pathwise.sticking_the_landing"),
+        ("estimators/score_function/leave_one_out.py", "gradmark.benchmarks.measurement.block"),
+        ("benchmarks/problems/toys/gaussian_toy.py", "estimators"),
+        ("benchmarks/problems/toys/gaussian_toy.py", "gradmark.benchmarks.problems.toys.bernoulli_toy"),
+        ("benchmarks/studies/runner.py", "gradmark.estimators.score_function.leave_one_out"),
+        ("benchmarks/studies/runner.py", "gradmark.reports.cli"),
+        ("benchmarks/studies/runner.py", "gradmark.benchmarks.speed.cells"),
         ("benchmarks/experiments/decomposition.py", "estimators"),
-        ("benchmarks/experiments/decomposition.py", "benchmarks.experiments.scaling"),
-        ("benchmarks/experiments/decomposition.py", "reports.axes"),
+        ("benchmarks/experiments/decomposition.py", "gradmark.benchmarks.experiments.scaling"),
+        ("benchmarks/experiments/decomposition.py", "gradmark.reports.layout.axes"),
         ("reports/sections/decomposition.py", "torch"),
-        ("reports/sections/decomposition.py", "reports.sections.plain"),
-        ("reports/tables.py", "torch"),
-        ("reports/tables.py", "benchmarks.runner"),
+        ("reports/sections/decomposition.py", "gradmark.reports.sections.plain"),
+        ("reports/results/frames.py", "torch"),
+        ("reports/results/frames.py", "gradmark.benchmarks.studies.runner"),
     ):
         assert not allowed(file, name), (file, name)
 
@@ -172,7 +188,7 @@ def test_dependencies_are_declared() -> None:
             if (
                 base in sys.stdlib_module_names
                 or base in ROOMS
-                or (base, file) == ("pytest", "benchmarks/laws/__init__.py")
+                or (base, file) == ("pytest", "benchmarks/checks/__init__.py")
             ):
                 continue
             distributions = {each.lower() for each in sources.get(base, [])}

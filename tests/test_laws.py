@@ -12,11 +12,10 @@ from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
-import estimators
-from benchmarks import laws, problems
-from benchmarks.laws import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases
-from benchmarks.laws.claims import constants_change_nothing, zero_at_the_posterior
-from benchmarks.laws.contract import (
+from gradmark import estimators
+from gradmark.benchmarks import checks, problems
+from gradmark.benchmarks.checks import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases
+from gradmark.benchmarks.checks.api import (
     gradient_has_the_form_of_the_parameters,
     inputs_are_not_touched,
     nothing_stays_attached,
@@ -24,16 +23,17 @@ from benchmarks.laws.contract import (
     surroundings_are_not_touched,
     text_is_identity,
 )
-from benchmarks.laws.independence import replicates_are_independent, seeds_decide
-from benchmarks.laws.montecarlo import (
+from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
+from gradmark.benchmarks.checks.monte_carlo import (
     bias_is_found,
     mean_is_exact,
     quartered,
     replicated,
     variance_falls_with_draws,
 )
-from benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
-from estimators import (
+from gradmark.benchmarks.checks.properties import constants_change_nothing, zero_at_the_posterior
+from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
+from gradmark.estimators import (
     DReG,
     ExactGradient,
     ImplicitReparameterization,
@@ -45,7 +45,7 @@ from estimators import (
     StraightThrough,
     VarGrad,
 )
-from estimators.core import Estimator, Problem
+from gradmark.estimators.core import Estimator, Problem
 from tests import broken, broken_continuous, broken_contract, broken_problems
 from tests.control import Control
 from tests.covering import kind_of_z, parametrize_cover
@@ -231,29 +231,29 @@ def test_bias_that_is_declared_and_not_there() -> None:
 
 
 PROBLEM_CONTROLS = {
-    broken_problems.SharedStart: laws.start_is_the_same_each_time,
-    broken_problems.SummedCost: laws.cost_has_the_shape_of_log_prob,
-    broken_problems.TermForgotten: laws.terms_are_the_cost,
-    broken_problems.TermNamesTooFew: laws.terms_are_the_cost,
-    broken_problems.TermDetached: laws.terms_are_the_cost,
-    broken_problems.IdleParameter: laws.every_parameter_matters,
-    broken_problems.SilentlyWithoutOracle: laws.oracle_or_the_reason,
-    broken_problems.OracleDetached: laws.oracle_has_its_own_gradient,
-    broken_problems.WithoutReplicates: laws.replicates_are_a_leading_axis,
-    broken_problems.NoisyCost: laws.problem_draws_nothing,
-    broken_problems.NoiseOfNumpy: laws.problem_draws_nothing,
-    broken_problems.NoiseOfPython: laws.problem_draws_nothing,
-    broken_problems.NoiseOfItsOwn: laws.problem_draws_nothing,
-    broken_problems.ParameterMoved: laws.problem_draws_nothing,
-    broken_problems.DrawRemembered: laws.log_prob_is_the_same_anew,
-    broken_problems.DrawsOfNumpy: laws.seeds_decide_the_draws,
-    broken_problems.CostCentred: laws.draws_do_not_mix,
-    broken_problems.ScaleIgnored: laws.draws_have_the_density,
-    broken_problems.ConstantForgotten: laws.density_has_mass_one,
-    broken_problems.OutcomesOfMassTwo: laws.density_has_mass_one,
-    broken_problems.OracleTwice: laws.oracle_is_the_average_cost,
-    broken_problems.OracleOfAnotherSlope: laws.oracle_is_the_average_cost,
-    broken_problems.CostThroughQ: laws.oracle_is_the_average_cost,
+    broken_problems.SharedStart: checks.start_is_the_same_each_time,
+    broken_problems.SummedCost: checks.cost_has_the_shape_of_log_prob,
+    broken_problems.TermForgotten: checks.terms_are_the_cost,
+    broken_problems.TermNamesTooFew: checks.terms_are_the_cost,
+    broken_problems.TermDetached: checks.terms_are_the_cost,
+    broken_problems.IdleParameter: checks.every_parameter_matters,
+    broken_problems.SilentlyWithoutOracle: checks.oracle_or_the_reason,
+    broken_problems.OracleDetached: checks.oracle_has_its_own_gradient,
+    broken_problems.WithoutReplicates: checks.replicates_are_a_leading_axis,
+    broken_problems.NoisyCost: checks.problem_draws_nothing,
+    broken_problems.NoiseOfNumpy: checks.problem_draws_nothing,
+    broken_problems.NoiseOfPython: checks.problem_draws_nothing,
+    broken_problems.NoiseOfItsOwn: checks.problem_draws_nothing,
+    broken_problems.ParameterMoved: checks.problem_draws_nothing,
+    broken_problems.DrawRemembered: checks.log_prob_is_the_same_anew,
+    broken_problems.DrawsOfNumpy: checks.seeds_decide_the_draws,
+    broken_problems.CostCentred: checks.draws_do_not_mix,
+    broken_problems.ScaleIgnored: checks.draws_have_the_density,
+    broken_problems.ConstantForgotten: checks.density_has_mass_one,
+    broken_problems.OutcomesOfMassTwo: checks.density_has_mass_one,
+    broken_problems.OracleTwice: checks.oracle_is_the_average_cost,
+    broken_problems.OracleOfAnotherSlope: checks.oracle_is_the_average_cost,
+    broken_problems.CostThroughQ: checks.oracle_is_the_average_cost,
 }
 
 

@@ -7,11 +7,11 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks.laws import LAWS, cases
-from benchmarks.laws.independence import replicates_are_independent
-from benchmarks.laws.montecarlo import mean_is_exact
-from estimators import NVIL, Antithetic, MeasureValued
-from estimators.core import Estimator
+from gradmark.benchmarks.checks import LAWS, cases
+from gradmark.benchmarks.checks.independence import replicates_are_independent
+from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.estimators import NVIL, Antithetic, MeasureValued
+from gradmark.estimators.core import Estimator
 from tests import broken_measure, broken_state
 from tests.control import Control
 from tests.test_laws import GAUSSIAN, MODEL, STEPS

@@ -6,11 +6,11 @@ import inspect
 
 import pytest
 
-from benchmarks.laws import LAWS, Fixture, cases
-from benchmarks.laws.montecarlo import mean_is_exact
-from benchmarks.problems import BernoulliVAE, LinearGaussian
-from estimators import VIMCO, DReG, VarGrad
-from estimators.core import Estimator
+from gradmark.benchmarks.checks import LAWS, Fixture, cases
+from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.problems import BernoulliVAE, LinearGaussian
+from gradmark.estimators import VIMCO, DReG, VarGrad
+from gradmark.estimators.core import Estimator
 from tests import broken_multisample as broken
 from tests.test_laws import MODEL, Control
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import runner, store_status
-from benchmarks.cells import Cell
-from benchmarks.moments import Moments
-from benchmarks.places import Place
-from benchmarks.store import Store
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.store import status
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.benchmarks.training.points import Place
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(path for room in ("estimators", "benchmarks", "reports") for path in (ROOT / room).rglob("*.py"))
@@ -88,7 +89,7 @@ def test_no_blob_of_a_store_is_unpickled(tmp_path: Path) -> None:
         with Store(path) as store:
             runner.run([cell], [], store)
         assert replaced(path, trap) >= 2
-        for read in (lambda path=path: store_status.status(path), lambda path=path: reread(path, cell)):
+        for read in (lambda path=path: status.status(path), lambda path=path: reread(path, cell)):
             with contextlib.suppress(Exception):
                 read()
             assert not made.exists()

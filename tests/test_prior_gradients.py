@@ -9,13 +9,19 @@ import pytest
 from torch import Tensor
 from torch.distributions import Distribution
 
-from benchmarks.experiments import FixedPrior
-from benchmarks.laws import Case, Fixture, mean_is_exact
-from benchmarks.laws.problems import every_parameter_matters
-from benchmarks.laws.reaching import cost_reaches_its_parameters
-from benchmarks.problems import BernoulliVAE, CategoricalMixture, GaussianMixture, GaussianToy, SigmoidBeliefNetwork
-from estimators import LeaveOneOut
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached
+from gradmark.benchmarks.checks import Case, Fixture, mean_is_exact
+from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
+from gradmark.benchmarks.checks.problems import every_parameter_matters
+from gradmark.benchmarks.experiments import FixedPrior
+from gradmark.benchmarks.problems import (
+    BernoulliVAE,
+    CategoricalMixture,
+    GaussianMixture,
+    GaussianToy,
+    SigmoidBeliefNetwork,
+)
+from gradmark.estimators import LeaveOneOut
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached
 
 LEARNED = {
     "prior_logits": Fixture(BernoulliVAE(latents=2, rows=3)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.court import COURT, tried
-from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.problems import BernoulliToy, CategoricalToy
-from estimators import ARM, LeaveOneOut, ScoreFunction
-from estimators.core import Estimator
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.suite import COURT, tried
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
+from gradmark.estimators import ARM, LeaveOneOut, ScoreFunction
+from gradmark.estimators.core import Estimator
 from tests import broken_rare
 
 RARE = [

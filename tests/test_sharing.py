@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.hotelling import mean_by_monte_carlo
-from benchmarks.laws.independence import replicates_are_independent, seeds_decide
-from benchmarks.laws.recording import Recorded
-from benchmarks.laws.sharing import NUMBERS, alterations, draws_are_not_shared
-from benchmarks.problems import BernoulliToy, CategoricalToy, GammaPosterior, GaussianToy, LinearGaussian
-from estimators import ExactGradient, ImplicitReparameterization, Reparameterization, ScoreFunction
-from estimators.core import Params, Problem, State, detached, replicate_axes
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
+from gradmark.benchmarks.checks.shared_draws import NUMBERS, alterations, draws_are_not_shared
+from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GammaPosterior, GaussianToy, LinearGaussian
+from gradmark.benchmarks.quadrature.replay import Recorded
+from gradmark.estimators import ExactGradient, ImplicitReparameterization, Reparameterization, ScoreFunction
+from gradmark.estimators.core import Params, Problem, State, detached, replicate_axes
 from tests.broken_sharing import MirroredBetweenReplicates, NoiseOfHalfTheReplicates, StratifiedOverReplicates
 from tests.control import Control
 

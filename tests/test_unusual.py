@@ -1,4 +1,4 @@
-"""Right but unusual estimators are not rejected: here on the court's toys; on all of it by `benchmarks.laws.alarms`.
+"""Right but unusual estimators are not rejected: here on the court's toys; on all of it by `gradmark.benchmarks.checks.false_positives`.
 
 A plain run tries one toy for each kind of z; `--full` tries all of them. Two are so slow that they are tried on one
 toy, and one fits no toy but a Gamma or a Dirichlet posterior.
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.laws.court import COURT, Trial, tried
-from benchmarks.laws.referee import judge
-from estimators.core import Estimator, LatentVariableModel
+from gradmark.benchmarks.checks.runner import judge
+from gradmark.benchmarks.checks.suite import COURT, Trial, tried
+from gradmark.estimators.core import Estimator, LatentVariableModel
 from tests.covering import kind_of_z
 from tests.unusual import unusual
 from tests.unusual_loops import ChunkedWide

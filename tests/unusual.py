@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Independent, Normal, OneHotCategorical
 
-from estimators import ExactGradient, LeaveOneOut, Reparameterization, ScoreFunction
-from estimators.core import (
+from gradmark.estimators import ExactGradient, LeaveOneOut, Reparameterization, ScoreFunction
+from gradmark.estimators.core import (
     Estimate,
     Estimator,
     Params,

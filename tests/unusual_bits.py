@@ -9,15 +9,8 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn.functional import logsigmoid, one_hot
 
-from estimators.core import (
-    Params,
-    Problem,
-    State,
-    SurrogateEstimator,
-    detached,
-    replicate_axes,
-)
-from estimators.couplings import GumbelOneHot, bit_logits, relaxation
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
 from tests.unusual_shared import law_of_z, no_bits, others_of, over_axes, refusal, too_few
 
 

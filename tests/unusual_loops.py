@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Dirichlet, Gamma, Independent
 
-from estimators import LeaveOneOut
-from estimators.core import (
+from gradmark.estimators import LeaveOneOut
+from gradmark.estimators.core import (
     Estimate,
     Estimator,
     Params,
@@ -20,8 +20,8 @@ from estimators.core import (
     detached,
     replicate_axes,
 )
-from estimators.couplings import uniform
-from estimators.needs import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators.couplings import uniform
+from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
 from tests.unusual_shared import law_of_z, over_axes, refusal
 
 

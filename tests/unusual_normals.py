@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from estimators.core import Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
 
 
 def normal(problem: Problem) -> Normal | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators import Reparameterization
-from estimators.core import (
+from gradmark.estimators import Reparameterization
+from gradmark.estimators.core import (
     Estimate,
     Estimator,
     Params,
@@ -20,7 +20,7 @@ from estimators.core import (
     gradient_of_sum,
     replicate_axes,
 )
-from estimators.needs import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
 from tests.unusual_shared import law_of_z, over_axes, refusal, too_few
 
 

@@ -11,17 +11,10 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Independent, Normal
 from torch.nn.functional import one_hot
 
-from estimators import LeaveOneOut, Reparameterization, ScoreFunction
-from estimators.core import (
-    Params,
-    Problem,
-    State,
-    SurrogateEstimator,
-    detached,
-    replicate_axes,
-)
-from estimators.couplings import bit_logits, relaxation, uniform
-from estimators.needs import gaussian_factors, implicit, no_gaussian_factors, no_path
+from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.couplings import bit_logits, relaxation, uniform
+from gradmark.estimators.requirements import gaussian_factors, implicit, no_gaussian_factors, no_path
 from tests.unusual_shared import no_bits, one_category, over_axes, refusal, too_few
 
 

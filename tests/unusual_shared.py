@@ -5,11 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution
 
-from estimators.core import (
-    Estimator,
-    Problem,
-)
-from estimators.couplings import GumbelOneHot, bit_logits, relaxation
+from gradmark.estimators.core import Estimator, Problem
+from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
 
 
 def others_of(x: Tensor) -> Tensor:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import places, specs
-from benchmarks.block import Setting, block_seed, seeded
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.frozen import moments_at
-from benchmarks.moments import Moments
-from benchmarks.problems import GaussianVAE
-from benchmarks.readings import positive, ratio, signed
-from estimators.core import Params, Problem, gradient_of_sum
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement.block import Setting, block_seed, seeded
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.measurement.quantities import positive, ratio, signed
+from gradmark.benchmarks.measurement.replicates import moments_at
+from gradmark.benchmarks.problems import GaussianVAE
+from gradmark.benchmarks.training import points
+from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
 OBJECTIVE = 512  # draws for the objective at a place
 PARTS = ("encoder", "decoder")
@@ -25,7 +26,7 @@ PARTS = ("encoder", "decoder")
 class AlongTraining(Experiment):
     """Total variances at parameters along one reference run of Adam, and their ratios to the first estimator's.
 
-    Places are the start, the middle and the end of a run of `steps` steps (`benchmarks.places`), the same for all
+    Places are the start, the middle and the end of a run of `steps` steps (`gradmark.benchmarks.training.points`), the same for all
     estimators. The variance is split by named tensors: the encoder's are those that q depends on, whose gradient the
     score function and reparameterization find in different ways; the decoder's both differentiate alike. Ratios are
     formed group by group on the same draws. The tables: `places` with the objective there, `variances` with a row for
@@ -62,8 +63,8 @@ class AlongTraining(Experiment):
         tables: Tables = {"setting": [{"problem": str(self.problem), "num_samples": self.num_samples}]}
         tables |= {"places": [], "variances": []}
         for at in ("init", f"step={self.steps // 2}", f"step={self.steps}"):
-            place = places.find(self.problem, at)
-            assert isinstance(place, places.Place), "these places are always found"
+            place = points.find(self.problem, at)
+            assert isinstance(place, points.Place), "these places are always found"
             tables["places"].append({"at": at, "objective": self._objective(place.params, at, seed)})
             tables["variances"] += self._rows(place.params, at, seed)
         return tables

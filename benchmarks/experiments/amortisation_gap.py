@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.block import block_seed, lifted, seeded
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.fitting import fitted
-from benchmarks.problems import FixedBeliefNetwork, LinearGaussian
-from benchmarks.solvers import CAVI
-from estimators.core import LatentVariableModel, Params
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
+from gradmark.benchmarks.problems import FixedBeliefNetwork, LinearGaussian
+from gradmark.benchmarks.training.lbfgs import fitted
+from gradmark.benchmarks.training.solvers import CAVI
+from gradmark.estimators.core import LatentVariableModel, Params
 
 OF_Q = ("encoder_weight", "encoder_bias", "log_scale")
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from benchmarks.block import block_seed, seeded
-from benchmarks.decomposition import decompose
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.problems import LinearGaussian
-from estimators.core import Enumerated, LatentVariableModel, Params, Problem
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement.block import block_seed, seeded
+from gradmark.benchmarks.problems import LinearGaussian
+from gradmark.benchmarks.training.evidence import decompose
+from gradmark.estimators.core import Enumerated, LatentVariableModel, Params, Problem
 
 OWN, ANY = "the problem's family", "any over the states"
 

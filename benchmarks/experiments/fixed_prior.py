@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import specs
-from benchmarks.block import block_seed, lifted, seeded
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.problems import BernoulliVAE
-from estimators.core import Enumerated, Params, Problem
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
+from gradmark.benchmarks.problems import BernoulliVAE
+from gradmark.estimators.core import Enumerated, Params, Problem
 
 SOLVERS = {
     "maximum likelihood": "Adam(estimator=ExactMarginalLikelihood(), rate=0.05)",

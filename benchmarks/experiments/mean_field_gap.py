@@ -8,11 +8,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from benchmarks.decomposition import decompose
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.problems import LinearGaussian
-from benchmarks.solvers import CAVI
-from estimators.core import Params
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.problems import LinearGaussian
+from gradmark.benchmarks.training.evidence import decompose
+from gradmark.benchmarks.training.solvers import CAVI
+from gradmark.estimators.core import Params
 
 ROWS = 8
 NEAR = 1e-6  # nats of a row that a sweep may be short of the closed form, to have arrived

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks import specs
-from benchmarks.block import Setting
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.frozen import moments_at
-from benchmarks.problems import GaussianToy
-from benchmarks.readings import LEVEL, Reading, positive
-from benchmarks.tails import judge_tail
-from estimators.core import Problem
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, positive
+from gradmark.benchmarks.measurement.replicates import moments_at
+from gradmark.benchmarks.measurement.tails import judge_tail
+from gradmark.benchmarks.problems import GaussianToy
+from gradmark.estimators.core import Problem
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import specs, timing
-from benchmarks.block import Setting
-from benchmarks.experiment import Experiment, Tables
-from benchmarks.problems import BernoulliVAE
-from benchmarks.readings import median
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.quantities import median
+from gradmark.benchmarks.problems import BernoulliVAE
 
 ENUMERATION = "ExactMarginalLikelihood()"
 IN_ONE_PIECE = "ExactMarginalLikelihood(at_once=1073741824)"
@@ -61,16 +62,16 @@ class Scaling(Experiment):
         problem = BernoulliVAE(latents=latents, rows=self.rows)
         names = [ENUMERATION, *([IN_ONE_PIECE] if latents <= self.in_one_piece else []), *self.estimators]
         settings = [Setting(problem, specs.estimator(name), self.num_samples, problem.init()) for name in names]
-        calls = [timing.one_estimate(setting) for setting in settings]
+        calls = [cost.one_estimate(setting) for setting in settings]
         slow = latents > SLOW
-        rounds = [timing.interleaved(calls[:1], torch.device("cpu"), FEW)[0]] if slow else []
-        rounds += timing.interleaved(calls[slow:], torch.device("cpu"))
+        rounds = [cost.interleaved(calls[:1], torch.device("cpu"), FEW)[0]] if slow else []
+        rounds += cost.interleaved(calls[slow:], torch.device("cpu"))
         return [
             {
                 "latents": latents,
                 "estimator": name,
                 "seconds": median(np.array(seconds)).json(),
-                "peak_memory_bytes": timing.peak_memory(setting),
+                "peak_memory_bytes": cost.peak_memory(setting),
             }
             for name, setting, seconds in zip(names, settings, rounds, strict=True)
         ]

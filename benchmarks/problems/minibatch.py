@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from benchmarks.problems.sizes import short
-from estimators.core import LatentVariableModel, Params, Problem, Term
+from gradmark.benchmarks.problems.sizes import short
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, Term
 
 AT_ONCE = 2**22  # numbers that rows are drawn by: the generator gives the same ones in one piece
 

@@ -6,7 +6,7 @@ would take the machine's memory, or run for ever, before anything else could ref
 
 from __future__ import annotations
 
-from estimators.core import Problem
+from gradmark.estimators.core import Problem
 
 MOST_NUMBERS = 2**27  # in one tensor: 1 GiB in float64
 MOST_COORDINATES = 2**11  # of a z that is taken apart coordinate by coordinate, or whose covariance is factorised

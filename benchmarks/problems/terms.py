@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
-from estimators.core import LatentVariableModel, Params, Term
+from gradmark.estimators.core import LatentVariableModel, Params, Term
 
 
 def by_coordinate(model: LatentVariableModel, params: Params, z: Tensor, q: Distribution) -> list[Term]:

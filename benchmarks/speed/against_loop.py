@@ -1,6 +1,6 @@
 """Many replicates at once against a hand-written loop that makes one replicate a turn: how many times faster.
 
-`python -m benchmarks.speed.against_loop` measures it: float32, 2 threads, the median over interleaved rounds of the
+`python -m gradmark.benchmarks.speed.against_loop` measures it: float32, 2 threads, the median over interleaved rounds of the
 ratio of seconds. The loop is what one writes by hand: torch.distributions, `torch.autograd.grad`, a running variance.
 The harness measures as many whole blocks as hold the replicates, folded and merged; the loop makes fewer replicates in
 each round, and its seconds are scaled up.

@@ -36,8 +36,18 @@ def package(name: str) -> Any:
 
 # Here and not in a function: asv forks every benchmark off a process that has imported the suites
 np, torch = package("numpy"), package("torch")
-block, specs, timing = map(package, ("benchmarks.block", "benchmarks.specs", "benchmarks.timing"))
-moments, readings, provenance = map(package, ("benchmarks.moments", "benchmarks.readings", "benchmarks.provenance"))
+block, specs, timing = map(
+    package,
+    ("gradmark.benchmarks.measurement.block", "gradmark.benchmarks.specs", "gradmark.benchmarks.measurement.cost"),
+)
+moments, readings, provenance = map(
+    package,
+    (
+        "gradmark.benchmarks.measurement.moments",
+        "gradmark.benchmarks.measurement.quantities",
+        "gradmark.benchmarks.studies.provenance",
+    ),
+)
 
 
 @contextmanager

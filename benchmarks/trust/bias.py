@@ -1,4 +1,4 @@
-"""`python -m benchmarks.trust.bias`: how often right methods are called biased, and how often a visible bias is found.
+"""`python -m gradmark.benchmarks.trust.bias`: how often right methods are called biased, and how often a visible bias is found.
 
 The level is .001 over all coordinates of a run: of 400 runs, 4 or more false alarms have a probability of 8e-4. Power
 is counted at the minimum detectable bias that the run itself states, put into one coordinate; it is meant to be .9.
@@ -14,11 +14,11 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.moments import Moments, merged
-from benchmarks.problems import BernoulliToy
-from benchmarks.trust.cells import ORDINARY, RARE_BUMP, OneOfMany, TrustCell
-from benchmarks.trust.seeds import Row, counted
-from benchmarks.verdicts import Bias, Known, judge_bias
+from gradmark.benchmarks.measurement.bias_test import Bias, Known, judge_bias
+from gradmark.benchmarks.measurement.moments import Moments, merged
+from gradmark.benchmarks.problems import BernoulliToy
+from gradmark.benchmarks.trust.cells import ORDINARY, RARE_BUMP, OneOfMany, TrustCell
+from gradmark.benchmarks.trust.seeds import Row, counted
 
 SIZES = (1024, 4096, 16384)
 RIGHT = (

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, OneHotCategorical
 
-from benchmarks import specs
-from benchmarks.block import Setting, block_seed, measure_block
-from benchmarks.laws.total_variance import exact_total_variance
-from benchmarks.moments import Array, Moments
-from benchmarks.problems import BernoulliToy, GaussianToy
-from estimators.core import Params, Problem, gradient_of_sum
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.measurement.block import Setting, block_seed, measure_block
+from gradmark.benchmarks.measurement.moments import Array, Moments
+from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
+from gradmark.benchmarks.quadrature.exact_variance import exact_total_variance
+from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
 LARGEST = 4096  # replicates in a block
 

@@ -1,4 +1,4 @@
-"""How often the report names a winner between a method and a copy of it: `python -m benchmarks.trust.copies`.
+"""How often the report names a winner between a method and a copy of it: `python -m gradmark.benchmarks.trust.copies`.
 
 A study measures `LeaveOneOut` and a class of another name with the same code, on many problems. Their draws are the
 same, so that their variances are equal, and whatever tells them apart is noise of the clock. The report must call them
@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 import torch
 
-from reports.ranking import rankings
-from reports.results import read
+from gradmark.reports.results.ranking import rankings
+from gradmark.reports.results.results import read
 
 COPY = """from dataclasses import dataclass
 

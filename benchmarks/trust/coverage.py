@@ -1,4 +1,4 @@
-"""`python -m benchmarks.trust.coverage`: how often 95 % intervals hold the truth, or are withheld.
+"""`python -m gradmark.benchmarks.trust.coverage`: how often 95 % intervals hold the truth, or are withheld.
 
 Cells of known variance are measured many times, as the runner measures them. Printed are the share of runs that print
 an interval of the total variance, how many of these hold the truth, and the share of all runs that print one that does
@@ -15,14 +15,14 @@ import click
 import numpy as np
 import torch
 
-from benchmarks.cells import MAX_BLOCKS, Cell
-from benchmarks.moments import Moments, merged
-from benchmarks.readings import Reading, ratio
-from benchmarks.stopping import narrow
-from benchmarks.totals import total_variance
-from benchmarks.trust.cells import HARD, ORDINARY, QUADRATIC, HeavyTail, TrustCell
-from benchmarks.trust.seeds import Row
-from benchmarks.trust.seeds import counted as over_seeds
+from gradmark.benchmarks.cells import MAX_BLOCKS, Cell
+from gradmark.benchmarks.measurement.moments import Moments, merged
+from gradmark.benchmarks.measurement.quantities import Reading, ratio
+from gradmark.benchmarks.measurement.total_variance import total_variance
+from gradmark.benchmarks.studies.stopping import narrow
+from gradmark.benchmarks.trust.cells import HARD, ORDINARY, QUADRATIC, HeavyTail, TrustCell
+from gradmark.benchmarks.trust.seeds import Row
+from gradmark.benchmarks.trust.seeds import counted as over_seeds
 
 SIZES = (1024, 4096, 16384)
 WIDTH = 0.1  # of --rel-ci

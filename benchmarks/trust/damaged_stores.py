@@ -14,16 +14,17 @@ from typing import Any, NamedTuple
 import click
 import torch
 
-from benchmarks import runner, specs
-from benchmarks.block import Setting, measure_block
-from benchmarks.cells import Cell, Inquiry, Training
-from benchmarks.codes import Code
-from benchmarks.errors import BadInput
-from benchmarks.measures import summarise
-from benchmarks.opening import FILE
-from benchmarks.planning import Asked
-from benchmarks.records import Description
-from benchmarks.store import Store
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell, Inquiry, Training
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.measurement.block import Setting, measure_block
+from gradmark.benchmarks.store.codes import Code
+from gradmark.benchmarks.store.opening import FILE
+from gradmark.benchmarks.store.planning import Asked
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.benchmarks.studies.summary import summarise
 
 PAGE = 4096
 RUNS = "provenance"  # all that the log adds in `count`: where SQLite drops a damaged log, the store is as it was before

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.trust.false_alarms`: every estimator of the catalogue is checked against every problem of it.
+"""`python -m gradmark.benchmarks.trust.false_alarms`: every estimator of the catalogue is checked against every problem of it.
 
 All of them are right, so that whatever the checks reject is a false alarm. Printed is a table of counts, and a line for
 each pair that was rejected, that was not judged, or that the time did not reach. `--part I/N` does every N-th pair.
@@ -18,13 +18,13 @@ from multiprocessing import get_context
 import click
 import torch
 
-from benchmarks import specs
-from benchmarks.check_sentences import result
-from benchmarks.laws import PROBLEM_LAWS, Fixture
-from benchmarks.laws.court import against
-from benchmarks.laws.referee import judge
-from benchmarks.problems import Minibatch
-from estimators.core import Estimator, Problem
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.checks import PROBLEM_LAWS, Fixture
+from gradmark.benchmarks.checks.runner import judge
+from gradmark.benchmarks.checks.sentences import result
+from gradmark.benchmarks.checks.suite import against
+from gradmark.benchmarks.problems import Minibatch
+from gradmark.estimators.core import Estimator, Problem
 
 PLACES = ("init", "moved")
 MINIBATCHES = (

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.trust.few_contributions`: how often the test of a mean rejects what is right, and what is not.
+"""`python -m gradmark.benchmarks.trust.few_contributions`: how often the test of a mean rejects what is right, and what is not.
 
 Estimates of one coordinate are drawn from distributions whose mean is known: ordinary ones, log-normal and Pareto
 tails, importance weights and rare events. Each is judged as `gradmark check` judges a mean by many replicates, with
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from benchmarks.laws.looks import Sums, judged, two_looks
-from benchmarks.moments import Array
+from gradmark.benchmarks.checks.mean_test import Sums, judged, two_looks
+from gradmark.benchmarks.measurement.moments import Array
 
 REPLICATES = 2**13  # of the first look; the one that decides has four times as many
 LEVEL = 5e-5  # of one case of `gradmark check`

@@ -1,6 +1,6 @@
 """Files of parameters, valid ones mutated: each is read as it stands or refused in one line, and nothing else happens.
 
-`python -m benchmarks.trust.fuzz_parameters` prints the counts as a Markdown table; exit status 1 where a file did
+`python -m gradmark.benchmarks.trust.fuzz_parameters` prints the counts as a Markdown table; exit status 1 where a file did
 something else.
 """
 
@@ -20,9 +20,10 @@ import click
 import numpy as np
 import torch
 
-from benchmarks import places, specs
-from benchmarks.errors import BadInput
-from estimators.core import Params, Problem
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.training import points
+from gradmark.estimators.core import Params, Problem
 
 PROBLEMS = ("GaussianToy()", "LinearGaussian(rows=4)")
 LONGEST = 300  # characters of a refusal
@@ -96,13 +97,13 @@ def outcome(problem: Problem, path: Path, params: Params) -> str:
     Archives have checksums, so that what is read from them is what was written; a digit of a text may be another.
     """
     try:
-        found = places.find(problem, str(path))
+        found = points.find(problem, str(path))
     except BadInput as fault:
         line = str(fault)
         return "refused" if "\n" not in line and len(line) < LONGEST else f"refused in {len(line)} characters: {line}"
     except Exception as fault:
         return f"raised {type(fault).__name__}: {fault}"
-    if isinstance(found, places.Refusal):
+    if isinstance(found, points.Refusal):
         return f"a refusal: {found.reason}"
     if not _fits(found.params, params):
         return "read, and of another shape"
@@ -117,11 +118,11 @@ def _fits(found: Params, params: Params) -> bool:
 
 def count(inputs: int, seed: int) -> dict[str, Counter[str]]:
     """How often each outcome came, for each kind of file: `inputs` mutated files altogether."""
-    draw, found = np.random.default_rng(seed), {suffix: Counter[str]() for suffix in places.SUFFIXES}
+    draw, found = np.random.default_rng(seed), {suffix: Counter[str]() for suffix in points.SUFFIXES}
     problems = [specs.problem(text) for text in PROBLEMS]
     with tempfile.TemporaryDirectory() as folder:
         for index in range(inputs):
-            problem, suffix = problems[index % 2], places.SUFFIXES[index // 2 % 3]
+            problem, suffix = problems[index % 2], points.SUFFIXES[index // 2 % 3]
             params = params_of(problem, draw)
             content = written(params, suffix, draw)
             for _ in range(int(draw.integers(1, 3))):

@@ -1,6 +1,6 @@
 """Specs at random: each is read, and its text reads back to the same object, or it is refused in one line.
 
-`python -m benchmarks.trust.fuzz_specs` prints the counts as a Markdown table; exit status 1 where something else
+`python -m gradmark.benchmarks.trust.fuzz_specs` prints the counts as a Markdown table; exit status 1 where something else
 happened. An audit hook of Python counts what no spec may do: start a process, remove a file, open one for writing.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 import click
 import torch
 
-from benchmarks import specs
-from benchmarks.errors import BadInput
-from benchmarks.trust.grammar_of_specs import KINDS, text
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.trust.grammar_of_specs import KINDS, text
 
 LONGEST = 300  # characters of a refusal
 FORBIDDEN = (

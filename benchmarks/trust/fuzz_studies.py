@@ -1,6 +1,6 @@
 """Study files at random: each is a study, or is refused in lines that a terminal can show, and nothing else happens.
 
-`python -m benchmarks.trust.fuzz_studies` prints the counts as a Markdown table; exit status 1 where something else
+`python -m gradmark.benchmarks.trust.fuzz_studies` prints the counts as a Markdown table; exit status 1 where something else
 happened.
 """
 
@@ -18,9 +18,9 @@ from pathlib import Path
 import click
 import pydantic
 
-from benchmarks import study
-from benchmarks.errors import BadInput
-from benchmarks.trust import grammar_of_specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.studies import study
+from gradmark.benchmarks.trust import grammar_of_specs
 
 LONGEST = 300  # characters of a line on a fault
 KEYS = (

@@ -8,8 +8,8 @@ import types
 import typing
 from typing import Any
 
-from benchmarks import specs
-from estimators.spec import Spec
+from gradmark.benchmarks import specs
+from gradmark.estimators.spec import Spec
 
 KINDS = ("estimator", "problem", "solver", "experiment")
 STRINGS = (
@@ -20,7 +20,7 @@ FLOATS = (0.0, -0.0, 0.1, 1.0, -2.5, 1e-300, 5e-324, 1e300, 0.30000000000000004,
 INTEGERS = (0, 1, 2, 3, 8, -1, 100, 2**31, 2**62, -(2**63) + 1)
 HOSTILE = (
     'os.system("touch pwned")', 'subprocess.Popen(("touch", "pwned"))', "builtins.exec(\"open('pwned', 'w')\")",
-    "shutil.rmtree('.')", "torch.hub.load('a', 'b')", "benchmarks.__main__.main()", "pip.__main__.X()",
+    "shutil.rmtree('.')", "torch.hub.load('a', 'b')", "gradmark.benchmarks.__main__.main()", "pip.__main__.X()",
     "antigravity.X()", "{1, 2}", "{}", "{'a': 1}", "b'bytes'", "1j", "1 + 2j", "f'{1}'", "...", "None", "True", "nan",
     "inf", "1e999", "-1e999", "-0.0", "9" * 400, "9" * 5000, "0x" + "f" * 5000, "1_000", "0b101", "lambda: 1",
     "[x for x in y]", "(x := 1)", "x[0]", "x.y", "*x", "**x", "not 1", "~1", "- -1", "'\\ud800'", '"\\N{BULLET}"',

@@ -1,6 +1,6 @@
 """Code that ends, blocks or spoils its process, each kind a cell of a study: what became of the study.
 
-`python -m benchmarks.trust.hostile_cells` prints a table: for each kind the exit status of `gradmark run` on a study of
+`python -m gradmark.benchmarks.trust.hostile_cells` prints a table: for each kind the exit status of `gradmark run` on a study of
 eight cells, two of which are of that kind, how these two ended, and how many of the other six were measured as in a
 study without it, to the bit.
 """
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import click
 
-from benchmarks.records import Record
-from benchmarks.store import Store
+from gradmark.benchmarks.store.records import Record
+from gradmark.benchmarks.store.store import Store
 
 MODULE = "hostile_plugin"
 PROBLEMS = ("GaussianToy()", "BernoulliToy()")

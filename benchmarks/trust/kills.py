@@ -15,9 +15,9 @@ from typing import NamedTuple
 import click
 import torch
 
-from benchmarks import cli
-from benchmarks.opening import FILE
-from benchmarks.store import Store
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.store.opening import FILE
+from gradmark.benchmarks.store.store import Store
 
 STUDY = """title = "Kills"
 [[variance]]
@@ -62,7 +62,7 @@ def start(file: Path, store: Path) -> int:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         try:
-            cli.main(["run", str(file), "--store", str(store)])
+            commands.main(["run", str(file), "--store", str(store)])
         except SystemExit as end:
             os._exit(int(end.code or 0))
         os._exit(70)  # main always exits

@@ -1,6 +1,6 @@
 """Intervals of seconds from one run to the next: how many pairs of runs contradict each other.
 
-`python -m benchmarks.trust.seconds` times one table in several runs, each of several processes, one after another. Two
+`python -m gradmark.benchmarks.trust.seconds` times one table in several runs, each of several processes, one after another. Two
 runs contradict each other where their 95 % intervals for the same method have no number in common; about one pair in
 two hundred does so by chance. Counted are intervals from the repeats of one process, and from the rounds of all.
 """
@@ -14,14 +14,14 @@ import click
 import numpy as np
 import torch
 
-from benchmarks import specs
-from benchmarks.cells import Cell
-from benchmarks.isolation import Worker
-from benchmarks.limits import Limits
-from benchmarks.measuring import Failed
-from benchmarks.places import Place
-from benchmarks.readings import Reading, median
-from benchmarks.rounds import nested_median
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.execution.limits import Limits
+from gradmark.benchmarks.execution.work import Failed
+from gradmark.benchmarks.execution.worker_client import Worker
+from gradmark.benchmarks.measurement.quantities import Reading, median
+from gradmark.benchmarks.measurement.timing_rounds import nested_median
+from gradmark.benchmarks.training.points import Place
 
 PROBLEM = "GaussianToy()"
 METHODS = ("ScoreFunction()", "Reparameterization()", "LeaveOneOut()", "StickingTheLanding()")

@@ -9,13 +9,13 @@ from importlib.metadata import version
 import click
 from scipy import stats
 
-from benchmarks import specs
-from benchmarks.block import Setting, block_size, measure_block, threads, warm_states
-from benchmarks.cells import Cell
-from benchmarks.moments import merged
-from benchmarks.prepare import Ready
-from benchmarks.readings import LEVEL, Reading, positive
-from benchmarks.records import together
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.execution.prepare import Ready
+from gradmark.benchmarks.measurement.block import Setting, block_size, measure_block, threads, warm_states
+from gradmark.benchmarks.measurement.moments import merged
+from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, positive
+from gradmark.benchmarks.store.records import together
 
 WARM_UPS = 2**12  # of the truth
 EACH = 32  # replicates of the truth that each of these serves

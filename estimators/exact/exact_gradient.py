@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator
-from estimators.needs import SCORE
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import SCORE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_LOG_EVIDENCE,
     LatentVariableModel,
     Params,
@@ -18,7 +18,7 @@ from estimators.core import (
     SurrogateEstimator,
     replicate_axes,
 )
-from estimators.needs import SCORE, exact_or_score, path_or_score
+from gradmark.estimators.requirements import SCORE, exact_or_score, path_or_score
 
 MOST_STATES = 2**20  # that are enumerated
 

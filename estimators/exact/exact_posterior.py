@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_LOG_EVIDENCE,
     LatentVariableModel,
     Params,
@@ -17,7 +17,7 @@ from estimators.core import (
     SurrogateEstimator,
     detached,
 )
-from estimators.needs import SCORE, exact_or_score
+from gradmark.estimators.requirements import SCORE, exact_or_score
 
 
 @dataclass(frozen=True)

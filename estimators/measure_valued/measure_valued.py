@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.weak_derivatives import Ends, WeakDerivative, double_sided_maxwell, rayleigh
+from gradmark.estimators.measure_valued.base import Ends, WeakDerivative, double_sided_maxwell, rayleigh
 
 
 @dataclass(frozen=True)

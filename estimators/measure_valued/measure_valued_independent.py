@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.weak_derivatives import Ends, WeakDerivative, double_sided_maxwell, rayleigh
+from gradmark.estimators.measure_valued.base import Ends, WeakDerivative, double_sided_maxwell, rayleigh
 
 
 @dataclass(frozen=True)

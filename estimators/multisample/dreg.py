@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
     LatentVariableModel,
     Params,
@@ -17,7 +17,7 @@ from estimators.core import (
     SurrogateEstimator,
     detached,
 )
-from estimators.needs import no_weighted_path
+from gradmark.estimators.requirements import no_weighted_path
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
     LatentVariableModel,
     Params,
@@ -16,7 +16,7 @@ from estimators.core import (
     State,
     SurrogateEstimator,
 )
-from estimators.needs import no_weighted_path
+from gradmark.estimators.requirements import no_weighted_path
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from estimators.core import (
+from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
     LatentVariableModel,
     Params,
@@ -17,7 +17,7 @@ from estimators.core import (
     State,
     SurrogateEstimator,
 )
-from estimators.needs import SCORE
+from gradmark.estimators.requirements import SCORE
 
 
 @dataclass(frozen=True)

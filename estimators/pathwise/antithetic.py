@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator
-from estimators.needs import no_gaussian_factors, no_path, path_or_score
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import no_gaussian_factors, no_path, path_or_score
 
 
 @dataclass(frozen=True)

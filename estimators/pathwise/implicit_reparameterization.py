@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator
-from estimators.needs import implicit, no_path
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import implicit, no_path
 
 
 @dataclass(frozen=True)

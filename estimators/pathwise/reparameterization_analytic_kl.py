@@ -7,8 +7,8 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from estimators.needs import no_closed_form_kl, no_path, path_or_score
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import no_closed_form_kl, no_path, path_or_score
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import (
-    LatentVariableModel,
-    Params,
-    Problem,
-    State,
-    SurrogateEstimator,
-    detached,
-)
-from estimators.needs import no_path, path_or_score
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.requirements import no_path, path_or_score
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,16 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached, replicate_axes
-from estimators.needs import SCORE
+from gradmark.estimators.core import (
+    LatentVariableModel,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    replicate_axes,
+)
+from gradmark.estimators.requirements import SCORE
 
 
 @dataclass(frozen=True)

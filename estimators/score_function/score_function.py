@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
 
 
 @dataclass(frozen=True)

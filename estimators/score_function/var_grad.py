@@ -7,8 +7,8 @@ from typing import cast
 
 from torch import Tensor
 
-from estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from estimators.needs import SCORE
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import SCORE
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import re
 from itertools import groupby
 from types import ModuleType
 
-from benchmarks.records import Outcome
-from reports.blocks import Block, heading
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.elements import Block, heading
 
 
 def blocks(outcomes: list[Outcome], images: dict[str, str]) -> list[Block]:

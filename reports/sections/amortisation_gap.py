@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, panels, svg
-from reports.blocks import Block, Table, emph, figure, formula, paragraph
-from reports.numbers import plain, tidy
-from reports.style import PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, panels, svg
+from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, paragraph
+from gradmark.reports.layout.numbers import plain, tidy
+from gradmark.reports.layout.style import PALETTE, breakable
 
 HEIGHT = 1.2  # inches of a panel
 PARTS = ("family", "amortisation")

@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph
-from reports.numbers import grouped, plain, tidy
-from reports.style import MARKERS, MUTED, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.numbers import grouped, plain, tidy
+from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
 HEIGHT = 1.7  # inches of a panel
 Group = tuple[str, str, list[dict[str, Any]]]  # problem, where q is from, rows

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, figure, formula, math, paragraph
-from reports.numbers import tidy
-from reports.style import MUTED, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, figure, formula, math, paragraph
+from gradmark.reports.layout.numbers import tidy
+from gradmark.reports.layout.style import MUTED, PALETTE, breakable
 
 HEIGHT = 1.7  # inches of a panel
 PARTS = {"first": "t = 1: −E log p(x₀ | x₁)", "middle": "t = 2 … T", "prior": "prior"}

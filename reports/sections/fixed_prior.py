@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, panels, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph
-from reports.numbers import plain, tidy
-from reports.style import INK, MARKERS, PALETTE
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, panels, svg
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.numbers import plain, tidy
+from gradmark.reports.layout.style import INK, MARKERS, PALETTE
 
 HEIGHT = 1.6  # inches of a panel
 

@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph, readings
-from reports.style import MARKERS, MUTED, PALETTE
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE
 
 HEIGHT = 1.7  # inches of a panel
 

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, figure, formula, math, paragraph
-from reports.numbers import grouped, plain, tidy
-from reports.style import MARKERS, PALETTE
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.numbers import grouped, plain, tidy
+from gradmark.reports.layout.style import MARKERS, PALETTE
 
 HEIGHT = 1.5  # inches of a panel
 SHOWN = (0.0, 0.5, 0.8, 0.95)  # correlations in the table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.records import Outcome
-from reports.blocks import Block, formula, paragraph
-from reports.recoveries import Error, recovered
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.elements import Block, formula, paragraph
+from gradmark.reports.plots.recovery import Error, recovered
 
 ERRORS = (Error("raw", "components as they come"), Error("matched", "components, best assignment"))
 

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, emph, figure, formula, math, paragraph, readings
-from reports.numbers import NONE, plain
-from reports.style import MARKERS, MUTED, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.numbers import NONE, plain
+from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
 HEIGHT = 1.35  # inches of a panel
 STYLES: dict[str, dict[str, Any]] = {

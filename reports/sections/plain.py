@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.records import Outcome
-from reports.blocks import Block, Table, Text, readings
-from reports.numbers import grouped, tidy
-from reports.style import breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.elements import Block, Table, Text, readings
+from gradmark.reports.layout.numbers import grouped, tidy
+from gradmark.reports.layout.style import breakable
 
 MOST = 40  # rows that are shown
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, emph, ends, figure, formula, paragraph
-from reports.numbers import NONE, plain
-from reports.style import MARKERS, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, emph, ends, figure, formula, paragraph
+from gradmark.reports.layout.numbers import NONE, plain
+from gradmark.reports.layout.style import MARKERS, PALETTE, breakable
 
 HEIGHT = 1.9  # inches of the panel
 

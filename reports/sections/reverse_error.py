@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, emph, figure, formula, math, muted, paragraph, readings
-from reports.numbers import tidy
-from reports.style import MARKERS, MUTED, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, muted, paragraph, readings
+from gradmark.reports.layout.numbers import tidy
+from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
 HEIGHT = 1.35  # inches of a panel
 Case = tuple[str, str]  # rule and score

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, panels, svg
-from reports.blocks import Block, figure, formula, math, paragraph
-from reports.numbers import tidy
-from reports.style import PALETTE, RULE
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, panels, svg
+from gradmark.reports.layout.elements import Block, figure, formula, math, paragraph
+from gradmark.reports.layout.numbers import tidy
+from gradmark.reports.layout.style import PALETTE, RULE
 
 HEIGHT = 1.18  # inches of a panel
 SHARE = 99.5  # per cent of the points that lie inside the frame

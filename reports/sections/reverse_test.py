@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from benchmarks.records import Outcome
-from reports.blocks import Block, Table, Text, paragraph, strong
-from reports.numbers import tidy
-from reports.style import breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.elements import Block, Table, Text, paragraph, strong
+from gradmark.reports.layout.numbers import tidy
+from gradmark.reports.layout.style import breakable
 
 
 def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, Table, ends, figure, formula, math, paragraph, readings
-from reports.numbers import plain
-from reports.style import Look, breakable, looks, wrapped
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.numbers import plain
+from gradmark.reports.layout.style import Look, breakable, looks, wrapped
 
 HEIGHT = 1.5  # inches of a panel
 ACROSS = 3  # panels

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.records import Outcome
-from reports.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
-from reports.blocks import Block, Segment, Table, figure, formula, paragraph, readings, strong
-from reports.numbers import memory, plain, time_unit
-from reports.style import INK, MARKERS, MUTED, PALETTE, WIDTH, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
+from gradmark.reports.layout.elements import Block, Segment, Table, figure, formula, paragraph, readings, strong
+from gradmark.reports.layout.numbers import memory, plain, time_unit
+from gradmark.reports.layout.style import INK, MARKERS, MUTED, PALETTE, WIDTH, breakable
 
 HEIGHT = 2.1  # inches of a panel
 EXACT = "ExactMarginalLikelihood"

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, panels, svg, text_width
-from reports.blocks import Block, Table, figure, formula, math, paragraph, readings
-from reports.numbers import plain, tidy
-from reports.style import INK, PALETTE
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, panels, svg, text_width
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.numbers import plain, tidy
+from gradmark.reports.layout.style import INK, PALETTE
 
 HEIGHT = 1.15  # inches of a panel
 TIME, NOISE = PALETTE[1], PALETTE[3]

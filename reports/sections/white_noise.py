@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from matplotlib.lines import Line2D
 
-from benchmarks.records import Outcome
-from reports.axes import drawing, grid, logarithmic, panels, room, svg
-from reports.blocks import Block, emph, figure, formula, math, paragraph
-from reports.style import MARKERS, PALETTE, breakable
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
+from gradmark.reports.layout.elements import Block, emph, figure, formula, math, paragraph
+from gradmark.reports.layout.style import MARKERS, PALETTE, breakable
 
 HEIGHT = 1.6  # inches of a panel
 DISTANCES = ("Wasserstein-1", "total variation", "energy")

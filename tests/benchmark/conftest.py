@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.block import threads
+from gradmark.benchmarks.measurement.block import threads
 
 
 @pytest.fixture(autouse=True)

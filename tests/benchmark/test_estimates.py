@@ -6,9 +6,9 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks import specs
-from benchmarks.block import Setting
-from benchmarks.timing import one_estimate
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.cost import one_estimate
 
 
 @pytest.mark.parametrize("name", specs.names("estimator"))

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks import specs
-from benchmarks.block import Setting, block_size, fold, measure_block
-from benchmarks.moments import Moments, merged
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.measurement.block import Setting, block_size, fold, measure_block
+from gradmark.benchmarks.measurement.moments import Moments, merged
 
 
 def gradients(replicates: int, coordinates: int, seed: int = 0) -> list[torch.Tensor]:

@@ -11,8 +11,8 @@ equal to the ELBO's at K = 1 only. WithoutLogK: the constant is missing, which n
 import math
 from dataclasses import dataclass
 
-from estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, SurrogateEstimator
-from estimators.needs import no_path
+from gradmark.estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, SurrogateEstimator
+from gradmark.estimators.requirements import no_path
 
 
 class _Bound(SurrogateEstimator):

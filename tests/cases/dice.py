@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.experiment import Experiment, Tables
+from gradmark.benchmarks.experiment import Experiment, Tables
 
 
 @dataclass(frozen=True)

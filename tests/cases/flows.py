@@ -24,7 +24,7 @@ from torch.distributions import (
 )
 from torch.distributions.transforms import Transform
 
-from estimators.core import LatentVariableModel, Params, Problem
+from gradmark.estimators.core import LatentVariableModel, Params, Problem
 
 A, B, LOC, LOGS = 0.5, -0.7, (0.4, 0.2), (-0.2, 0.3)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
-from estimators.core import LatentVariableModel, Params
+from gradmark.estimators.core import LatentVariableModel, Params
 
 A, X = ((1.0, 0.5), (-0.7, 1.2), (0.3, -1.0), (0.8, 0.8)), (1.0, -0.5, 0.7, 1.4)
 

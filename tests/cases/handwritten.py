@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
-from estimators.core import Params, Problem
+from gradmark.estimators.core import Params, Problem
 
 TABLE = (0.3, -1.2, 2.0, 0.9)
 

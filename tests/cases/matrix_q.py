@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, LKJCholesky
 
-from estimators.core import Params, Problem
+from gradmark.estimators.core import Params, Problem
 
 
 @dataclass(frozen=True)

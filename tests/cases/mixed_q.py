@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.distributions import Bernoulli, Distribution, Normal, constraints
 
-from estimators.core import Problem, SurrogateEstimator
+from gradmark.estimators.core import Problem, SurrogateEstimator
 
 LOGIT, LOC, LOGS = 0.4, (-0.5, 1.3), -0.3
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from estimators.core import Problem, SurrogateEstimator, detached
+from gradmark.estimators.core import Problem, SurrogateEstimator, detached
 
 LOGITS, LOC, LOGS = (0.3, -0.6, 0.1), (-1.0, 0.4, 2.0), (-0.5, 0.2, -1.0)
 

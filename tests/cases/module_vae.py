@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 from torch.func import functional_call
 
-from estimators.core import LatentVariableModel, Params
+from gradmark.estimators.core import LatentVariableModel, Params
 
 
 class Encoder(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, Normal, StudentT, VonMises
 from torch.func import functional_call
 
-from estimators.core import Params, Problem, Term
+from gradmark.estimators.core import Params, Problem, Term
 
 
 def _one(*numbers: float) -> Tensor:

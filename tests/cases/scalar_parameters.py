@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from estimators.core import Params, Problem
+from gradmark.estimators.core import Params, Problem
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.distributions import Independent, OneHotCategorical
 
-from estimators.core import Problem
+from gradmark.estimators.core import Problem
 
 
 def _numbers(categories):

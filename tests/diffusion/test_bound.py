@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.diffusion.chain_bound import chain_bound, exact_reverse_variances
-from benchmarks.diffusion.noise_prediction import QUANTITIES, TARGETS, NoisePrediction
-from benchmarks.diffusion.orders import fitted_order
-from benchmarks.diffusion.reverse import ancestral, anderson
-from benchmarks.diffusion.schedules import Cosine, Geometric, LinearBeta
-from benchmarks.diffusion.time_samplers import (
+from gradmark.benchmarks.experiments.diffusion.simulation.chain_bound import chain_bound, exact_reverse_variances
+from gradmark.benchmarks.experiments.diffusion.simulation.noise_prediction import QUANTITIES, TARGETS, NoisePrediction
+from gradmark.benchmarks.experiments.diffusion.simulation.orders import fitted_order
+from gradmark.benchmarks.experiments.diffusion.simulation.reverse import ancestral, anderson
+from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Cosine, Geometric, LinearBeta
+from gradmark.benchmarks.experiments.diffusion.simulation.time_samplers import (
     Antithetic,
     Importance,
     RotatedLattice,

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from benchmarks import provenance, runner, specs, study
-from benchmarks.cells import Inquiry
-from benchmarks.diffusion.schedules import Cosine
-from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture
-from benchmarks.errors import BadInput
-from benchmarks.experiment import plain
-from benchmarks.experiments import DiffusionBound, ReverseError, ReversePath, ReverseTest, TimeSampling, WhiteNoise
-from benchmarks.store import Store
-from reports import document
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Inquiry
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.experiment import plain
+from gradmark.benchmarks.experiments import (
+    DiffusionBound,
+    ReverseError,
+    ReversePath,
+    ReverseTest,
+    TimeSampling,
+    WhiteNoise,
+)
+from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Cosine
+from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, GaussianTarget, LineMixture
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import provenance, runner, study
+from gradmark.reports import document
 
 SMALL = [
     "ReversePath(steps=8, shown=3, draws=20)",

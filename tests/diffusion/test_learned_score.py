@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.block import seeded
-from benchmarks.diffusion import scores
-from benchmarks.diffusion.learned_score import learn, relative_error, score_of
-from benchmarks.diffusion.mixtures import Mixture
-from benchmarks.diffusion.point_mixture import PointMixture
-from benchmarks.diffusion.targets import FanMixture
-from benchmarks.experiments import LearnedScore
+from gradmark.benchmarks.experiments import LearnedScore
+from gradmark.benchmarks.experiments.diffusion.simulation import scores
+from gradmark.benchmarks.experiments.diffusion.simulation.learned_score import learn, relative_error, score_of
+from gradmark.benchmarks.experiments.diffusion.simulation.mixtures import Mixture
+from gradmark.benchmarks.experiments.diffusion.simulation.point_mixture import PointMixture
+from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture
+from gradmark.benchmarks.measurement.block import seeded
 
 
 def test_points_are_a_mixture() -> None:

@@ -11,9 +11,9 @@ from scipy import stats
 from scipy.integrate import quad
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from benchmarks.diffusion import scores
-from benchmarks.diffusion.mixtures import Mixture
-from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture, Target
+from gradmark.benchmarks.experiments.diffusion.simulation import scores
+from gradmark.benchmarks.experiments.diffusion.simulation.mixtures import Mixture
+from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, GaussianTarget, LineMixture, Target
 
 TARGETS = [
     *(make(dimension=d) for make in (GaussianTarget, LineMixture, FanMixture) for d in (1, 2, 32)),

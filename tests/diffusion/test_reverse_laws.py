@@ -6,15 +6,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.diffusion import distances, gaussian_recursion, scores
-from benchmarks.diffusion.flow import FLOWS, heun, probability_flow
-from benchmarks.diffusion.gaussian_recursion import Moments
-from benchmarks.diffusion.line import Law, flow_law, flow_map, grid, reverse_law
-from benchmarks.diffusion.orders import fitted_order
-from benchmarks.diffusion.reverse import REVERSE_VARIANCES, ancestral, anderson, reverse_sample
-from benchmarks.diffusion.schedules import Cosine, Geometric, LinearBeta, Schedule
-from benchmarks.diffusion.sliced import ProductLaw, directions, gaussian_projections, sliced
-from benchmarks.diffusion.targets import FanMixture, GaussianTarget, LineMixture, Target
+from gradmark.benchmarks.experiments.diffusion.simulation import distances, gaussian_recursion, scores
+from gradmark.benchmarks.experiments.diffusion.simulation.flow import FLOWS, heun, probability_flow
+from gradmark.benchmarks.experiments.diffusion.simulation.gaussian_recursion import Moments
+from gradmark.benchmarks.experiments.diffusion.simulation.line import Law, flow_law, flow_map, grid, reverse_law
+from gradmark.benchmarks.experiments.diffusion.simulation.orders import fitted_order
+from gradmark.benchmarks.experiments.diffusion.simulation.reverse import (
+    REVERSE_VARIANCES,
+    ancestral,
+    anderson,
+    reverse_sample,
+)
+from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Cosine, Geometric, LinearBeta, Schedule
+from gradmark.benchmarks.experiments.diffusion.simulation.sliced import (
+    ProductLaw,
+    directions,
+    gaussian_projections,
+    sliced,
+)
+from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, GaussianTarget, LineMixture, Target
 
 SCHEDULES = [Geometric(), LinearBeta(), Cosine()]
 DOUBLINGS = (32, 64, 128, 256, 512)

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.diffusion.reverse import ancestral, anderson
-from benchmarks.diffusion.schedules import Cosine, Geometric, LinearBeta, Schedule, increasing
+from gradmark.benchmarks.experiments.diffusion.simulation.reverse import ancestral, anderson
+from gradmark.benchmarks.experiments.diffusion.simulation.schedules import (
+    Cosine,
+    Geometric,
+    LinearBeta,
+    Schedule,
+    increasing,
+)
 
 SCHEDULES = [Geometric(), LinearBeta(), Cosine()]
 

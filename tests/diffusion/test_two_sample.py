@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.diffusion import scores
-from benchmarks.diffusion.mixtures import Points
-from benchmarks.diffusion.reverse import REVERSE_VARIANCES, reverse_sample
-from benchmarks.diffusion.schedules import Geometric
-from benchmarks.diffusion.targets import FanMixture, LineMixture, Target
-from benchmarks.diffusion.two_sample import LEVEL, STATISTICS, Verdict, p_values, smallest_seen, verdicts
+from gradmark.benchmarks.experiments.diffusion.simulation import scores
+from gradmark.benchmarks.experiments.diffusion.simulation.mixtures import Points
+from gradmark.benchmarks.experiments.diffusion.simulation.reverse import REVERSE_VARIANCES, reverse_sample
+from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Geometric
+from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, LineMixture, Target
+from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import (
+    LEVEL,
+    STATISTICS,
+    Verdict,
+    p_values,
+    smallest_seen,
+    verdicts,
+)
 from tests.covering import parametrize_cover
 
 SIZE, SEEDS, STEPS = 200, range(20), 64

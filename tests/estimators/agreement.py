@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.block import Setting, block_seed, block_size, measure_block
-from benchmarks.moments import Moments, merged
-from benchmarks.readings import positive
-from estimators.core import Estimator, Params, Problem
+from gradmark.benchmarks.measurement.block import Setting, block_seed, block_size, measure_block
+from gradmark.benchmarks.measurement.moments import Moments, merged
+from gradmark.benchmarks.measurement.quantities import positive
+from gradmark.estimators.core import Estimator, Params, Problem
 
 LEVEL = 2e-6
 REPLICATES = 2**18

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
-from estimators import Antithetic, Reparameterization
-from estimators.core import Problem
+from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
+from gradmark.estimators import Antithetic, Reparameterization
+from gradmark.estimators.core import Problem
 from tests.estimators.agreement import assert_agrees, measured
 from tests.estimators.closed_forms import Answer, in_logs, quadratic_pathwise
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.block import lifted, seeded
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.claims import constants_change_nothing
-from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy
-from estimators import ARM, DisARM
-from estimators.core import Estimator
-from estimators.couplings import antithetic_bits
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.properties import constants_change_nothing
+from gradmark.benchmarks.measurement.block import lifted, seeded
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy
+from gradmark.estimators import ARM, DisARM
+from gradmark.estimators.core import Estimator
+from gradmark.estimators.couplings import antithetic_bits
 from tests.estimators.agreement import assert_agrees, assert_mean, assert_variance, measured
 
 FEWER = 2**16

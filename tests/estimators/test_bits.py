@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.problems import BernoulliToy
-from estimators import ExactGradient, LeaveOneOut, MovingAverageBaseline, ScoreFunction, StraightThrough
+from gradmark.benchmarks.problems import BernoulliToy
+from gradmark.estimators import ExactGradient, LeaveOneOut, MovingAverageBaseline, ScoreFunction, StraightThrough
 from tests.estimators import closed_forms
 from tests.estimators.agreement import assert_agrees, assert_mean, assert_variance, frozen_average, measured
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.block import lifted, seeded
-from benchmarks.problems import BernoulliVAE, GaussianToy, LinearGaussian
-from estimators import IWAE, VIMCO, DReG, Reparameterization, StickingTheLanding
-from estimators.core import Estimator, Params, Problem
+from gradmark.benchmarks.measurement.block import lifted, seeded
+from gradmark.benchmarks.problems import BernoulliVAE, GaussianToy, LinearGaussian
+from gradmark.estimators import IWAE, VIMCO, DReG, Reparameterization, StickingTheLanding
+from gradmark.estimators.core import Estimator, Params, Problem
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 from tests.estimators.test_gaussian_target import NAMES, PLACES, PROBLEM, Place, X
 

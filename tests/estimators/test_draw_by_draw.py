@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.block import lifted, seeded
-from benchmarks.laws.recording import Recorded
-from benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian
-from estimators import (
+from gradmark.benchmarks.measurement.block import lifted, seeded
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian
+from gradmark.benchmarks.quadrature.replay import Recorded
+from gradmark.estimators import (
     LeaveOneOut,
     MovingAverageBaseline,
     Reparameterization,
@@ -17,7 +17,7 @@ from estimators import (
     ScoreFunction,
     VarGrad,
 )
-from estimators.core import Estimate, Estimator, LatentVariableModel, Params, Problem, State
+from gradmark.estimators.core import Estimate, Estimator, LatentVariableModel, Params, Problem, State
 
 PROBLEMS = [GaussianToy(k=0.5, scale=0.6), BernoulliToy((0.3, 0.8)), LinearGaussian(latents=2, observed=3, rows=4)]
 SEED, REPLICATES = 5, 16

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, Normal, OneHotCategorical, kl_divergence
 
-from estimators.core import Enumerated
+from gradmark.estimators.core import Enumerated
 
 LOGITS = torch.tensor([[0.3, -1.2, 2.0], [0.0, 0.7, -0.4]], dtype=torch.float64)
 STATES = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3)), dtype=torch.float64)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import timing
-from benchmarks.block import Setting, lifted
-from benchmarks.experiments import Scaling
-from benchmarks.problems import BernoulliVAE, GammaPosterior, GaussianToy, GaussianVAE, LinearGaussian
-from estimators import ExactMarginalLikelihood, ExactPosterior
-from estimators.core import LatentVariableModel, Params, gradient_of_sum
-from reports.sections.scaling import crossing, growth
+from gradmark.benchmarks.experiments import Scaling
+from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement.block import Setting, lifted
+from gradmark.benchmarks.problems import BernoulliVAE, GammaPosterior, GaussianToy, GaussianVAE, LinearGaussian
+from gradmark.estimators import ExactMarginalLikelihood, ExactPosterior
+from gradmark.estimators.core import LatentVariableModel, Params, gradient_of_sum
+from gradmark.reports.sections.scaling import crossing, growth
 
 BITS = BernoulliVAE(latents=5, rows=4)
 NONLINEAR = BernoulliVAE(latents=3, rows=3, layers="nonlinear", hidden=4, learned_prior=False)
@@ -57,7 +57,7 @@ def test_parts_bound_the_memory() -> None:
 
     def grown(at_once: int) -> float:
         few, many = (
-            timing.peak_memory(Setting(problem, ExactMarginalLikelihood(at_once), 1, problem.init()))
+            cost.peak_memory(Setting(problem, ExactMarginalLikelihood(at_once), 1, problem.init()))
             for problem in (BernoulliVAE(latents=latents, rows=16) for latents in (6, 10))
         )
         return many / few

@@ -14,8 +14,8 @@ import pytest
 import torch
 from scipy import stats
 
-from benchmarks.problems import LinearGaussian
-from estimators import (
+from gradmark.benchmarks.problems import LinearGaussian
+from gradmark.estimators import (
     ExactPosterior,
     LeaveOneOut,
     MovingAverageBaseline,
@@ -25,7 +25,7 @@ from estimators import (
     StickingTheLanding,
     VarGrad,
 )
-from estimators.core import Estimator, Params
+from gradmark.estimators.core import Estimator, Params
 from tests.estimators.agreement import assert_mean, assert_variance, frozen_average, measured
 from tests.estimators.closed_forms import Answer, Polynomial, in_logs
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from scipy import special, stats
 
-from benchmarks.problems import BernoulliToy, DirichletPosterior, GammaPosterior, GaussianToy, StepToy
-from estimators import ImplicitReparameterization, Reparameterization, StickingTheLanding
-from estimators.core import Estimator, Params, Problem
+from gradmark.benchmarks.problems import BernoulliToy, DirichletPosterior, GammaPosterior, GaussianToy, StepToy
+from gradmark.estimators import ImplicitReparameterization, Reparameterization, StickingTheLanding
+from gradmark.estimators.core import Estimator, Params, Problem
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 
 Array = np.ndarray

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import single
-from benchmarks.problems import BernoulliToy, GaussianToy
-from benchmarks.readings import positive
-from benchmarks.verdicts import FAMILY_LEVEL, POWER, judge_bias
-from estimators import LeaveOneOut, Reparameterization, ScoreFunction, StraightThrough
-from estimators.core import Estimator, Problem
+from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, POWER, judge_bias
+from gradmark.benchmarks.measurement.quantities import positive
+from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
+from gradmark.benchmarks.studies import measure
+from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction, StraightThrough
+from gradmark.estimators.core import Estimator, Problem
 from tests import broken
 from tests.estimators import closed_forms
 from tests.estimators.agreement import measured, total_is_covered
@@ -94,7 +94,7 @@ def test_without_bias_none_is_seen() -> None:
 )
 def test_a_measured_cell_agrees(problem: Problem, estimator: Estimator, draws: int, answers: tuple) -> None:
     """From text to summary, as the command line does; at this seed the total is within its own 95 % interval."""
-    summary = single.measure(str(problem), str(estimator), draws, replicates=2**16, seed=1)
+    summary = measure.measure(str(problem), str(estimator), draws, replicates=2**16, seed=1)
     low, high = summary["total_variance"]["ci"]
     assert low <= sum(variance for _, variance in answers) <= high
     assert summary["bias"]["verdict"] == ("unbiased" if estimator.unbiased else "biased")

@@ -14,11 +14,11 @@ from scipy import special, stats
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from benchmarks.block import Setting
-from benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
-from benchmarks.timing import count_evaluations
-from estimators import MeasureValued, MeasureValuedIndependent
-from estimators.core import Params, Problem
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.cost import count_evaluations
+from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
+from gradmark.estimators import MeasureValued, MeasureValuedIndependent
+from gradmark.estimators.core import Params, Problem
 from tests.estimators.agreement import LEVEL, assert_agrees, assert_mean, assert_variance, measured
 from tests.estimators.closed_forms import Answer, in_logs
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.block import Setting, lifted, seeded, warm_state
-from benchmarks.laws.cases import HOST, Fixture
-from benchmarks.problems import BernoulliToy, BernoulliVAE, GammaPosterior, LinearGaussian
-from estimators import NVIL
-from estimators.core import LatentVariableModel, Params, Problem, detached
+from gradmark.benchmarks.checks.cases import HOST, Fixture
+from gradmark.benchmarks.measurement.block import Setting, lifted, seeded, warm_state
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GammaPosterior, LinearGaussian
+from gradmark.estimators import NVIL
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, detached
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 
 PROBLEM = BernoulliVAE(latents=2, rows=3)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks.problems import GaussianToy
-from estimators import ExactGradient, LeaveOneOut, MovingAverageBaseline, Reparameterization, ScoreFunction
+from gradmark.benchmarks.problems import GaussianToy
+from gradmark.estimators import ExactGradient, LeaveOneOut, MovingAverageBaseline, Reparameterization, ScoreFunction
 from tests.estimators import closed_forms
 from tests.estimators.agreement import assert_agrees, frozen_average, measured
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from scipy.special import expit
 
-from benchmarks.laws import LAWS, Case, Fixture, cases
-from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.laws.expectation import exact_moments
-from benchmarks.problems import (
+from gradmark.benchmarks.checks import LAWS, Case, Fixture, cases
+from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.measurement.quantities import positive
+from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
@@ -25,10 +25,10 @@ from benchmarks.problems import (
     Minibatch,
     SigmoidBeliefNetwork,
 )
-from benchmarks.readings import positive
-from estimators import RaoBlackwellScoreFunction, ScoreFunction
-from estimators.core import Estimator, Params, Term
-from estimators.score_function.rao_blackwell_score_function import downstream
+from gradmark.benchmarks.quadrature.exact_moments import exact_moments
+from gradmark.estimators import RaoBlackwellScoreFunction, ScoreFunction
+from gradmark.estimators.core import Estimator, Params, Term
+from gradmark.estimators.score_function.rao_blackwell_score_function import downstream
 from tests import broken_terms
 from tests.estimators import closed_forms
 from tests.estimators.agreement import measured

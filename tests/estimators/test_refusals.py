@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Cauchy, Distribution, Independent, MultivariateNormal
 
-from benchmarks import problems, single, specs
-from benchmarks.errors import one_line, reason_of
-from estimators import ReparameterizationAnalyticKL, ScoreFunction
-from estimators.core import Estimator, LatentVariableModel, Params, Problem
-from estimators.divergences import NoClosedForm
+from gradmark.benchmarks import problems, specs
+from gradmark.benchmarks.errors import one_line, reason_of
+from gradmark.benchmarks.studies import measure
+from gradmark.estimators import ReparameterizationAnalyticKL, ScoreFunction
+from gradmark.estimators.core import Estimator, LatentVariableModel, Params, Problem
+from gradmark.estimators.divergences import NoClosedForm
 from tests.cases.full_covariance import Regression
 
 ESTIMATORS: list[Estimator] = [specs.estimator(f"{name}()") for name in specs.catalogue("estimator")]
@@ -91,13 +92,13 @@ def test_a_pair_without_a_closed_form_is_refused(pair: tuple[str, str]) -> None:
     reason = ReparameterizationAnalyticKL().refuses(Regression(*pair), 1) or ""
     assert PAIRS[pair] in reason
     assert reason.endswith("use Reparameterization()")
-    summary = single.measure(str(Regression(*pair)), "ReparameterizationAnalyticKL()", replicates=8)
+    summary = measure.measure(str(Regression(*pair)), "ReparameterizationAnalyticKL()", replicates=8)
     assert (summary["status"], summary["reason"]) == ("refused", reason)
 
 
 @pytest.mark.parametrize("q", ["full", "lowrank"])
 def test_a_pair_with_a_closed_form_is_measured_right(q: str) -> None:
-    summary = single.measure(str(Regression(q, "full")), "ReparameterizationAnalyticKL()", replicates=4096)
+    summary = measure.measure(str(Regression(q, "full")), "ReparameterizationAnalyticKL()", replicates=4096)
     assert summary["status"] == "measured"
     assert summary["bias"]["verdict"] == "unbiased"
 
@@ -172,10 +173,10 @@ class SaysFalse(ScoreFunction):
 
 
 def test_a_refusal_of_anybody_has_a_reason() -> None:
-    found = single.measure("GaussianToy()", f"{__name__}.GivesNoReason()", replicates=8)
+    found = measure.measure("GaussianToy()", f"{__name__}.GivesNoReason()", replicates=8)
     assert found["status"] == "refused"
     assert found["reason"] == f"{__name__}.GivesNoReason() refuses, and gives no reason"
-    found = single.measure("GaussianToy()", f"{__name__}.SaysFalse()", replicates=8)
+    found = measure.measure("GaussianToy()", f"{__name__}.SaysFalse()", replicates=8)
     assert found["status"] == "failed"
     assert "returned bool; must be None, or the reason as text" in found["reason"]
     assert reason_of("it", "two\nlines") == "two lines"

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.block import Setting, lifted, seeded, warm_state
-from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy
-from estimators import REBAR, RELAX
-from estimators.core import Estimator, Problem
+from gradmark.benchmarks.measurement.block import Setting, lifted, seeded, warm_state
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy
+from gradmark.estimators import REBAR, RELAX
+from gradmark.estimators.core import Estimator, Problem
 from tests.estimators import closed_forms, relaxed_bits
 from tests.estimators.agreement import assert_agrees, assert_mean, assert_variance, measured
 

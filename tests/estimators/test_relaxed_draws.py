@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, OneHotCategorical
 
-from benchmarks.block import seeded
-from benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy
-from estimators import GumbelSoftmax, StraightThroughGumbelSoftmax
-from estimators.core import Estimator
-from estimators.couplings import GumbelOneHot, LogisticBits, Relaxation, relaxation
+from gradmark.benchmarks.measurement.block import seeded
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy
+from gradmark.estimators import GumbelSoftmax, StraightThroughGumbelSoftmax
+from gradmark.estimators.core import Estimator
+from gradmark.estimators.couplings import GumbelOneHot, LogisticBits, Relaxation, relaxation
 from tests.estimators import relaxed_bits
 from tests.estimators.agreement import assert_agrees, assert_mean, assert_variance, measured
 

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import specs
-from benchmarks.block import Setting, block_seed, block_size, lifted, measure_block, seeded, warm_state
-from benchmarks.problems import GaussianToy, LinearGaussian, Minibatch
-from estimators import ExactGradient, MovingAverageBaseline, Reparameterization, ScoreFunction
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.measurement.block import (
+    Setting,
+    block_seed,
+    block_size,
+    lifted,
+    measure_block,
+    seeded,
+    warm_state,
+)
+from gradmark.benchmarks.problems import GaussianToy, LinearGaussian, Minibatch
+from gradmark.estimators import ExactGradient, MovingAverageBaseline, Reparameterization, ScoreFunction
 
 TOY = GaussianToy(k=-3.0)
 CPU = torch.device("cpu")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, single
-from benchmarks.listing import show_summary
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.cli.tables import show_summary
+from gradmark.benchmarks.studies import measure
 
 TOY = ["--problem", "GaussianToy()", "--estimator"]
 KEYS = {
@@ -24,7 +25,7 @@ EXACTLY = {"exact", "exact_error", "exact_given", "exact_stderr", "not_exact"}
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of a command."""
     with pytest.raises(SystemExit) as end:
-        cli.main(list(arguments))
+        commands.main(list(arguments))
     out, err = capsys.readouterr()
     return int(end.value.code or 0), out, err
 
@@ -65,7 +66,7 @@ def test_variance_times_evaluations_comes_before_seconds(capsys: pytest.CaptureF
 
 
 def test_what_is_not_counted_is_no_zero(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = single.measure("GaussianToy()", "Reparameterization()", replicates=1)
+    summary = measure.measure("GaussianToy()", "Reparameterization()", replicates=1)
     summary["cost"] |= {"forward": None, "backward": None}
     show_summary(summary)
     assert "not counted" in capsys.readouterr().out
@@ -146,5 +147,5 @@ def test_python_m_benchmarks_is_gradmark() -> None:
 
 
 def test_help_loads_no_torch() -> None:
-    code = "import sys, benchmarks.cli as c; c.cli(['-h'], standalone_mode=False); assert 'torch' not in sys.modules"
+    code = "import sys, gradmark.benchmarks.cli.commands as c; c.cli(['-h'], standalone_mode=False); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.contributions import effective_contributions, fewest_contributions
-from benchmarks.moments import Array
+from gradmark.benchmarks.measurement.contributions import effective_contributions, fewest_contributions
+from gradmark.benchmarks.measurement.moments import Array
 
 
 def number(values: Array) -> float:

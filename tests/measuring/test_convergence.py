@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import convergence, runner, specs, timing
-from benchmarks.block import Setting, lifted
-from benchmarks.cells import Training
-from benchmarks.solvers import Adam
-from benchmarks.store import Store
-from estimators import ExactGradient, LeaveOneOut, RaoBlackwellScoreFunction, Reparameterization, ScoreFunction
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement.block import Setting, lifted
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.benchmarks.training import convergence
+from gradmark.benchmarks.training.solvers import Adam
+from gradmark.estimators import ExactGradient, LeaveOneOut, RaoBlackwellScoreFunction, Reparameterization, ScoreFunction
 
 LINEAR = "LinearGaussian(rows=16)"
 
@@ -87,7 +90,7 @@ def test_refused_and_measured_runs_are_stored_with_their_seconds(tmp_path: Path)
     assert refused.status == "refused"
     assert "use Reparameterization()" in (refused.reason or "")
     assert measured.data is not None
-    assert [len(repeats) for repeats in measured.data["seconds"]] == [timing.REPEATS]
+    assert [len(repeats) for repeats in measured.data["seconds"]] == [cost.REPEATS]
 
 
 @pytest.mark.parametrize(
@@ -106,14 +109,14 @@ def test_refused_and_measured_runs_are_stored_with_their_seconds(tmp_path: Path)
 )
 def test_evaluations_are_counted(problem: str, estimator: ScoreFunction, forward: int, backward: int) -> None:
     resolved = specs.problem(problem)
-    counts = timing.count_evaluations(Setting(resolved, estimator, 3, resolved.init()))
+    counts = cost.count_evaluations(Setting(resolved, estimator, 3, resolved.init()))
     assert (counts.forward, counts.backward) == (forward, backward)
 
 
 def test_peak_memory_grows_with_the_samples_and_holds_at_least_the_draws() -> None:
     problem = specs.problem("GaussianToy()")
     few, many = (
-        timing.peak_memory(Setting(problem, Reparameterization(), count, problem.init())) for count in (1000, 4000)
+        cost.peak_memory(Setting(problem, Reparameterization(), count, problem.init())) for count in (1000, 4000)
     )
     assert few >= 3 * 8 * 1000  # noise, draw and cost at the least
     assert 3.9 < many / few < 4.1
@@ -122,10 +125,10 @@ def test_peak_memory_grows_with_the_samples_and_holds_at_least_the_draws() -> No
 def test_timing_leaves_the_generator_alone_and_takes_turns() -> None:
     order: list[int] = []
     before = torch.default_generator.get_state()
-    rounds = timing.interleaved(
+    rounds = cost.interleaved(
         [lambda: order.append(0), lambda: order.append(1), lambda: torch.rand(3)], torch.device("cpu")
     )
     assert torch.equal(torch.default_generator.get_state(), before)
-    assert [len(column) for column in rounds] == [timing.ALONE] * 3
+    assert [len(column) for column in rounds] == [cost.ALONE] * 3
     changes = sum(a != b for a, b in pairwise(order))
-    assert changes >= 2 * timing.ALONE - 1
+    assert changes >= 2 * cost.ALONE - 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks import convergence, single
-from benchmarks.cells import Training
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.studies import measure
+from gradmark.benchmarks.training import convergence
 
 pytestmark = [
     pytest.mark.cuda,
@@ -26,7 +27,7 @@ pytestmark = [
     ],
 )
 def test_a_cell_on_the_gpu(problem: str, estimator: str, dtype: str) -> None:
-    found = single.measure(problem, estimator, num_samples=2, device="cuda", dtype=dtype, replicates=2048)
+    found = measure.measure(problem, estimator, num_samples=2, device="cuda", dtype=dtype, replicates=2048)
     assert found["status"] == "measured"
     assert found["bias"]["verdict"] == "unbiased"
     assert found["total_variance"]["value"] > 0
@@ -37,7 +38,7 @@ def test_a_cell_on_the_gpu(problem: str, estimator: str, dtype: str) -> None:
 def test_the_same_seed_gives_the_same_numbers_and_leaves_the_generators() -> None:
     before = torch.cuda.get_rng_state()
     first, again = (
-        single.measure("GaussianToy()", "ScoreFunction()", device="cuda", replicates=1)["parameters"] for _ in range(2)
+        measure.measure("GaussianToy()", "ScoreFunction()", device="cuda", replicates=1)["parameters"] for _ in range(2)
     )
     assert first == again
     assert torch.equal(torch.cuda.get_rng_state(), before)

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import MultivariateNormal
 
-from benchmarks import convergence, specs
-from benchmarks.cells import Training
-from benchmarks.decomposition import decompose, divergence
-from benchmarks.experiments import Decomposition
-from benchmarks.problems import (
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.experiments import Decomposition
+from gradmark.benchmarks.problems import (
     BernoulliVAE,
     CategoricalMixture,
     DirichletPosterior,
@@ -23,7 +22,9 @@ from benchmarks.problems import (
     HiddenMarkovModel,
     LinearGaussian,
 )
-from estimators.core import Enumerated, LatentVariableModel, Params, Problem
+from gradmark.benchmarks.training import convergence
+from gradmark.benchmarks.training.evidence import decompose, divergence
+from gradmark.estimators.core import Enumerated, LatentVariableModel, Params, Problem
 
 MOST = 64  # units of rounding: eps (1 + |log p| + KL + |L|)
 SEEDS = st.integers(0, 2**31)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-import estimators
-from benchmarks import specs
-from benchmarks.block import Setting
-from benchmarks.problems import GaussianToy, LinearGaussian
-from benchmarks.timing import Evaluations, count_evaluations, watched
-from estimators import ExactMarginalLikelihood, Reparameterization, ReparameterizationAnalyticKL, ScoreFunction
-from estimators.core import Estimate, Estimator, Params, Problem, State
+from gradmark import estimators
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.cost import Evaluations, count_evaluations, watched
+from gradmark.benchmarks.problems import GaussianToy, LinearGaussian
+from gradmark.estimators import ExactMarginalLikelihood, Reparameterization, ReparameterizationAnalyticKL, ScoreFunction
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 # Of one estimate of each method with its fewest draws, forward and backward: recorded when the count was made at the
 # likelihood of models, and the same since, but for what enumerates `log_joint_of` (it was 0), and for VIMCO, whose

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from pypdf import PdfReader
 
-from benchmarks import plugins, runner, session, specs, store_status, study, study_plugins
-from benchmarks.cells import Inquiry
-from benchmarks.errors import BadInput
-from benchmarks.experiment import plain
-from benchmarks.store import Store
-from reports import document
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Inquiry
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.experiment import plain
+from gradmark.benchmarks.plugins import consent, modules
+from gradmark.benchmarks.store import status
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner, study, terminal
+from gradmark.reports import document
 from tests.cases import dice
 
 DICE = dice.__name__  # a module of its own, as every process that runs it imports it
@@ -45,7 +48,7 @@ def test_one_failure_leaves_the_others_and_what_is_measured_is_not_run_again(tmp
         assert store.outcomes()[2] == measured  # its seconds, too
         assert [each.status for each in store.outcomes()] == ["failed", "refused", "measured"]
         assert "RuntimeError: bad luck (dice.py:" in (store.outcomes()[0].reason or "")
-    found = store_status.status(tmp_path / "s")
+    found = status.status(tmp_path / "s")
     assert (found["done"], found["refused"], found["failed"]) == (1, 1, 1)
 
 
@@ -65,14 +68,14 @@ def test_an_interrupted_run_keeps_what_was_finished(tmp_path: Path) -> None:
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A study may name what is loaded already, as the command line may: here this file."""
-    monkeypatch.setattr(study_plugins, "CLOSED", plugins.Source(None))
+    monkeypatch.setattr(consent, "CLOSED", modules.Source(None))
 
 
 @pytest.mark.usefixtures("typed")
 def test_a_study_file_runs_and_its_report_has_a_section(tmp_path: Path) -> None:
     file = tmp_path / "dice.toml"
     file.write_text(f'title = "t"\nseed = 7\nexperiments = ["{DICE}.Throws( throws = 60 )"]\n')
-    assert session.run_study(str(file), tmp_path / "s", None) == 0
+    assert terminal.run_study(str(file), tmp_path / "s", None) == 0
     document.write(tmp_path / "s", tmp_path / "r.pdf")
     said = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(tmp_path / "r.pdf").pages)
     for part in ("Dice", "pips", "3.50 [3.30, 3.70]", "The first 40 of 60 rows", "1 experiment"):
@@ -112,12 +115,12 @@ def test_what_is_no_experiment_is_said() -> None:
 
 
 def test_every_experiment_is_built_from_its_name_and_has_a_section() -> None:
-    from reports import sections
+    from gradmark.reports import sections
 
     for name, cls in specs.catalogue("experiment").items():
         assert str(specs.experiment(f"{name}()")) == f"{name}()"
         assert cls.title
-        assert sections.section(name).__name__ != "reports.sections.plain", name
+        assert sections.section(name).__name__ != "gradmark.reports.sections.plain", name
 
 
 def test_every_published_study_of_the_note_is_in_the_note() -> None:

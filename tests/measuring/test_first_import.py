@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli
+from gradmark.benchmarks.cli import commands
 
 HEAD = "import ctypes, os, signal, sys, time\nfrom dataclasses import dataclass\nfrom estimators import LeaveOneOut\n"
 CLASS = "\n@dataclass(frozen=True)\nclass Mine(LeaveOneOut):\n    def __post_init__(self):\n        {0}\n"
@@ -45,7 +45,7 @@ def written(folder: Path, importing: str = "", building: str = "pass") -> None:
 def refused(capfd: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> str:
     """The one line of a command that ends with status 2."""
     with pytest.raises(SystemExit) as end:
-        cli.main([*arguments, "--plugins", str(folder)])
+        commands.main([*arguments, "--plugins", str(folder)])
     out, err = capfd.readouterr()
     assert (end.value.code, out) == (2, "")
     (line,) = err.splitlines()
@@ -95,6 +95,6 @@ def test_an_import_cannot_end_a_run(folder: Path, capfd: pytest.CaptureFixture[s
 def test_what_can_be_read_is_measured(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written(folder)
     with pytest.raises(SystemExit) as end:
-        cli.main(["measure", *TOY, "--estimator", "mine_ends.Mine()", "--plugins", str(folder)])
+        commands.main(["measure", *TOY, "--estimator", "mine_ends.Mine()", "--plugins", str(folder)])
     assert not end.value.code
     assert capfd.readouterr().err == f"gradmark: plug-in mine_ends from {folder / 'mine_ends.py'}\n"

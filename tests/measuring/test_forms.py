@@ -10,14 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import convergence, single, specs
-from benchmarks.block import lifted
-from benchmarks.cells import Training
-from benchmarks.forms import WrongForm, check_estimate, check_problem, check_surrogate
-from benchmarks.problems import GaussianToy
-from benchmarks.solvers import Solver
-from estimators import ScoreFunction
-from estimators.core import Estimate, Params, Problem, State
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.measurement.block import lifted
+from gradmark.benchmarks.measurement.forms import WrongForm, check_estimate, check_problem, check_surrogate
+from gradmark.benchmarks.problems import GaussianToy
+from gradmark.benchmarks.studies import measure
+from gradmark.benchmarks.training import convergence
+from gradmark.benchmarks.training.solvers import Solver
+from gradmark.estimators import ScoreFunction
+from gradmark.estimators.core import Estimate, Params, Problem, State
 
 DOUBLE: dict[str, Callable[[Params], Any]] = {
     "[8, 1] of float64": lambda g: {**g, "loc": g["loc"].repeat(2, 1)},
@@ -139,7 +141,7 @@ def test_a_cell_of_a_wrong_form_is_failed(problem: str, estimator: str, parts: t
     ours = [
         f"{__name__}.{text}" if text[:6] in ("Double", "Shaped", "Losses") else text for text in (problem, estimator)
     ]
-    summary = single.measure(*ours, num_samples=2)
+    summary = measure.measure(*ours, num_samples=2)
     assert summary["status"] == "failed"
     assert summary["total_variance"] is None
     for part in parts:

@@ -1,6 +1,6 @@
 """Specs and study files at random: read, or refused in one line; the text of what is read is the object.
 
-`python -m benchmarks.trust.fuzz_specs` and `fuzz_studies` do the same with 10⁵ inputs each.
+`python -m gradmark.benchmarks.trust.fuzz_specs` and `fuzz_studies` do the same with 10⁵ inputs each.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import specs, study
-from benchmarks.errors import BadInput
-from benchmarks.trust import fuzz_specs, fuzz_studies, grammar_of_specs
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.studies import study
+from gradmark.benchmarks.trust import fuzz_specs, fuzz_studies, grammar_of_specs
 
 FEW = settings(
     max_examples=200,

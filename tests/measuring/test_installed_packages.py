@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import packages, plugins, specs
-from benchmarks.errors import BadInput
-from benchmarks.plugins import Source
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.plugins import modules, packages
+from gradmark.benchmarks.plugins.modules import Source
 from tests.measuring.test_plugins import written
 
 
@@ -33,17 +34,17 @@ def test_installed_packages_in_a_study_and_typed(tmp_path: Path, monkeypatch: py
     (tmp_path / "empty").mkdir()
     monkeypatch.syspath_prepend(str(site))
     for name in ("ours_by_need", "ours_by_point"):
-        with plugins.using(Source(None, typed=False)):
+        with modules.using(Source(None, typed=False)):
             found = specs.estimator(f"{name}.methods.Mine(k=2)")
             assert str(found) == f"{name}.methods.Mine(k=2)"
-            assert [entry["module"] for entry in plugins.loaded_modules()][-1] == f"{name}.methods"
+            assert [entry["module"] for entry in modules.loaded_modules()][-1] == f"{name}.methods"
     with (
-        plugins.using(Source(None, typed=False)),
+        modules.using(Source(None, typed=False)),
         pytest.raises(BadInput, match="a study imports only packages that require gradmark, and not 'not_for_us'"),
     ):
         specs.estimator("not_for_us.methods.Mine()")
     assert "not_for_us.methods" not in sys.modules
-    with plugins.using(Source(tmp_path / "empty")):
+    with modules.using(Source(tmp_path / "empty")):
         assert str(specs.estimator("not_for_us.methods.Mine()")) == "not_for_us.methods.Mine()"
 
 
@@ -58,7 +59,7 @@ def test_entry_points_add_to_the_catalogue_and_replace_nothing(tmp_path: Path, m
     try:
         assert str(specs.estimator("Pointed(k=2)")) == "by_point.methods.Mine(k=2)"
         assert str(specs.estimator("LeaveOneOut()")) == "LeaveOneOut()"
-        assert plugins.comes_from_outside("Pointed()")
+        assert modules.comes_from_outside("Pointed()")
         with pytest.raises(BadInput, match=r"the plug-in Torn of by_point: importing it raised SystemExit: 3 \(torn"):
             specs.estimator("Torn()")
         with pytest.raises(BadInput, match="Function is not a class"):

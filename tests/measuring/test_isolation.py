@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import runner, single
-from benchmarks.cells import Cell, Training
-from benchmarks.isolation import Worker
-from benchmarks.limits import Limits
-from benchmarks.marks import Marks
-from benchmarks.measuring import Failed, Here, Round
-from benchmarks.messages import decode, encode
-from benchmarks.moments import Moments
-from benchmarks.prepare import Known
-from benchmarks.store import Store
-from benchmarks.trust import hostile_cells
-from benchmarks.trust.hostile_cells import KINDS, as_expected, spec
+from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.execution.limits import Limits
+from gradmark.benchmarks.execution.messages import decode, encode
+from gradmark.benchmarks.execution.prepare import Known
+from gradmark.benchmarks.execution.work import Failed, Here, Round
+from gradmark.benchmarks.execution.worker_client import Worker
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.store.marks import Marks
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import measure, runner
+from gradmark.benchmarks.trust import hostile_cells
+from gradmark.benchmarks.trust.hostile_cells import KINDS, as_expected, spec
 
 TOY = "GaussianToy()"
 LIMITS = Limits(seconds=4.0, memory=6.0)  # a block of the toy takes a hundredth of it
@@ -118,11 +118,11 @@ def test_what_ended_the_process_runs_last_and_elsewhere(tmp_path: Path) -> None:
 
 
 def test_measure_has_the_same_limits(plugin: Path) -> None:
-    found = single.measure(TOY, spec("os_exit"), limits=LIMITS)
+    found = measure.measure(TOY, spec("os_exit"), limits=LIMITS)
     assert found["status"] == "failed"
     assert found["reason"].startswith("the process ended with status 0 (hostile_plugin.py:")
-    mine = single.measure(TOY, spec("settings"), replicates=1)
-    assert mine["parameters"] == single.measure(TOY, "ScoreFunction()", replicates=1)["parameters"]
+    mine = measure.measure(TOY, spec("settings"), replicates=1)
+    assert mine["parameters"] == measure.measure(TOY, "ScoreFunction()", replicates=1)["parameters"]
     assert torch.get_default_dtype() is torch.float32
     assert torch.is_grad_enabled()
     assert os.getcwd() != "/"  # noqa: PTH109

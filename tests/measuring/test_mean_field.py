@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from benchmarks.experiments import AmortisationGap, MeanFieldGap
-from benchmarks.fitting import fitted
-from benchmarks.problems import GaussianVAE
+from gradmark.benchmarks.experiments import AmortisationGap, MeanFieldGap
+from gradmark.benchmarks.problems import GaussianVAE
+from gradmark.benchmarks.training.lbfgs import fitted
 
 
 def test_the_gap_is_its_closed_form_and_grows() -> None:

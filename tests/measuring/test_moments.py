@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.block import fold
-from benchmarks.moments import Moments, merged
+from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.moments import Moments, merged
 
 
 def gradients(seed: int, replicates: int, paired: bool = False) -> list[torch.Tensor]:

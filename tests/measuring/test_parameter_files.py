@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import cli, parameter_files, places, specs
-from benchmarks.errors import BadInput
-from benchmarks.trust import fuzz_parameters
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.training import parameter_files, points
+from gradmark.benchmarks.trust import fuzz_parameters
 
 PROBLEM = specs.problem("GaussianToy()")
 SHAPES = {"loc": [1], "log_scale": [1]}
@@ -143,7 +145,7 @@ BAD: dict[str, tuple[str, bytes]] = {
 def refused(path: Path | str) -> str:
     """The line that a file is refused with."""
     with pytest.raises(BadInput) as caught:
-        places.find(PROBLEM, places.parse_place(str(path)))
+        points.find(PROBLEM, points.parse_place(str(path)))
     line = str(caught.value)
     assert "\n" not in line
     assert len(line) < 300
@@ -171,7 +173,7 @@ def test_a_quantised_tensor_is_one_line(tmp_path: Path) -> None:
     assert "is not a dense tensor" in refused(tmp_path / "params.pt")
 
 
-@pytest.mark.parametrize("suffix", places.SUFFIXES)
+@pytest.mark.parametrize("suffix", points.SUFFIXES)
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, suffix: str) -> None:
     """A pipe without a writer would be waited for, and /dev/zero has no end."""
     kinds: dict[str, Callable[[Path], object]] = {
@@ -246,8 +248,8 @@ def test_a_flipped_bit_of_an_archive_is_never_another_number(tmp_path: Path) -> 
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))
     content[entry + 38] |= 0x10
     (tmp_path / "params.pt").write_bytes(content)
-    found = places.find(PROBLEM, str(tmp_path / "params.pt"))
-    assert isinstance(found, places.Place)
+    found = points.find(PROBLEM, str(tmp_path / "params.pt"))
+    assert isinstance(found, points.Place)
     assert found.params["loc"].tolist() == [2.0]
 
 
@@ -290,13 +292,13 @@ def test_a_place_that_is_misspelled(text: str, meant: str) -> None:
 
 
 def test_a_place_has_one_spelling() -> None:
-    assert places.parse_place("step=007") == "step=7"
-    assert places.parse_place("step=" + "0" * 5000) == "step=0"
+    assert points.parse_place("step=007") == "step=7"
+    assert points.parse_place("step=" + "0" * 5000) == "step=0"
 
 
 def test_the_command_line_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "params.npz"
     path.write_bytes(with_shape("(1099511627776,)"))
     command = ["measure", "--problem", "GaussianToy()", "--estimator", "ScoreFunction()", "--at", str(path)]
-    assert cli._guarded(command) == 2
+    assert commands._guarded(command) == 2
     assert capsys.readouterr().err.count("\n") == 1

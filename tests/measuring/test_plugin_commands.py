@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, study
-from benchmarks.errors import BadInput
-from benchmarks.study_plugins import Consent
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.plugins.consent import Consent
+from gradmark.benchmarks.studies import study
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases"
@@ -54,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of a command."""
     with pytest.raises(SystemExit) as end:
-        cli.main(list(arguments))
+        commands.main(list(arguments))
     out, err = capfd.readouterr()
     return int(end.value.code or 0), out, err
 
@@ -144,7 +145,7 @@ def test_a_study_asks_at_a_terminal(folder: Path) -> None:
 @pytest.mark.parametrize("key", ["problems", "estimators", "solvers", "experiments"])
 def test_a_foreign_study_runs_nothing(folder: Path, key: str, capfd: pytest.CaptureFixture[str]) -> None:
     (folder / "theirs.py").write_text("open('pwned', 'w')")
-    for text in ('os.system("touch pwned")', "theirs.X()", "./theirs.py:X()", "benchmarks.__main__.main()"):
+    for text in ('os.system("touch pwned")', "theirs.X()", "./theirs.py:X()", "gradmark.benchmarks.__main__.main()"):
         listed = {"problems": ["GaussianToy()"], "estimators": ["ScoreFunction()"]} | {key: [text]}
         variance = "".join(f"{name} = {json.dumps(listed[name])}\n" for name in ("problems", "estimators"))
         head = f"experiments = {json.dumps([text])}\n" if key == "experiments" else ""
@@ -188,7 +189,7 @@ def test_stdout_of_ascii_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
         with pytest.raises(SystemExit) as end:
-            cli.main(list(arguments))
+            commands.main(list(arguments))
         assert end.value.code in (0, 2)
         out.flush()
         assert out.buffer.getvalue() or end.value.code == 2  # type: ignore[attr-defined]

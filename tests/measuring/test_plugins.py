@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import plugin_folder, plugins, specs
-from benchmarks.errors import BadInput
-from benchmarks.plugins import Source
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.plugins import folder as plugin_folder
+from gradmark.benchmarks.plugins import modules
+from gradmark.benchmarks.plugins.modules import Source
 
 MINE = """
 from dataclasses import dataclass
 from estimators import ScoreFunction
-from estimators.core import SurrogateEstimator
+from gradmark.estimators.core import SurrogateEstimator
 {imports}
 @dataclass(frozen=True)
 class Mine(ScoreFunction):
@@ -54,7 +56,7 @@ def written(folder: Path, name: str, k: int = 1, imports: str = "") -> Path:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder of plug-ins in use; what was loaded from it is forgotten."""
     before, path = set(sys.modules), list(sys.path)
-    with plugins.using(Source(tmp_path)):
+    with modules.using(Source(tmp_path)):
         yield tmp_path
     assert sys.path == path
     left = [
@@ -91,7 +93,7 @@ def test_a_file_whose_name_is_not_free_prints_as_a_file(folder: Path, name: str)
     adam = specs.solver(f"Adam(estimator={text}, rate=0.5)")
     assert specs.solver(str(adam)) == adam
     assert {each: sys.modules.get(each) for each in kept} == kept
-    assert plugins.source_files(type(found)) == [file.resolve()]
+    assert modules.source_files(type(found)) == [file.resolve()]
 
 
 def test_a_file_elsewhere_with_what_it_imports(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -104,7 +106,7 @@ def test_a_file_elsewhere_with_what_it_imports(folder: Path, tmp_path_factory: p
     assert str(beside) == f"{other / 'beside_it.py'}:Mine(k=3)"
     for each in (found, beside):
         assert specs.estimator(str(each)) == each
-    assert set(plugins.source_files(type(found))) == {file, other / "beside_it.py"}
+    assert set(modules.source_files(type(found))) == {file, other / "beside_it.py"}
 
 
 def test_packages_with_relative_and_sibling_imports(folder: Path) -> None:
@@ -116,10 +118,10 @@ def test_packages_with_relative_and_sibling_imports(folder: Path) -> None:
     assert str(specs.estimator("mine_pack.Mine()")) == "mine_pack.base.Mine()"
     found = specs.estimator("mine_pack.sub.Mine()")
     assert specs.estimator("mine_pack/sub/__init__.py:Mine()") == found
-    names = {path.relative_to(folder).as_posix() for path in plugins.source_files(type(found))}
+    names = {path.relative_to(folder).as_posix() for path in modules.source_files(type(found))}
     assert names == {"mine_pack/__init__.py", "mine_pack/base.py", "mine_beside.py", "mine_pack/sub/__init__.py",
                      "mine_pack/sub/leaf.py"}  # fmt: skip
-    loaded = {entry["module"]: entry for entry in plugins.loaded_modules()}
+    loaded = {entry["module"]: entry for entry in modules.loaded_modules()}
     assert set(loaded) == {"mine_pack", "mine_pack.base", "mine_pack.sub", "mine_pack.sub.leaf", "mine_beside"}
     assert loaded["mine_beside"]["sha256"] == hashlib.sha256(b"THREE = 3\n").hexdigest()
 
@@ -212,14 +214,14 @@ def test_a_study_loads_from_its_folder_only(tmp_path: Path, tmp_path_factory: py
     outside = written(tmp_path_factory.mktemp("other"), "mine_away.py")
     written(tmp_path, "mine_here.py")
     (tmp_path / "mine_link.py").symlink_to(outside)
-    with plugins.using(Source(tmp_path, typed=False)):
+    with modules.using(Source(tmp_path, typed=False)):
         assert str(specs.estimator("mine_here.Mine()")) == "mine_here.Mine()"
         for text in (f"{outside}:Mine()", "mine_link.py:Mine()"):
             with pytest.raises(BadInput, match="is not in the study's folder of plug-ins"):
                 specs.estimator(text)
         with pytest.raises(BadInput, match="a study imports only packages that require gradmark, and not 'torch'"):
             specs.estimator("torch.nn.Linear(1, 2)")
-    with plugins.using(Source(None, typed=False)):
+    with modules.using(Source(None, typed=False)):
         for text in ("mine_here.Mine()", "mine_here.py:Mine()", f"{outside}:Mine()"):
             with pytest.raises(BadInput):
                 specs.estimator(text)
@@ -229,9 +231,9 @@ def test_a_study_loads_from_its_folder_only(tmp_path: Path, tmp_path_factory: py
 def test_two_folders_with_the_same_name(tmp_path: Path) -> None:
     for number in (1, 2):
         written(tmp_path / str(number), "mine_twice.py", k=number)
-        with plugins.using(Source(tmp_path / str(number))):
+        with modules.using(Source(tmp_path / str(number))):
             assert vars(specs.estimator("mine_twice.Mine()"))["k"] == number
-            with plugins.using(Source(None, typed=False)):  # as when a study includes a published one
+            with modules.using(Source(None, typed=False)):  # as when a study includes a published one
                 specs.estimator("LeaveOneOut()")
             assert "mine_twice" in sys.modules
 
@@ -247,7 +249,7 @@ def test_the_current_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.M
 def test_what_was_loaded_is_told_once(tmp_path: Path) -> None:
     said: list[str] = []
     file = written(tmp_path, "mine_told.py")
-    with plugins.using(Source(tmp_path, tell=said.append)):
+    with modules.using(Source(tmp_path, tell=said.append)):
         for _ in range(2):
             specs.estimator("mine_told.Mine()")
             specs.problem("GaussianToy()")
@@ -259,7 +261,7 @@ def test_what_was_loaded_is_told_once(tmp_path: Path) -> None:
     [
         ("LeaveOneOut()", False),
         ("Minibatch(problem=GaussianVAE(latents=2), size=3)", False),
-        ("estimators.core.Estimator()", False),
+        ("gradmark.estimators.core.Estimator()", False),
         ("mine_out.Mine()", True),
         ("a/b.py:Mine()", True),
         ("Adam(estimator=mine_out.Mine())", True),
@@ -269,12 +271,12 @@ def test_what_was_loaded_is_told_once(tmp_path: Path) -> None:
 )
 def test_comes_from_outside(text: str, outside: bool) -> None:
     """A text is only read: nothing of these is there."""
-    assert plugins.comes_from_outside(text) is outside
+    assert modules.comes_from_outside(text) is outside
 
 
 def test_objects_that_come_from_outside(folder: Path) -> None:
     written(folder, "mine_out.py")
-    assert plugins.comes_from_outside(specs.solver("Adam(estimator=mine_out.Mine())"))
-    assert plugins.comes_from_outside(type(specs.estimator("mine_out.Mine()")))
-    assert not plugins.comes_from_outside(specs.solver("Adam(estimator=LeaveOneOut())"))
-    assert plugins.source_files(type(specs.estimator("LeaveOneOut()"))) == []
+    assert modules.comes_from_outside(specs.solver("Adam(estimator=mine_out.Mine())"))
+    assert modules.comes_from_outside(type(specs.estimator("mine_out.Mine()")))
+    assert not modules.comes_from_outside(specs.solver("Adam(estimator=LeaveOneOut())"))
+    assert modules.source_files(type(specs.estimator("LeaveOneOut()"))) == []

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.experiments import NormalisedAdvantages, PolicyGradient
-from benchmarks.experiments.normalised_advantages import BatchAdvantages, expected_gradient
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.expectation import exact_moments
-from benchmarks.problems import ContextualBandit, GaussianToy
-from estimators.core import gradient_of_sum
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.experiments import NormalisedAdvantages, PolicyGradient
+from gradmark.benchmarks.experiments.policy_gradient.normalised_advantages import BatchAdvantages, expected_gradient
+from gradmark.benchmarks.problems import ContextualBandit, GaussianToy
+from gradmark.benchmarks.quadrature.exact_moments import exact_moments
+from gradmark.estimators.core import gradient_of_sum
 
 BANDIT = ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))
 FIXTURE = Fixture(BANDIT)

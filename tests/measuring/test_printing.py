@@ -12,13 +12,17 @@ import pytest
 import torch
 from rich.console import Console
 
-from benchmarks import check_table, cli, places, runner, session, single, specs, store_status
-from benchmarks.cells import Cell, Training
-from benchmarks.finite import finite
-from benchmarks.places import Refusal
-from benchmarks.store import Store
-from estimators import ScoreFunction
-from estimators.core import Params, Problem
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.cli import check_table, commands
+from gradmark.benchmarks.json_numbers import finite
+from gradmark.benchmarks.store import status as store_status
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import measure, runner, terminal
+from gradmark.benchmarks.training import points
+from gradmark.benchmarks.training.points import Refusal
+from gradmark.estimators import ScoreFunction
+from gradmark.estimators.core import Params, Problem
 from tests.cases.full_covariance import Regression
 from tests.cases.scalar_parameters import ScalarGaussian
 
@@ -50,7 +54,7 @@ class Infinite(ScalarGaussian):
 
 def measured(capsys: pytest.CaptureFixture[str], problem: str, estimator: str, *options: str) -> tuple[int, str]:
     command = ["measure", "--problem", problem, "--estimator", estimator, "--replicates", "8", *options]
-    status = cli._guarded(command)
+    status = commands._guarded(command)
     return status, capsys.readouterr().out
 
 
@@ -67,7 +71,7 @@ def test_markup_is_printed_as_it_stands(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_progress_bar_takes_any_label() -> None:
-    bar = session._bar()
+    bar = terminal._bar()
     task = bar.add_task("", total=1)
     bar.update(task, description=MARKUP)
     console = Console(file=io.StringIO(), width=200)
@@ -112,14 +116,14 @@ def test_a_diagonal_of_zero_is_null(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_optimum_where_nothing_is_finite() -> None:
-    found = places.find(Regression("zero"), "optimum")
+    found = points.find(Regression("zero"), "optimum")
     assert isinstance(found, Refusal)
     assert "the expected cost is" in found.reason
     assert found.reason.endswith("use --at step=N or a file")
 
 
 def test_an_objective_that_is_finite_has_no_reason() -> None:
-    found = single.measure("GaussianToy()", "ScoreFunction()", replicates=8)["objective"]
+    found = measure.measure("GaussianToy()", "ScoreFunction()", replicates=8)["objective"]
     assert found == {"value": 2.0, "stderr": 0.0, "exact": True}
 
 
@@ -149,7 +153,7 @@ def test_a_status_says_each_refusal_once(tmp_path: Path, capsys: pytest.CaptureF
     ]
     with Store(tmp_path / "s") as store:
         runner.run(cells, [], store)
-    assert cli._guarded(["status", str(tmp_path / "s")]) == 0
+    assert commands._guarded(["status", str(tmp_path / "s")]) == 0
     lines = " ".join(capsys.readouterr().out.split())
     said = specs.estimator("Reparameterization()").refuses(specs.problem("BernoulliToy()"), 1) or ""
     assert f"refused: Reparameterization() on BernoulliToy() (K = 1, 2; at init, step=3): {said}" in lines

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import single
-from benchmarks.block import fold
-from benchmarks.cells import Cell
-from benchmarks.listing import show_summary
-from benchmarks.moments import Array, merged
-from benchmarks.stopping import narrow
-from benchmarks.totals import total_variance, why_withheld
-from benchmarks.trust.bias import judged
-from benchmarks.trust.cells import RARE_BUMP, HeavyTail, OneOfMany, TrustCell
-from benchmarks.verdicts import Bias, Known, judge_bias
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.cli.tables import show_summary
+from gradmark.benchmarks.measurement.bias_test import Bias, Known, judge_bias
+from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.moments import Array, merged
+from gradmark.benchmarks.measurement.total_variance import total_variance, why_withheld
+from gradmark.benchmarks.studies import measure
+from gradmark.benchmarks.studies.stopping import narrow
+from gradmark.benchmarks.trust.bias import judged
+from gradmark.benchmarks.trust.cells import RARE_BUMP, HeavyTail, OneOfMany, TrustCell
 
 
 def bias_of(g: Array, exact: Array, known: Known | None = None) -> Bias:
@@ -25,7 +25,7 @@ def bias_of(g: Array, exact: Array, known: Known | None = None) -> Bias:
 
 
 def test_an_event_that_no_replicate_saw(capsys: pytest.CaptureFixture[str]) -> None:
-    summary = single.measure("BernoulliToy(probs=(1e-5,))", "ScoreFunction()")
+    summary = measure.measure("BernoulliToy(probs=(1e-5,))", "ScoreFunction()")
     assert summary["bias"]["verdict"] == "untested"
     assert summary["bias"]["reason"] == "no two of 16384 replicates differ"
     total = summary["total_variance"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.block import fold
-from benchmarks.moments import Moments
-from benchmarks.readings import Reading, median, positive, product, ratio, root_ratio, signed
-from benchmarks.tails import judge_tail
-from benchmarks.verdicts import FAMILY_LEVEL, judge_bias
+from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, judge_bias
+from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.measurement.quantities import Reading, median, positive, product, ratio, root_ratio, signed
+from gradmark.benchmarks.measurement.tails import judge_tail
 
 
 def moments_of(g: np.ndarray) -> Moments:

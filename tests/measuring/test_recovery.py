@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from benchmarks import recovery
-from benchmarks.experiments import MixtureRecovery, SubspaceRecovery
+from gradmark.benchmarks.experiments import MixtureRecovery, SubspaceRecovery
+from gradmark.benchmarks.experiments.recovery import errors as recovery
 
 DRAW = np.random.default_rng(3)
 TRUE = recovery.canonical(DRAW.standard_normal((6, 3)) * [3.0, 2.0, 1.0])

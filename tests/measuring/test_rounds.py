@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import busy, runner, timing
-from benchmarks.cells import Cell, Training
-from benchmarks.readings import median
-from benchmarks.rounds import in_rounds, nested_median, nested_ratio
-from benchmarks.store import Store
-from estimators import ScoreFunction
-from estimators.core import Estimate, Params, Problem, State
+from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.measurement import cost, machine_load
+from gradmark.benchmarks.measurement.quantities import median
+from gradmark.benchmarks.measurement.timing_rounds import in_rounds, nested_median, nested_ratio
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.estimators import ScoreFunction
+from gradmark.estimators.core import Estimate, Params, Problem, State
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def test_a_call_that_raises_is_the_only_one_that_is_not_timed() -> None:
         raise ValueError("no call")
 
     makers = [lambda: second, lambda: never(), lambda: lambda: None, lambda: lambda: 1 / 0]
-    found = timing.in_turn(makers, torch.device("cpu"), 3)  # type: ignore[arg-type]
+    found = cost.in_turn(makers, torch.device("cpu"), 3)  # type: ignore[arg-type]
     assert [type(each) for each in found] == [RuntimeError, ValueError, list, ZeroDivisionError]
     assert len(found[2]) == 3  # type: ignore[arg-type]
 
@@ -101,20 +102,20 @@ def test_the_cell_whose_timing_fails_is_the_one_that_is_failed(tmp_path: Path) -
         assert "one replicate is too few (test_rounds.py:" in (found[1].reason or "")
     for record in (records[0], records[2]):
         assert record.timing is not None
-        assert [len(each) for each in record.timing["seconds"]] == [timing.REPEATS]
+        assert [len(each) for each in record.timing["seconds"]] == [cost.REPEATS]
         assert 0 <= record.timing["busy"][0] <= 1
-    assert [len(each) for each in (curves[0].data or {})["seconds"]] == [timing.REPEATS]
+    assert [len(each) for each in (curves[0].data or {})["seconds"]] == [cost.REPEATS]
 
 
 def test_how_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu 100 0 0 1000 0 0 0 0 50 0\n")
-    monkeypatch.setattr(busy, "STAT", stat)
-    others = busy.Others()
-    ticks = busy.os.sysconf("SC_CLK_TCK")
+    monkeypatch.setattr(machine_load, "STAT", stat)
+    others = machine_load.Others()
+    ticks = machine_load.os.sysconf("SC_CLK_TCK")
     stat.write_text(f"cpu {100 + 300 * ticks} 0 0 {1000 + 700 * ticks} 0 0 0 0 50 0\n")
     assert others.share() == pytest.approx(
         0.3, abs=0.01
     )  # 300 of 1 000 seconds, of which hardly any are this process's
-    monkeypatch.setattr(busy, "STAT", tmp_path / "nowhere")
+    monkeypatch.setattr(machine_load, "STAT", tmp_path / "nowhere")
     assert others.share() is None or 0 <= (others.share() or 0) <= 1

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import convergence, places, runner, single, specs
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.places import Place, Refusal
-from benchmarks.store import Store
-from estimators import ScoreFunction
-from estimators.core import Estimate, Estimator, Params, Problem, State
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import measure, runner
+from gradmark.benchmarks.training import convergence, points
+from gradmark.benchmarks.training.points import Place, Refusal
+from gradmark.estimators import ScoreFunction
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def test_one_failure_leaves_the_others(tmp_path: Path) -> None:
 
 
 def test_nonfinite_gradients_are_counted_and_named() -> None:
-    summary = single.measure("GaussianToy(k=-3.0)", f"{__name__}.SometimesNaN()", replicates=4096)
+    summary = measure.measure("GaussianToy(k=-3.0)", f"{__name__}.SometimesNaN()", replicates=4096)
     assert 0 < summary["nonfinite"] < 200
     assert summary["bias"]["verdict"] == "untested"
     assert "NaN or infinite" in summary["bias"]["reason"]
@@ -63,27 +65,27 @@ def test_nonfinite_gradients_are_counted_and_named() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_cuda_without_one_is_a_refusal() -> None:
-    summary = single.measure("GaussianToy()", "ScoreFunction()", device="cuda")
+    summary = measure.measure("GaussianToy()", "ScoreFunction()", device="cuda")
     assert summary["status"] == "refused"
     assert "--device cpu" in summary["reason"]
 
 
 def test_replicates_are_rounded_up_to_whole_blocks() -> None:
-    assert single.measure("GaussianToy()", "ScoreFunction()", replicates=1)["replicates"] == 4096
-    assert single.measure("GaussianToy()", "ScoreFunction()", replicates=4097)["replicates"] == 8192
+    assert measure.measure("GaussianToy()", "ScoreFunction()", replicates=1)["replicates"] == 4096
+    assert measure.measure("GaussianToy()", "ScoreFunction()", replicates=4097)["replicates"] == 8192
 
 
 def test_rel_ci_runs_until_the_interval_is_as_narrow() -> None:
     for width in (0.2, 0.02):
-        summary = single.measure("GaussianToy()", "Reparameterization()", rel_ci=width)
+        summary = measure.measure("GaussianToy()", "Reparameterization()", rel_ci=width)
         low, high = summary["total_variance"]["ci"]
         assert (high - low) / 2 <= width * summary["total_variance"]["value"]
     assert summary["replicates"] > 16384
 
 
 def test_an_oracle_runs_once_and_under_a_minibatch_as_often_as_all() -> None:
-    assert single.measure("LinearGaussian()", "ExactGradient()", replicates=100)["replicates"] == 1
-    rows = single.measure("Minibatch(LinearGaussian(), size=8)", "ExactGradient()", replicates=100)
+    assert measure.measure("LinearGaussian()", "ExactGradient()", replicates=100)["replicates"] == 1
+    rows = measure.measure("Minibatch(LinearGaussian(), size=8)", "ExactGradient()", replicates=100)
     assert rows["replicates"] >= 100
     assert rows["noise"]["estimator"]["value"] == 0
     assert rows["noise"]["minibatch"]["value"] > 0
@@ -105,7 +107,7 @@ def test_exact_variance_stands_beside_the_measured_one(
     problem: str, estimator: str, num_samples: int, closed: float | None
 ) -> None:
     """Within six standard errors of the measured one, at 16 384 replicates: one false alarm in 10⁸ of a normal."""
-    total = single.measure(problem, estimator, num_samples)["total_variance"]
+    total = measure.measure(problem, estimator, num_samples)["total_variance"]
     assert total["not_exact"] is None
     assert abs(total["exact"] - total["value"]) <= 6 * total["stderr"] + 1e-12
     if closed is not None:
@@ -114,37 +116,37 @@ def test_exact_variance_stands_beside_the_measured_one(
 
 def test_exact_variance_is_the_methods_own_whatever_the_dtype() -> None:
     half, whole = (
-        single.measure("GaussianToy()", "ScoreFunction()", dtype=dtype)["total_variance"]["exact"]
+        measure.measure("GaussianToy()", "ScoreFunction()", dtype=dtype)["total_variance"]["exact"]
         for dtype in ("float32", "float64")
     )
     assert half == pytest.approx(whole, rel=1e-5)
 
 
 def test_exact_variance_that_is_not_known_has_its_reason() -> None:
-    total = single.measure("BayesianLogisticRegression()", "ScoreFunction()", replicates=1)["total_variance"]
+    total = measure.measure("BayesianLogisticRegression()", "ScoreFunction()", replicates=1)["total_variance"]
     assert total["exact"] is None
     assert "too many draws" in total["not_exact"]
 
 
 def test_cold_is_the_plain_score_function_and_warm_is_not() -> None:
-    plain = single.measure("GaussianToy(k=-3.0)", "ScoreFunction()")
-    cold, warm = (single.measure("GaussianToy(k=-3.0)", "MovingAverageBaseline()", state=s) for s in ("cold", "warm"))
+    plain = measure.measure("GaussianToy(k=-3.0)", "ScoreFunction()")
+    cold, warm = (measure.measure("GaussianToy(k=-3.0)", "MovingAverageBaseline()", state=s) for s in ("cold", "warm"))
     assert cold["total_variance"] == plain["total_variance"]
     assert warm["total_variance"]["ci"][1] < plain["total_variance"]["ci"][0]
     assert (plain["state"], cold["state"], warm["state"]) == ("none", "cold", "warm")
 
 
 def test_the_objective_is_the_oracles_or_a_sample_around_it() -> None:
-    exact = single.measure("GaussianToy(k=-3.0)", "ScoreFunction()", replicates=1)["objective"]
+    exact = measure.measure("GaussianToy(k=-3.0)", "ScoreFunction()", replicates=1)["objective"]
     assert exact == {"value": 17.0, "stderr": 0.0, "exact": True}
     vae = "GaussianVAE(latents=2, hidden=8, rows=16)"
-    sampled = single.measure(vae, "Reparameterization()", replicates=8)["objective"]
+    sampled = measure.measure(vae, "Reparameterization()", replicates=8)["objective"]
     assert not sampled["exact"]
     assert sampled["stderr"] > 0
 
 
 def test_optimum_where_there_is_one() -> None:
-    found = places.find(specs.problem("LinearGaussian()"), "optimum")
+    found = points.find(specs.problem("LinearGaussian()"), "optimum")
     assert isinstance(found, Place)
     problem = specs.problem("LinearGaussian()")
     leaves = {name: value.clone().requires_grad_() for name, value in found.params.items()}
@@ -159,13 +161,13 @@ def test_optimum_where_there_is_one() -> None:
     ["GaussianToy()", 'GaussianToy(function="cos", k=2.0)', 'GaussianToy(function="exp", k=1.0)', "BernoulliToy()"],
 )
 def test_no_finite_optimum_is_a_refusal(problem: str) -> None:
-    found = places.find(specs.problem(problem), "optimum")
+    found = points.find(specs.problem(problem), "optimum")
     assert isinstance(found, Refusal)
     assert "no finite optimum" in found.reason
 
 
 def test_no_oracle_no_optimum() -> None:
-    summary = single.measure("GaussianVAE(latents=2, hidden=8, rows=16)", "Reparameterization()", at="optimum")
+    summary = measure.measure("GaussianVAE(latents=2, hidden=8, rows=16)", "Reparameterization()", at="optimum")
     assert summary["status"] == "refused"
     assert "--at step=N" in summary["reason"]
 
@@ -175,14 +177,14 @@ def test_the_reference_run_descends() -> None:
         problem = specs.problem(text)
         values = []
         for at in ("step=0", "step=30"):
-            found = places.find(problem, at)
+            found = points.find(problem, at)
             assert isinstance(found, Place)
             params = {name: value.unsqueeze(0) for name, value in found.params.items()}
             values.append(float(convergence.evaluate(problem, params)[0]))
         assert values[1] < values[0]
 
 
-@pytest.mark.parametrize("suffix", places.SUFFIXES)
+@pytest.mark.parametrize("suffix", points.SUFFIXES)
 def test_a_file_of_parameters(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"params{suffix}"
     params = {"loc": torch.tensor([2.0]), "log_scale": torch.tensor([0.5])}
@@ -192,7 +194,7 @@ def test_a_file_of_parameters(tmp_path: Path, suffix: str) -> None:
         path.write_text(json.dumps({name: value.tolist() for name, value in params.items()}))
     else:
         torch.save(params, path)
-    summary = single.measure("GaussianToy()", "ExactGradient()", at=str(path))
+    summary = measure.measure("GaussianToy()", "ExactGradient()", at=str(path))
     assert summary["parameters"]["loc"]["exact"] == [4.0]
 
 
@@ -210,7 +212,7 @@ def test_a_bad_file_of_parameters(tmp_path: Path, content: str, part: str) -> No
     path = tmp_path / "params.json"
     path.write_text(content)
     with pytest.raises(BadInput, match=part):
-        single.measure("GaussianToy()", "ExactGradient()", at=str(path))
+        measure.measure("GaussianToy()", "ExactGradient()", at=str(path))
 
 
 def test_a_file_that_changed_is_not_mixed(tmp_path: Path) -> None:

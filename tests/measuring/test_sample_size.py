@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.experiments import AlongTraining, SampleSize
-from benchmarks.experiments.along_training import parameters_of_q
-from benchmarks.experiments.sample_size import fitted_slope
-from benchmarks.problems import GaussianToy, GaussianVAE, StepToy
-from benchmarks.readings import Reading, log_interval
+from gradmark.benchmarks.experiments import AlongTraining, SampleSize
+from gradmark.benchmarks.experiments.along_training import parameters_of_q
+from gradmark.benchmarks.experiments.sample_size import fitted_slope
+from gradmark.benchmarks.measurement.quantities import Reading, log_interval
+from gradmark.benchmarks.problems import GaussianToy, GaussianVAE, StepToy
 
 SAMPLES = (2, 4, 8, 16)
 

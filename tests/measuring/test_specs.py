@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import specs
-from benchmarks.errors import BadInput
-from benchmarks.other_names import OTHER_NAMES
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.suggestions import OTHER_NAMES
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_one_cell_however_it_is_written() -> None:
         ("X" * 200000, "at most 100000 characters"),
         ("GaussianToy()", "is not a subclass of Estimator"),
         ("no.such.module.Thing()", "cannot import"),
-        ("estimators.core.Nothing()", "has no 'Nothing'"),
-        ("estimators.core.Estimator()", "is abstract"),
+        ("gradmark.estimators.core.Nothing()", "has no 'Nothing'"),
+        ("gradmark.estimators.core.Estimator()", "is abstract"),
         ("(", "not a spec"),
         ("", "not a spec"),
         ("f(" * 500 + ")" * 500, "not a spec"),
@@ -96,10 +96,10 @@ def test_bad_specs_are_one_line(text: str, part: str) -> None:
         "antigravity.X()",
         "torch.manual_seed(0)",
         "torch.nn.Linear(2, 3)",
-        'benchmarks.provenance.Path("x")',
-        "benchmarks.single.measure()",
-        "benchmarks.__main__.main()",
-        "benchmarks.session.Store(None)",
+        'gradmark.benchmarks.studies.provenance.Path("x")',
+        "gradmark.benchmarks.studies.measure.measure()",
+        "gradmark.benchmarks.__main__.main()",
+        "gradmark.benchmarks.studies.terminal.Store(None)",
         "pip.__main__.X()",
     ],
 )
@@ -113,7 +113,7 @@ def test_nothing_but_a_spec_is_called(kind: str, call: str, tmp_path: Path, monk
         with pytest.raises(BadInput):
             getattr(specs, kind)(text.format(call))
     assert list(tmp_path.iterdir()) == []
-    assert not (set(sys.modules) - loaded) & {"antigravity", "pip", "pip.__main__", "benchmarks.__main__"}
+    assert not (set(sys.modules) - loaded) & {"antigravity", "pip", "pip.__main__", "gradmark.benchmarks.__main__"}
 
 
 @pytest.mark.parametrize(

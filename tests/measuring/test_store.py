@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import measuring, runner, single
-from benchmarks.block import fold
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.measures import summarise
-from benchmarks.store import Store
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.execution import work
+from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import measure, runner
+from gradmark.benchmarks.studies.summary import summarise
 
 CELL = Cell("GaussianToy()", "ScoreFunction()", replicates=10000)
 
@@ -45,8 +46,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
             raise KeyboardInterrupt
         return whole(*arguments)  # type: ignore[arg-type]
 
-    whole = measuring.measure_block
-    monkeypatch.setattr(measuring, "measure_block", interrupted)
+    whole = work.measure_block
+    monkeypatch.setattr(work, "measure_block", interrupted)
     with Store(tmp_path / "s") as store, pytest.raises(KeyboardInterrupt):
         runner.run([CELL], [], store)
     with Store(tmp_path / "s", write=False) as store:
@@ -56,8 +57,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
         runner.run([CELL], [], store)
         resumed = summarise(store.record(CELL))
     assert blocks == 4  # of three: none was measured twice
-    monkeypatch.setattr(measuring, "measure_block", whole)
-    straight = single.measure("GaussianToy()", "ScoreFunction()", replicates=10000)
+    monkeypatch.setattr(work, "measure_block", whole)
+    straight = measure.measure("GaussianToy()", "ScoreFunction()", replicates=10000)
     assert resumed["parameters"] == straight["parameters"]
     assert resumed["total_variance"] == straight["total_variance"]
 
@@ -65,8 +66,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(tmp_path: Path, monkeypa
 def test_a_second_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Store(tmp_path / "s") as store:
         runner.run([CELL], [], store)
-        monkeypatch.setattr(measuring, "measure_block", lambda *_: pytest.fail("measured again"))
-        monkeypatch.setattr(measuring.timing, "in_turn", lambda *_: pytest.fail("timed again"))
+        monkeypatch.setattr(work, "measure_block", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(work.timing, "in_turn", lambda *_: pytest.fail("timed again"))
         runner.run([CELL], [], store)
         assert store.record(CELL).status == "measured"
 

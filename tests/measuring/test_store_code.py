@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import digests, plugins, runner, session, sources, store_status
-from benchmarks.cells import Cell, Inquiry, Training
-from benchmarks.codes import Code, changes
-from benchmarks.progress import Progress
-from benchmarks.records import Description
-from benchmarks.store import Store
-from reports import codes
-from reports.results import read
+from gradmark.benchmarks.cells import Cell, Inquiry, Training
+from gradmark.benchmarks.plugins import class_files, modules
+from gradmark.benchmarks.store import status
+from gradmark.benchmarks.store.codes import Code, changes
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import digests, runner, terminal
+from gradmark.benchmarks.studies.progress import Progress
+from gradmark.reports.results import codes
+from gradmark.reports.results.results import read
 
 MINE = """
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import torch
 from torch.distributions import Independent, Normal
-from estimators.core import Problem
+from gradmark.estimators.core import Problem
 
 @dataclass(frozen=True)
 class Table(Problem):
@@ -67,7 +69,7 @@ def run(folder: Path, *cells: Cell) -> tuple[list[str], Store]:
     """Run these cells into the folder's store as a new process would; what it said, and the store, closed."""
     importlib.invalidate_caches()
     notes: list[str] = []
-    with plugins.using(plugins.Source(folder)), Store(folder / "s") as store:
+    with modules.using(modules.Source(folder)), Store(folder / "s") as store:
         runner.run(list(cells), [], store, Progress(note=notes.append), study=Description("s", "A study"))
     return notes, store
 
@@ -191,8 +193,8 @@ def test_what_does_not_count(tmp_path: Path) -> None:
         text + 'x = """\n# 1"""\n',
     ):
         path.write_text(edited)
-        sources._kept.clear()
-        found.append(sources.read(path, "a").digest)
+        class_files._kept.clear()
+        found.append(class_files.read(path, "a").digest)
     assert found[0] == found[1] == found[2]
     assert len(set(found)) == 3
 
@@ -206,7 +208,7 @@ def test_a_cell_depends_on_its_own_methods_and_the_measuring_and_on_no_other() -
     [nested] = digests.of_study(
         [Cell("Minibatch(problem=GaussianVAE(rows=16), size=4)", "ScoreFunction()")], [], []
     ).values()
-    assert {"benchmarks/problems/gaussian_vae.py", "benchmarks/problems/minibatch.py"} < set(nested.files)
+    assert {"benchmarks/problems/autoencoders/gaussian_vae.py", "benchmarks/problems/minibatch.py"} < set(nested.files)
     assert any(name.startswith("data ") for name in nested.files)
 
 
@@ -223,13 +225,13 @@ def test_the_command_says_it_and_the_report_keeps_it(
     study = tmp_path / "s.toml"
     cell = 'problems = ["GaussianToy()"]\nestimators = ["ScoreFunction()"]\nreplicates = 64\n'
     study.write_text(f'title = "t"\n[[variance]]\n{cell}')
-    session.run_study(str(study), tmp_path / "s", None, processes=0)
+    terminal.run_study(str(study), tmp_path / "s", None, processes=0)
     monkeypatch.setattr(digests, "_version", lambda name: "9.9")
-    session.run_study(str(study), tmp_path / "s", None, processes=0)
+    terminal.run_study(str(study), tmp_path / "s", None, processes=0)
     assert "1 cell was measured with other code (gradmark 0.1.0 is now 9.9)" in capsys.readouterr().out
     old = read(tmp_path / "s", keep_old=True)
     assert "old: ScoreFunction()" in str(codes.aside(old)).replace("\u200b", "")
     assert codes.aside(read(tmp_path / "s")) == []
-    [entry] = store_status.status(tmp_path / "s")["old"]
+    [entry] = status.status(tmp_path / "s")["old"]
     assert "ScoreFunction()" in entry["what"]
     assert entry["reason"] == "gradmark 0.1.0 is now 9.9"

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, measuring, runner
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.records import Description
-from benchmarks.store import Store
-from benchmarks.trust import damaged_stores
-from benchmarks.trust.damaged_stores import CHANGES, attack, numbers
-from reports.results import read
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.execution import work
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.benchmarks.trust import damaged_stores
+from gradmark.benchmarks.trust.damaged_stores import CHANGES, attack, numbers
+from gradmark.reports.results.results import read
 
 CELLS = [Cell("GaussianToy()", name, replicates=12288) for name in ("ScoreFunction()", "Reparameterization()")]
 STUDY = Description("two", "Two cells")
@@ -55,13 +57,13 @@ def alter(path: Path, statement: str, *values: object) -> None:
 
 def verified(capsys: pytest.CaptureFixture[str], path: Path) -> tuple[int, dict]:
     with pytest.raises(SystemExit) as end:
-        cli.main(["verify", str(path), "--json"])
+        commands.main(["verify", str(path), "--json"])
     return int(end.value.code or 0), json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_no_change_to_the_file_gives_other_numbers_without_a_word(whole: Path, name: str) -> None:
-    """A small part of `python -m benchmarks.trust.damaged_stores`."""
+    """A small part of `python -m gradmark.benchmarks.trust.damaged_stores`."""
     expected, draw = numbers(whole), random.Random(f"1 {name}")
     found = [attack(whole, CHANGES[name], draw, expected) for _ in range(12)]
     assert {each.kind for each in found} <= {"same", "refused"}, found
@@ -94,8 +96,8 @@ def test_a_damaged_block_is_named_refused_and_measured_again(
 
     notes: list[str] = []
     calls: list[object] = []
-    measure = measuring.measure_block
-    monkeypatch.setattr(measuring, "measure_block", lambda *given: calls.append(given) or measure(*given))
+    measure = work.measure_block
+    monkeypatch.setattr(work, "measure_block", lambda *given: calls.append(given) or measure(*given))
     with Store(measured) as store:
         runner.run(CELLS, [], store, runner.Progress(note=notes.append), study=STUDY)
         after = [block.to_bytes() for block in store.record(CELLS[0]).blocks]
@@ -157,6 +159,6 @@ def test_verify_of_a_whole_store(whole: Path, capsys: pytest.CaptureFixture[str]
     assert (code, said["whole"], said["structure"], said["damaged"]) == (0, True, [], [])
     assert (said["rows"]["cells"], said["rows"]["aside_cells"]) == (3, 1)
     with pytest.raises(SystemExit) as end:
-        cli.main(["verify", str(whole)])
+        commands.main(["verify", str(whole)])
     assert end.value.code == 0
     assert "every checksum fits" in capsys.readouterr().out

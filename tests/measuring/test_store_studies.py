@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import session, store_status
-from benchmarks.errors import BadInput
-from benchmarks.records import Description
-from benchmarks.store import Store
-from reports.results import read
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.store import status
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import terminal
+from gradmark.reports.results.results import read
 
 GRID = '[[variance]]\nproblems = ["GaussianToy()"]\nestimators = {}\nreplicates = 8\n'
 
@@ -35,7 +36,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("one", "First", "LeaveOneOut", "ScoreFunction"),
         ("two", "Second", "Reparameterization"),
     ):
-        session.run_study(study(folder, name, title, *estimators), folder / "s", None, processes=0)
+        terminal.run_study(study(folder, name, title, *estimators), folder / "s", None, processes=0)
     return folder / "s"
 
 
@@ -70,9 +71,9 @@ def test_a_store_keeps_every_description_and_file(path: Path) -> None:
 
 
 def test_status_is_of_one_study_too(path: Path) -> None:
-    found = store_status.status(path)
+    found = status.status(path)
     assert (found["done"], found["refused"], len(found["studies"])) == (1, 0, 2)
-    found = store_status.status(path, "one")
+    found = status.status(path, "one")
     assert (found["done"], found["refused"]) == (1, 1)
-    found = store_status.status(path, everything=True)
+    found = status.status(path, everything=True)
     assert found["done"] + found["refused"] == 4

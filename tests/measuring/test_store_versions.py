@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import opening, runner
-from benchmarks.block import fold
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.store import Store
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.store import opening
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
 
 CELL = Cell("GaussianToy()", "ScoreFunction()", replicates=4096)
 VERSION_1 = """

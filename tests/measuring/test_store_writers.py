@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli, measuring, runner
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.store import Store
-from benchmarks.trust import kills
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.execution import work
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import runner
+from gradmark.benchmarks.trust import kills
 
 ROOT = Path(__file__).parent.parent.parent
 CELL = Cell("GaussianToy()", "ScoreFunction()")
 HOLD = """
 import sys, time
 from pathlib import Path
-from benchmarks.store import Store
+from gradmark.benchmarks.store.store import Store
 store = Store(Path(sys.argv[1]))
 print("open", flush=True)
 time.sleep(600)
@@ -78,7 +80,7 @@ def test_sigterm_says_what_ctrl_c_says(
     study = tmp_path / "s.toml"
     grid = 'problems = ["GaussianToy()"]\nestimators = ["ScoreFunction()"]\nreplicates = 16384\n'
     study.write_text(f'title = "t"\n[[variance]]\n{grid}')
-    whole, ended = measuring.measure_block, []
+    whole, ended = work.measure_block, []
     for number in (signal.SIGINT, signal.SIGTERM):
         blocks = 0
 
@@ -90,9 +92,9 @@ def test_sigterm_says_what_ctrl_c_says(
                 time.sleep(60)  # the signal arrives here
             return whole(*given)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(measuring, "measure_block", stopped)
+        monkeypatch.setattr(work, "measure_block", stopped)
         with pytest.raises(SystemExit) as end:
-            cli.main(["run", str(study), "--store", str(tmp_path / number.name)])
+            commands.main(["run", str(study), "--store", str(tmp_path / number.name)])
         ended.append((end.value.code, capsys.readouterr().err.strip().splitlines()[-1]))
         with Store(tmp_path / number.name, write=False) as store:
             assert len(store.records()[0].blocks) == 2
@@ -110,9 +112,9 @@ STUDY = STUDY.replace('"MovingAverageBaseline()", "Reparameterization()"', '"Mov
 
 @pytest.mark.parametrize("change", [UNTIMED, pytest.param("", marks=pytest.mark.full)], ids=["untimed", "whole"])
 def test_a_killed_study_ends_as_an_undisturbed_one(change: str) -> None:
-    """A small part of `python -m benchmarks.trust.kills`, in a process of its own, which may fork."""
+    """A small part of `python -m gradmark.benchmarks.trust.kills`, in a process of its own, which may fork."""
     call = "[e] = count(signal.SIGKILL, studies=1, kills=2, seed=0, text=STUDY); print(e.same, e.kills)"
-    code = f"from benchmarks.trust.kills import *\n{change}\n{call}"
+    code = f"from gradmark.benchmarks.trust.kills import *\n{change}\n{call}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     same, hits = done.stdout.splitlines()[-1].split()
     assert same == "True"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import study
-from benchmarks.errors import BadInput
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.studies import study
 
 GOOD = """
 title = "t"

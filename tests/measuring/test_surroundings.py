@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
-from benchmarks.cells import Cell
-from benchmarks.measuring import Failed, Here
-from benchmarks.messages import encode
-from benchmarks.shared_data import written
-from benchmarks.surroundings import surroundings
-from estimators import ScoreFunction
-from estimators.core import Estimate, LatentVariableModel, Params, Problem, State
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.execution.messages import encode
+from gradmark.benchmarks.execution.surroundings import surroundings
+from gradmark.benchmarks.execution.work import Failed, Here
+from gradmark.benchmarks.shared_data import written
+from gradmark.estimators import ScoreFunction
+from gradmark.estimators.core import Estimate, LatentVariableModel, Params, Problem, State
 
 READ: dict[str, Callable[[], Any]] = {
     "default dtype": torch.get_default_dtype,
@@ -122,7 +122,7 @@ def test_who_writes_to_the_data_is_failed_and_the_next_has_them_as_they_were(pro
     before = here.prepare(innocent, None), here.block(innocent, 0)
     found = here.prepare(guilty, None)
     assert isinstance(found, Failed)
-    assert found.reason.startswith("wrote to benchmarks.problems.")
+    assert found.reason.startswith("wrote to gradmark.benchmarks.problems.")
     after = here.prepare(innocent, None), here.block(innocent, 0)
     assert encode(after) == encode(before)
     assert written() == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.intervals import largest_share
-from benchmarks.tails import TOO_FEW, fit_tail, judge_tail, smoothed, why_no_interval
+from gradmark.benchmarks.measurement.intervals import largest_share
+from gradmark.benchmarks.measurement.tails import TOO_FEW, fit_tail, judge_tail, smoothed, why_no_interval
 
 
 def test_a_lattice_is_not_fitted_and_not_heavy() -> None:

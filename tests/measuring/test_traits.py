@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-import estimators
-from benchmarks.traits import NEEDS, traits
-from estimators import ARM, IWAE, RELAX, ExactGradient, ExactPosterior, LeaveOneOut, Reparameterization, ScoreFunction
-from estimators.core import Estimator
+from gradmark import estimators
+from gradmark.benchmarks.cli.capabilities import NEEDS, traits
+from gradmark.estimators import (
+    ARM,
+    IWAE,
+    RELAX,
+    ExactGradient,
+    ExactPosterior,
+    LeaveOneOut,
+    Reparameterization,
+    ScoreFunction,
+)
+from gradmark.estimators.core import Estimator
 
 EVERY = {"Normal", "Bernoulli", "OneHotCategorical", "Gamma", "Dirichlet"}
 

@@ -9,15 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import specs
-from benchmarks.block import Setting, block_size, measure_block, warm_states
-from benchmarks.cells import Cell
-from benchmarks.grouping import blocks_at_once, blocks_of_a_warm_up, group_size, warm_ups, warm_ups_at_once
-from benchmarks.prepare import Ready
-from benchmarks.readings import ratio
-from benchmarks.records import together
-from benchmarks.single import measure
-from benchmarks.trust.warm_baselines import interval, ready, truth
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.execution.prepare import Ready
+from gradmark.benchmarks.measurement.block import Setting, block_size, measure_block, warm_states
+from gradmark.benchmarks.measurement.grouping import (
+    blocks_at_once,
+    blocks_of_a_warm_up,
+    group_size,
+    warm_ups,
+    warm_ups_at_once,
+)
+from gradmark.benchmarks.measurement.quantities import ratio
+from gradmark.benchmarks.store.records import together
+from gradmark.benchmarks.studies.measure import measure
+from gradmark.benchmarks.trust.warm_baselines import interval, ready, truth
 
 TOY = ("BernoulliToy()", "MovingAverageBaseline()", 2)
 SEEDS = 16

@@ -14,10 +14,10 @@ from scipy.stats import norm
 from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.errors import BadInput
-from benchmarks.problems import BayesianLogisticRegression
-from benchmarks.problems.bayesian_logistic_regression import expected_softplus
-from estimators.core import Params
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.problems import BayesianLogisticRegression
+from gradmark.benchmarks.problems.regression.bayesian_logistic_regression import expected_softplus
+from gradmark.estimators.core import Params
 
 SCALES = [1e-6, 1e-3, 0.1, 0.5, 1.0, 2.0, 3.5, 5.0, 10.0, 50.0, 200.0]
 MEANS = [-60.0, -33.0, -5.0, -0.3, 0.0, 1.0, 10.0, 31.0, 50.0]

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from benchmarks.problems import BernoulliToy
+from gradmark.benchmarks.problems import BernoulliToy
 
 
 @pytest.mark.parametrize("probs", [(0.3,), (0.2, 0.9), (0.5, 0.1, 0.7, 0.65)])

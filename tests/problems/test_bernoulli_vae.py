@@ -11,8 +11,8 @@ from scipy.special import expit, logsumexp
 from scipy.stats import bernoulli
 from sklearn.datasets import load_digits
 
-from benchmarks.problems import BernoulliVAE, enumeration
-from estimators.core import Params
+from gradmark.benchmarks.problems import BernoulliVAE, enumeration
+from gradmark.estimators.core import Params
 
 PROBLEMS = [
     BernoulliVAE(rows=3, latents=3),

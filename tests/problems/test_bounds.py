@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.problems import BernoulliVAE, GaussianToy, GaussianVAE, LinearGaussian, SigmoidBeliefNetwork
-from benchmarks.problems.enumeration import importance_weighted_bound
-from estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, Params
+from gradmark.benchmarks.problems import BernoulliVAE, GaussianToy, GaussianVAE, LinearGaussian, SigmoidBeliefNetwork
+from gradmark.benchmarks.problems.enumeration import importance_weighted_bound
+from gradmark.estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, Params
 from tests.problems.test_every_problem import perturbed
 
 PROBLEMS = [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.problems import BernoulliToy, CategoricalToy
-from estimators import LeaveOneOut, ScoreFunction, StraightThrough
-from estimators.core import Estimator, gradient_of_sum
+from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
+from gradmark.estimators import LeaveOneOut, ScoreFunction, StraightThrough
+from gradmark.estimators.core import Estimator, gradient_of_sum
 from tests.estimators import closed_forms
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 

@@ -16,13 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import BayesianGaussianMixture as Witness
 from torch import Tensor
 
-from benchmarks import convergence, specs
-from benchmarks.block import lifted
-from benchmarks.cells import Training
-from benchmarks.decomposition import decompose
-from benchmarks.problems import BayesianGaussianMixture, FixedBeliefNetwork, LinearGaussian
-from benchmarks.solvers import CAVI
-from estimators.core import Params, Problem, gradient_of_sum
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.measurement.block import lifted
+from gradmark.benchmarks.problems import BayesianGaussianMixture, FixedBeliefNetwork, LinearGaussian
+from gradmark.benchmarks.training import convergence
+from gradmark.benchmarks.training.evidence import decompose
+from gradmark.benchmarks.training.solvers import CAVI
+from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
 EPS = torch.finfo(torch.float64).eps
 MODELS: list[Problem] = [

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from benchmarks.problems import DirichletPosterior, GammaPosterior
-from estimators.core import LatentVariableModel, Params
+from gradmark.benchmarks.problems import DirichletPosterior, GammaPosterior
+from gradmark.estimators.core import LatentVariableModel, Params
 
 GAMMA = GammaPosterior(counts=(2, 5, 0), concentration=0.7, rate=0.4)
 BETA = DirichletPosterior(counts=(3, 1), concentration=0.8)

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-from benchmarks.block import seeded
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.cases import SMALL_MDP
-from benchmarks.laws.exactness import expectation_is_exact
-from benchmarks.laws.expectation import exact_moments
-from benchmarks.problems import ContextualBandit, GaussianToy, TabularMDP
-from benchmarks.problems.decisions import DecisionProblem
-from benchmarks.problems.trajectories import Trajectories
-from benchmarks.reinforce import reinforce
-from estimators import RaoBlackwellScoreFunction, Reparameterization, ScoreFunction, StraightThrough
-from estimators.core import Params, gradient_of_sum
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.cases import SMALL_MDP
+from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.experiments.policy_gradient.reinforce import reinforce
+from gradmark.benchmarks.measurement.block import seeded
+from gradmark.benchmarks.problems import ContextualBandit, GaussianToy, TabularMDP
+from gradmark.benchmarks.problems.decisions.base import DecisionProblem
+from gradmark.benchmarks.problems.distributions.trajectories import Trajectories
+from gradmark.benchmarks.quadrature.exact_moments import exact_moments
+from gradmark.estimators import RaoBlackwellScoreFunction, Reparameterization, ScoreFunction, StraightThrough
+from gradmark.estimators.core import Params, gradient_of_sum
 from tests.broken_terms import BySite
 from tests.problems.test_every_problem import perturbed
 

@@ -15,14 +15,15 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Witness
 
-from benchmarks import convergence, specs
-from benchmarks.block import lifted
-from benchmarks.cells import Training
-from benchmarks.decomposition import decompose
-from benchmarks.problems import CategoricalMixture, GaussianMixture, HiddenMarkovModel, LinearGaussian
-from benchmarks.solvers import EM
-from estimators import ExactMarginalLikelihood
-from estimators.core import Enumerated, LatentVariableModel, Params, gradient_of_sum
+from gradmark.benchmarks import specs
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.measurement.block import lifted
+from gradmark.benchmarks.problems import CategoricalMixture, GaussianMixture, HiddenMarkovModel, LinearGaussian
+from gradmark.benchmarks.training import convergence
+from gradmark.benchmarks.training.evidence import decompose
+from gradmark.benchmarks.training.solvers import EM
+from gradmark.estimators import ExactMarginalLikelihood
+from gradmark.estimators.core import Enumerated, LatentVariableModel, Params, gradient_of_sum
 
 EPS = torch.finfo(torch.float64).eps
 PROBLEMS: list[LatentVariableModel] = [

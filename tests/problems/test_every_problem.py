@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from benchmarks import problems, specs
-from benchmarks.problems import (
+from gradmark.benchmarks import problems, specs
+from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
@@ -29,7 +29,7 @@ from benchmarks.problems import (
     StepToy,
     TabularMDP,
 )
-from estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, gradient_of_sum
 
 PROBLEMS = [
     GaussianToy(),

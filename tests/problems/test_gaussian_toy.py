@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.integrate import quad
 
-from benchmarks.problems import GaussianToy
+from gradmark.benchmarks.problems import GaussianToy
 
 COSTS: dict[str, Callable[[float, float], float]] = {
     "quadratic": lambda z, k: (z - k) ** 2,

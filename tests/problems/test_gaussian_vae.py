@@ -8,9 +8,9 @@ import torch
 from scipy.stats import bernoulli, norm
 from sklearn.datasets import load_digits
 
-from benchmarks.errors import BadInput
-from benchmarks.problems import GaussianVAE
-from benchmarks.problems.autoencoders import pixels_log_likelihood
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.problems import GaussianVAE
+from gradmark.benchmarks.problems.autoencoders.base import pixels_log_likelihood
 
 
 def test_cost_is_that_of_a_loop() -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
-from benchmarks.decomposition import decompose
-from benchmarks.problems import HiddenMarkovModel
-from benchmarks.problems.markov_chain import MarkovChain
-from estimators.core import Enumerated, Params, gradient_of_sum
+from gradmark.benchmarks.problems import HiddenMarkovModel
+from gradmark.benchmarks.problems.distributions.markov_chain import MarkovChain
+from gradmark.benchmarks.training.evidence import decompose
+from gradmark.estimators.core import Enumerated, Params, gradient_of_sum
 
 PROBLEM = HiddenMarkovModel(states=2, symbols=3, steps=4, rows=3)
 EYE = torch.eye(2, dtype=torch.float64)

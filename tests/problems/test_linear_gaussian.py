@@ -8,8 +8,8 @@ import torch
 from scipy.stats import multivariate_normal
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from benchmarks.problems import LinearGaussian
-from estimators.core import Params
+from gradmark.benchmarks.problems import LinearGaussian
+from gradmark.estimators.core import Params
 
 PROBLEMS = [LinearGaussian(), LinearGaussian(latents=1, observed=3, rows=7), LinearGaussian(latents=4, seed=3)]
 

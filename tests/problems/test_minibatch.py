@@ -8,10 +8,16 @@ import math
 import pytest
 import torch
 
-from benchmarks.errors import BadInput
-from benchmarks.problems import BayesianLogisticRegression, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
-from benchmarks.specs import problem as resolve
-from estimators.core import LatentVariableModel, Problem
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.problems import (
+    BayesianLogisticRegression,
+    BernoulliVAE,
+    GaussianToy,
+    LinearGaussian,
+    Minibatch,
+)
+from gradmark.benchmarks.specs import problem as resolve
+from gradmark.estimators.core import LatentVariableModel, Problem
 
 
 def rows_drawn(problem: Minibatch, replicates: int) -> torch.Tensor:

@@ -16,11 +16,11 @@ from scipy.stats import bernoulli
 from sklearn.datasets import load_digits
 from torch.distributions import Distribution, kl_divergence
 
-import estimators
-from benchmarks.problems import SigmoidBeliefNetwork, enumeration
-from benchmarks.problems.binary_distributions import EnumeratedBits, StagedBits, states_of_bits
-from estimators import ExactPosterior, StraightThrough
-from estimators.core import Params, gradient_of_sum
+from gradmark import estimators
+from gradmark.benchmarks.problems import SigmoidBeliefNetwork, enumeration
+from gradmark.benchmarks.problems.distributions.bits import EnumeratedBits, StagedBits, states_of_bits
+from gradmark.estimators import ExactPosterior, StraightThrough
+from gradmark.estimators.core import Params, gradient_of_sum
 from tests.problems.test_every_problem import perturbed
 
 NETWORK = SigmoidBeliefNetwork(lower=2, upper=3, rows=2)

@@ -10,13 +10,16 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks import cli, memory, problems, single, specs
-from benchmarks.cells import Cell
-from benchmarks.errors import BadInput
-from benchmarks.places import Refusal
-from benchmarks.prepare import prepare
-from benchmarks.problems import BernoulliToy, LinearGaussian, Minibatch
-from estimators.core import Problem
+from gradmark.benchmarks import problems, specs
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.execution.prepare import prepare
+from gradmark.benchmarks.measurement import memory
+from gradmark.benchmarks.problems import BernoulliToy, LinearGaussian, Minibatch
+from gradmark.benchmarks.studies import measure
+from gradmark.benchmarks.training.points import Refusal
+from gradmark.estimators.core import Problem
 
 HUGE = (10**9, 10**15, 10**18)
 LEGAL = {"seed"}  # of any size
@@ -112,7 +115,7 @@ def test_states_beyond_number_are_not_enumerated(text: str, estimator: str) -> N
     """The oracle says so, in few digits, and an estimator that needs it refuses; the others measure."""
     problem = specs.problem(text)
     assert "states are too many to enumerate" in (problem.no_oracle or "")
-    summary = single.measure(text, estimator, 2, replicates=8)
+    summary = measure.measure(text, estimator, 2, replicates=8)
     assert summary["status"] == ("measured" if estimator == "LeaveOneOut()" else "refused")
     assert len(summary["reason"] or "") < 300
 
@@ -143,7 +146,7 @@ def test_no_number_of_draws_is_believed(name: str) -> None:
 def test_no_option_is_believed(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["measure", "--problem", "BernoulliToy()", "--estimator", "ScoreFunction()", option]
     for value in (10**9, 10**15, 10**30):
-        assert cli._guarded([*command, str(value)]) == 2
+        assert commands._guarded([*command, str(value)]) == 2
         line = capsys.readouterr().err
         assert line.count("\n") == 1
         assert "100000000" in line
@@ -159,5 +162,5 @@ def test_rows_drawn_in_parts_are_those_drawn_at_once(monkeypatch: pytest.MonkeyP
         return index
 
     at_once = drawn()
-    monkeypatch.setattr("benchmarks.problems.minibatch.AT_ONCE", 120)
+    monkeypatch.setattr("gradmark.benchmarks.problems.minibatch.AT_ONCE", 120)
     assert torch.equal(drawn(), at_once)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-import estimators
-from benchmarks.laws import Case, Fixture
-from benchmarks.laws.montecarlo import mean_is_exact
-from benchmarks.problems import BernoulliToy, StepToy
-from estimators import LeaveOneOut, ScoreFunction
-from estimators.core import Estimator, Problem
+from gradmark import estimators
+from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.problems import BernoulliToy, StepToy
+from gradmark.estimators import LeaveOneOut, ScoreFunction
+from gradmark.estimators.core import Estimator, Problem
 from tests.broken_continuous import PathThroughSteps
 from tests.estimators.agreement import assert_agrees, measured
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cells import Cell, Training
-from benchmarks.moments import Moments
-from benchmarks.records import Description, Record
-from benchmarks.store import Store
-from reports.results import Entry, read
+from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.store.records import Description, Record
+from gradmark.benchmarks.store.store import Store
+from gradmark.reports.results.results import Entry, read
 
 GROUP = 32
 BLOCK = 4096
@@ -65,7 +65,7 @@ def timed(seconds: float, seed: int = 0, evaluations: int | None = 1) -> dict[st
 
 def entry(cell: Cell, moments: Moments, seconds: float = 1e-3, evaluations: int | None = 1, **facts: Any) -> Entry:
     """One measured cell without a store."""
-    from benchmarks.measures import summarise
+    from gradmark.benchmarks.studies.summary import summarise
 
     record = Record(cell, "measured", None, FACTS | facts, EXACT, timed(seconds, evaluations=evaluations), [moments])
     return Entry(record, summarise(record))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.cells import Training
-from benchmarks.records import Curve
-from reports import arrivals
-from reports.ranking import WINNER_LEVEL
+from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.store.records import Curve
+from gradmark.reports.results import arrivals
+from gradmark.reports.results.ranking import WINNER_LEVEL
 
 STEPS = list(range(0, 1001, 25))
 GOAL = 1.0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from benchmarks.cells import Cell, Inquiry, Training
-from benchmarks.records import Description
-from benchmarks.store import Store
-from reports import document
+from gradmark.benchmarks.cells import Cell, Inquiry, Training
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.reports import document
 from tests.reports.conftest import BLOCK, add, curve, drawn, folded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def hook(event, arguments):
     if event in ("os.system", "os.exec", "pickle.find_class") or event == "import" and arguments[0].startswith("mine"):
         print("RAN", event, arguments, file=sys.stderr)
 sys.addaudithook(hook)
-from benchmarks.cli import main
+from gradmark.benchmarks.cli.commands import main
 for command in (["status", "s"], ["report", "s", "-o", "r.pdf"]):
     try:
         main(command)

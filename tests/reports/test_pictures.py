@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.errors import BadInput
-from reports.cli import figures
-from reports.excerpt import pictures
+from gradmark.benchmarks.errors import BadInput
+from gradmark.reports.cli import figures
+from gradmark.reports.markdown import pictures
 
 
 def test_every_figure_of_training_is_an_image(made: Path, tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.readings import product, ratio
-from benchmarks.rounds import nested_ratio
-from reports.excerpt import winners
-from reports.ranking import by_evaluations, by_variance, by_work, frame, rankings
-from reports.results import Results
+from gradmark.benchmarks.measurement.quantities import product, ratio
+from gradmark.benchmarks.measurement.timing_rounds import nested_ratio
+from gradmark.reports.markdown import winners
+from gradmark.reports.results.ranking import by_evaluations, by_variance, by_work, frame, rankings
+from gradmark.reports.results.results import Results
 
 
 def names(ranking):

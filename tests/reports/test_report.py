@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner
 from pypdf import PdfReader
 
-from benchmarks.cells import Cell, Training
-from benchmarks.errors import BadInput
-from benchmarks.store import Store
-from reports import document
-from reports.cli import report
-from reports.results import read
+from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.store.store import Store
+from gradmark.reports import document
+from gradmark.reports.cli import report
+from gradmark.reports.results.results import read
 
 
 @cache
@@ -196,7 +196,7 @@ def test_a_full_disk_leaves_the_old_report(made, tmp_path, monkeypatch):
 
 PROGRAM = """
 import runpy, sys
-import reports.cli
+import gradmark.reports.cli
 assert not {"torch", "matplotlib", "typst", "pandas"} & set(sys.modules), "importing the command costs too much"
 sys.argv = ["reports", *sys.argv[1:]]
 try:
@@ -219,7 +219,7 @@ def test_the_module_makes_a_report_without_torch(made, tmp_path):
 @pytest.mark.parametrize("words", [["a.store", "-o", "r.pdf"], ["report", "a.store", "-o", "r.pdf"]])
 def test_the_module_takes_the_command_with_and_without_its_name(words, monkeypatch):
     heard = []
-    monkeypatch.setattr("benchmarks.cli.main", heard.append)
+    monkeypatch.setattr("gradmark.benchmarks.cli.commands.main", heard.append)
     monkeypatch.setattr(sys, "argv", ["reports", *words])
     runpy.run_module("reports", run_name="__main__")
     assert heard == [["report", "a.store", "-o", "r.pdf"]]

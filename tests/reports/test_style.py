@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reports import numbers
-from reports.axes import tick_label, ticks
-from reports.style import PALETTE, breakable, looks
+from gradmark.reports.layout import numbers
+from gradmark.reports.layout.axes import tick_label, ticks
+from gradmark.reports.layout.style import PALETTE, breakable, looks
 
 NAMES = [f"Method(k={k})" for k in range(2 * len(PALETTE) + 3)]
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.readings import signed
-from reports import arrivals, tables
-from reports.results import inner
+from gradmark.benchmarks.measurement.quantities import signed
+from gradmark.reports.results import arrivals, frames
+from gradmark.reports.results.results import inner
 
 
 def test_measurements_are_the_summaries(results):
-    rows = tables.measurements(results.entries).to_dict("records")
+    rows = frames.measurements(results.entries).to_dict("records")
     for entry, row in zip(results.entries, rows, strict=True):
         assert row["status"] == entry.summary["status"]
         if not entry.measured:
             assert np.isnan(row["total_variance"])
             continue
-        for name in tables.READINGS:
+        for name in frames.READINGS:
             low, high = entry.summary[name]["ci"] or (None, None)
             expected = [np.nan if part is None else part for part in (entry.summary[name]["value"], low, high)]
             assert [row[name], row[f"{name}_low"], row[f"{name}_high"]] == pytest.approx(expected, nan_ok=True)
@@ -27,14 +27,14 @@ def test_measurements_are_the_summaries(results):
 
 
 def test_an_exact_variance_is_known_or_empty(results):
-    frame = tables.measurements(results.entries)
+    frame = frames.measurements(results.entries)
     known = frame["total_variance_exact"].dropna()
     assert known.tolist() == [8.0]
     assert frame.loc[known.index, "state"].tolist() == ["cold"]
 
 
 def test_variance_by_parameter_adds_up(results):
-    rows = tables.by_parameter(results.measured).to_dict("records")
+    rows = frames.by_parameter(results.measured).to_dict("records")
     for entry in results.measured:
         key = (entry.estimator, entry.record.cell.state, entry.where)
         parts = [row["variance"] for row in rows if (row["estimator"], row["state"], row["where"]) == key]
@@ -44,7 +44,7 @@ def test_variance_by_parameter_adds_up(results):
 
 def test_training_ends_and_targets(results):
     [curves] = results.figures
-    frame = tables.training(curves).set_index("estimator")
+    frame = frames.training(curves).set_index("estimator")
     assert arrivals.target(curves) == pytest.approx(100.015 + 0.99 * (10.015 + 90 * np.exp(-10) - 100.015))
     score = frame.loc["Score()"]
     assert score["final"] == pytest.approx(signed(np.array(curves[0].data["objective"][-1])).value)
@@ -56,14 +56,14 @@ def test_training_ends_and_targets(results):
 
 
 def test_what_is_not_measured_is_listed_with_its_reason(results):
-    frame = tables.unmeasured(results).set_index("method")
+    frame = frames.unmeasured(results).set_index("method")
     assert dict(frame["status"]) == {"Pathwise()": "refused", "Failing()": "failed", "Late()": "missing"}
     assert frame.loc["Pathwise()", "reason"].endswith("use Score()")
     assert frame.loc["Pathwise()", "where"] == "init, K = 1"
 
 
 def test_the_bibliography_has_what_was_used_and_nothing_else(results):
-    frame = tables.bibliography(results)
+    frame = frames.bibliography(results)
     cited = dict(zip(frame["reference"], frame["estimators"], strict=True))
     assert cited["Simple Gradients, R. Williams, 1992"] == "Score()"
     assert cited["A Paper, Me, 2001"] == "Unseen()"  # only trained: its training run keeps the reference

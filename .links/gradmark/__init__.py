@@ -1,0 +1,1 @@
+../../gradmark/__init__.py

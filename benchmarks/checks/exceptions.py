@@ -1,0 +1,155 @@
+"""Whose code raised an exception, the estimator's or problem's own or the check's, and what its author may do."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+import torch
+from torch.distributions import Distribution
+
+from gradmark.estimators.core import Estimator, Problem
+
+LAWS = Path(__file__).parent
+LIBRARY = Path(traceback.__file__).parent  # Python's own
+DISTRIBUTIONS = Path(torch.distributions.__file__).parent
+SHARED = (
+    "gradmark.estimators.core",
+    "gradmark.estimators.spec",
+    "abc",
+    "builtins",
+)  # modules that others' code lies in, too
+HOOKS = ("estimate", "surrogate", "init", "refuses")
+MOST = 200  # characters of an exception's own text
+
+# What q or the problem lacks, as the exception shows it, and what says so beforehand
+NOT_IMPLEMENTED = {  # by the function that raised
+    "mean": "gradmark.estimators.requirements.has_mean(problem)",
+    "rsample": "gradmark.estimators.requirements.no_path(problem)",
+    "log_joint_of": "problem.num_states is None",
+}
+NO_ATTRIBUTE = {  # by the name of what is not there
+    "gradmark.estimators.requirements.no_gaussian_factors(problem)": ("base_dist", "loc", "scale"),
+    "gradmark.estimators.requirements.no_terms(problem)": ("stages", "log_prob_by_site"),
+    "isinstance(problem, LatentVariableModel)": (
+        *("prior", "log_likelihood", "log_joint", "log_evidence", "posterior", "exact_bound", "per_row", "num_states"),
+        *("cost_analytic_kl", "observations", "data_rows", "num_rows", "likelihood_weight", "latent_weight"),
+    ),
+}
+NO_SLOPE = ("does not require grad", "appears to not have been used in the graph")
+
+
+def owned(fault: BaseException, owner: object) -> bool:
+    """Whether the owner's code raised: a method of its class, a function of that class's module, or what they call.
+
+    The first frame outside of checks and libraries tells: it is what the check called. A problem and its distribution
+    may lie in the estimator's file, and are not the estimator's.
+    """
+    called = next((frame for frame in _frames(fault.__traceback__) if not _foreign(frame.f_code.co_filename)), None)
+    if called is None:  # a call that does not fit a method's signature has no frame of it
+        return isinstance(fault, TypeError) and re.search(rf"\b({'|'.join(HOOKS)})\(\)", str(fault)) is not None
+    if called.f_code in set(_codes(type(owner))):
+        return True
+    others = isinstance(owner, Estimator) and isinstance(called.f_locals.get("self"), Problem | Distribution)
+    return not others and called.f_code.co_filename in set(_files(type(owner)))
+
+
+def of_distributions(fault: BaseException) -> bool:
+    """Whether a distribution of torch raised: with what a problem's `distribution` gave it."""
+    return any(Path(frame.f_code.co_filename).parent == DISTRIBUTIONS for frame in _frames(fault.__traceback__))
+
+
+def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
+    return (frame for frame, _ in traceback.walk_tb(trace))
+
+
+def _codes(cls: type) -> Iterator[CodeType]:
+    """The code of every method of the class and of its bases."""
+    for base in cls.__mro__:
+        for value in vars(base).values():
+            function = inspect.unwrap(_function(value))
+            if inspect.isfunction(function):
+                yield function.__code__
+
+
+def _function(value: Any) -> Any:
+    """What a property, class method or static method is made of; anything else as it is."""
+    return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+
+
+def _files(cls: type) -> Iterator[str]:
+    """The files of the modules that the class and its bases are written in."""
+    for base in cls.__mro__:
+        file = getattr(sys.modules.get(base.__module__), "__file__", None)
+        if file is not None and base.__module__ not in SHARED:
+            yield file
+
+
+def described(fault: BaseException, owner: object) -> str:
+    """The exception's class and text on one line, and the line of the owner's file that raised it."""
+    text = " ".join(str(fault).split())[:MOST]
+    return f"{type(fault).__name__}{': ' if text else ''}{text}{_place(fault, owner)}"
+
+
+def identity(fault: BaseException, owner: object) -> str:
+    """The exception's class and the line of the owner's file that raised it: what makes two of them the same."""
+    return f"{type(fault).__name__}{_place(fault, owner)}"
+
+
+def _place(fault: BaseException, owner: object) -> str:
+    """` (file:line)` of the innermost frame in the owner's files; else of one that is no library's, or nothing."""
+    stack, files = traceback.extract_tb(fault.__traceback__), set(_files(type(owner)))
+    own = [frame for frame in stack if frame.filename in files]
+    if own:
+        return f" ({Path(own[-1].filename).name}:{own[-1].lineno})"
+    return blamed(traceback.StackSummary(frame for frame in stack if Path(frame.filename).name != "core.py"))
+
+
+def remedy(fault: BaseException) -> str:
+    """What the estimator's author may do, with what says beforehand that a problem is of this kind, where known."""
+    asked = _asked(fault)
+    return (
+        f"handle it, or refuse it with {asked}" if asked else "handle it, or refuse it: let `refuses` give the reason"
+    )
+
+
+def _asked(fault: BaseException) -> str | None:
+    if isinstance(fault, NotImplementedError):
+        last = [frame.f_code.co_name for frame in _frames(fault.__traceback__)][-1:]
+        return NOT_IMPLEMENTED.get(last[0]) if last else None
+    if isinstance(fault, AttributeError):
+        return next((helper for helper, names in NO_ATTRIBUTE.items() if fault.name in names), None)
+    if isinstance(fault, RuntimeError) and any(text in str(fault) for text in NO_SLOPE):
+        return "gradmark.estimators.requirements.no_path(problem)"
+    return None
+
+
+def located(detail: str, estimator: Estimator) -> str:
+    """The detail with the file and line of the estimator's own code, unless it names a line already."""
+    if re.search(r"\.py:\d+", detail):
+        return detail
+    cls = type(estimator)
+    own = next((each for name in ("surrogate", "estimate") if (each := cls.__dict__.get(name))), cls)
+    try:
+        own = inspect.unwrap(own)
+        return f"{detail} ({Path(inspect.getsourcefile(own) or '').name}:{inspect.getsourcelines(own)[1]})"
+    except (OSError, TypeError):
+        return detail
+
+
+def blamed(stack: traceback.StackSummary) -> str:
+    """` (file:line)` of the innermost frame that is neither a library's nor a check's, or nothing."""
+    frames = [frame for frame in stack if not _foreign(frame.filename)]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def _foreign(file: str) -> bool:
+    path = Path(file)
+    of_ours = path.parent in (LAWS, LAWS.parent)
+    return "site-packages" in path.parts or of_ours or path.is_relative_to(LIBRARY) or file.startswith("<")

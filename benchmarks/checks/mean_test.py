@@ -1,0 +1,188 @@
+"""One look at a mean: sums over replicates, a test of each coordinate and of all, and which of them can be tested."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from gradmark.benchmarks.measurement.contributions import effective_contributions, fewest_contributions
+from gradmark.benchmarks.measurement.moments import Array
+
+Mask = NDArray[np.bool_]
+
+AGAIN = 4  # times as many in the look that decides
+PLAIN = 1e-9  # p of the first look, below which a second one of the same size decides
+SUSPICIOUS = 0.02  # p of the first look, below which there is a second
+POWER = 1.2816  # standard normal quantile of 0.9
+JOINT = 128  # coordinates up to which Hotelling's T² is formed
+ROUNDING = 1e-9  # times one plus the largest number involved
+
+
+@dataclass
+class Sums:
+    """The count, the first four moments and the cross products of gradients `[P]`, added up about a fixed origin."""
+
+    origin: Array
+    count: int = 0
+    nonfinite: int = 0
+
+    def __post_init__(self) -> None:
+        size = len(self.origin)
+        self.first, self.square, self.cube, self.fourth = (np.zeros(size) for _ in range(4))
+        self.cross = np.zeros((size, size)) if size <= JOINT else None
+
+    def add(self, gradient: Array) -> None:
+        """Another block of replicates `[R, P]`."""
+        finite = np.isfinite(gradient).all(1)
+        self.nonfinite += int((~finite).sum())
+        off = gradient[finite] - self.origin
+        self.count += len(off)
+        self.first += off.sum(0)
+        self.square += (off**2).sum(0)
+        self.cube += (off**3).sum(0)
+        self.fourth += (off**4).sum(0)
+        if self.cross is not None:
+            self.cross += off.T @ off
+
+    @property
+    def mean(self) -> Array:
+        """How far the mean is from the origin."""
+        return self.first / max(self.count, 1)
+
+    @property
+    def variance(self) -> Array:
+        """Of one replicate."""
+        return np.maximum(self.square / max(self.count, 1) - self.mean**2, 0.0)
+
+    @property
+    def third(self) -> Array:
+        """The third central moment."""
+        return self.cube / max(self.count, 1) - 3 * self.mean * self.variance - self.mean**3
+
+    @property
+    def varies(self) -> Mask:
+        """In which coordinates the gradient varies by more than rounding."""
+        return np.sqrt(self.variance) > self.rounding
+
+    @property
+    def rounding(self) -> float:
+        """How far a number may be off by the order of its sums."""
+        return ROUNDING * (1 + float(np.abs(self.origin).max(initial=0.0)))
+
+    @property
+    def contributions(self) -> Array:
+        """The effective number of replicates that carry the variance; infinite where nothing varies."""
+        count, mean = max(self.count, 1), self.mean
+        fourth = self.fourth - 4 * mean * self.cube + 6 * mean**2 * self.square - 3 * count * mean**4
+        number = effective_contributions(count * self.variance, np.maximum(fourth, 0.0))
+        return np.where(self.varies, number, np.inf)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the mean saw: p of the two tests, the worst coordinate and how far the mean is off there."""
+
+    p_largest: float
+    p_joint: float
+    worst: int
+    size: float
+    stderr: float  # the largest of all coordinates that are tested
+    replicates: int
+    nonfinite: int
+    tested: Mask
+    few: int  # coordinates in which too few replicates carry the variance
+    contributions: float  # the smallest effective number of replicates that carry a variance
+    needed: float  # of them, for a coordinate to be tested
+
+    @property
+    def p_value(self) -> float:
+        """The smaller of the two, halved between them."""
+        return min(1.0, 2 * min(self.p_largest, self.p_joint))
+
+    @property
+    def untested(self) -> str:
+        """Which coordinates are not tested and why, or nothing."""
+        if not self.few:
+            return ""
+        return (
+            f"{self.few} of {len(self.tested)} coordinates cannot be tested: the largest few of {self.replicates} "
+            f"replicates carry the variance, effectively {self.contributions:.2g} of them where {self.needed:.0f} are "
+            "needed"
+        )
+
+
+def judged(sums: Sums, level: float, also: Mask | None = None) -> Look:
+    """Hall's skewness-corrected t of each coordinate, the largest of them, and Hotelling's T² of all together.
+
+    Only coordinates in which enough replicates carry the variance for a test at the level are tested, and, with `also`,
+    only those that it names.
+    """
+    count = max(sums.count, 1)
+    contributions, needed = sums.contributions, fewest_contributions(level, 2 * len(sums.origin))
+    enough = contributions >= needed
+    tested = enough if also is None else enough & also
+    mean, sd, varies = sums.mean, np.sqrt(sums.variance), sums.varies
+    off = np.where(~varies & (np.abs(mean) <= sums.rounding), 0.0, mean)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        u, skewness = off / sd, np.where(varies, sums.third / sd**3, 0.0)
+        hall = u + skewness * u**2 / 3 + skewness**2 * u**3 / 27 + skewness / (6 * count)
+    z = np.where(varies, math.sqrt(count) * hall, np.where(off == 0, 0.0, np.inf))
+    z = np.where(tested, z, 0.0)
+    worst = int(np.abs(z).argmax())
+    p_largest = min(1.0, len(z) * 2 * float(stats.norm.sf(abs(z[worst]))))
+    joint = _joint(sums, varies & tested)
+    stderr = float(sd[tested].max(initial=0.0)) / math.sqrt(count)
+    least = float(contributions.min(initial=np.inf))
+    few = int((~enough).sum())
+    return Look(
+        p_largest,
+        joint,
+        worst,
+        float(mean[worst]),
+        stderr,
+        count,
+        sums.nonfinite,
+        tested,
+        few,
+        least,
+        needed,
+    )
+
+
+def two_looks(sums_of: Callable[[int, int], Sums], replicates: int, level: float) -> tuple[Sums, Look, float]:
+    """A first look at so many replicates and, where that is suspicious, a fresh and larger one that alone decides.
+
+    `sums_of(number, replicates)` gives the sums of the look 0 or 1. With the sums and the look that decides comes the
+    size of a bias in one coordinate that would have been seen with probability 0.9.
+    """
+    sums = sums_of(0, replicates)
+    seen = judged(sums, level)
+    visible = _reach(SUSPICIOUS, seen)
+    if not seen.nonfinite and seen.p_value < SUSPICIOUS:
+        sums = sums_of(1, replicates if seen.p_value < PLAIN else AGAIN * replicates)
+        seen = judged(sums, level)
+        visible = max(visible, _reach(level, seen))
+    return sums, seen, visible
+
+
+def _reach(level: float, seen: Look) -> float:
+    return (float(stats.norm.isf(level / (4 * max(len(seen.tested), 1)))) + POWER) * seen.stderr
+
+
+def _joint(sums: Sums, kept: Mask) -> float:
+    """p of Hotelling's T² over the coordinates that are kept, in the directions in which the gradient varies at all."""
+    if sums.cross is None or kept.sum() < 2:
+        return 1.0
+    covariance = (sums.cross / sums.count - np.outer(sums.mean, sums.mean))[np.ix_(kept, kept)]
+    scale = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    wide = values > 1e-6 * values.max()
+    projected = vectors[:, wide].T @ (sums.mean[kept] / scale)
+    rank, count = int(wide.sum()), sums.count
+    square = count * float((projected**2 / values[wide]).sum())
+    return float(stats.f.sf(square * (count - rank) / (rank * (count - 1)), rank, count - rank))

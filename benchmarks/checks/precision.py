@@ -1,0 +1,64 @@
+"""That single precision does: draws with enough digits, and the gradient that double precision gives for them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
+from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.measurement.block import seeded
+from gradmark.benchmarks.quadrature.replay import Diverged, Recorded, Replayed, continuous
+
+REPLICATES = 16
+LOST = 0.01  # of the largest number of the gradient: rounding takes a thousandth of that, a term that is lost far more
+SINGLE, DOUBLE = torch.float32, torch.float64
+
+
+@law
+def draws_have_digits_enough(case: Case) -> Finding:
+    """Continuous draws have single precision at least: with fewer digits rare outcomes get a probability of 0."""
+    for dtype in (DOUBLE, SINGLE):
+        params = case.params((3,), dtype)
+        with Recorded() as recorded:
+            case.estimate(params)
+        for operation, drawn in recorded.draws:
+            coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < SINGLE.itemsize
+            if coarse and continuous(operation):
+                return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
+    return passed()
+
+
+@law
+def single_precision_is_enough(case: Case) -> Finding:
+    """Draws made in double precision and replayed in single give the same gradient, but for rounding.
+
+    An exponential that underflows, or a probability that rounds to 1, loses a term of the gradient without a NaN, and
+    only in the precision that everybody trains in.
+    """
+    replicates = case.replicates(REPLICATES)
+    with seeded(1, HOST):
+        problem, params = case.fixture.problem.draw(replicates), case.params((replicates,))
+        state = case.initial(problem, params)
+        with Recorded() as recorded:
+            double = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+        params, state = (tree_map(_single, each) for each in (params, state))
+        try:
+            with Replayed(recorded.draws):
+                single = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+        except Diverged as fault:
+            return declined(f"draws cannot be replayed in single precision: {fault}")
+    off = torch.cat([(single[name] - value).flatten(1) for name, value in double.items()], 1).abs().amax(0)
+    allowed = LOST * (1.0 + max(value.abs().max().item() for value in double.values()))
+    worst = int(off.argmax())
+    if not off[worst] > allowed:  # what is not finite is another law's
+        return passed(allowed)
+    detail = "with the same draws the gradient is another one in torch.float32 than in torch.float64"
+    return failed(
+        detail, coordinate({name: value[0] for name, value in double.items()}, worst), off[worst].item(), allowed
+    )
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.to(SINGLE) if value.is_floating_point() else value

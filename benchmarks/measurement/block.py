@@ -1,0 +1,251 @@
+"""One cell, one block: seed, lift, estimate, fold. The only place that touches torch's generators."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from gradmark.benchmarks.measurement.forms import check_estimate
+from gradmark.benchmarks.measurement.grouping import SMALLEST, WARM_UP, group_size
+from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
+from gradmark.estimators.core import Estimator, Params, Problem, State
+
+BUDGET = 2**20  # numbers in a block's largest tensor, about
+LARGEST = 4096  # replicates in a block
+THREADED = 2**15  # numbers in a block's largest tensor, below which a second thread waits longer than it works
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all blocks of a cell share: who estimates what, where, from which state, and the truth if it is known."""
+
+    problem: Problem
+    estimator: Estimator
+    num_samples: int
+    params: Params  # no replicate axis, in the cell's dtype and device
+    state: State = None  # one replicate's warm state, or None: each replicate starts from the estimator's init
+    exact: Tensor | None = None  # [P], the exact gradient of the estimator's target
+
+    def initial(self, problem: Problem, params: Params) -> State:
+        """The state before an estimate for parameters `[R, …]`."""
+        return (
+            lifted(self.state, len(next(iter(params.values()))))
+            if self.state is not None
+            else self.estimator.init(problem, params)
+        )
+
+
+def block_size(problem: Problem, num_samples: int, params: Params) -> int:
+    """Replicates in a block: set by problem and num_samples only, so that every estimator sees the same draws."""
+    room = BUDGET / numbers_of_one(problem, num_samples, params)
+    return min(max(2 ** math.floor(math.log2(room)), SMALLEST), LARGEST) if room >= 1 else SMALLEST
+
+
+def numbers_of_one(problem: Problem, num_samples: int, params: Params) -> int:
+    """How many numbers the largest tensor holds for one replicate."""
+    return max(sum(value.numel() for value in params.values()), num_samples * problem.footprint)
+
+
+def numbers(setting: Setting) -> int:
+    """How many numbers the largest tensor of one estimate holds, about."""
+    return numbers_of_one(setting.problem, setting.num_samples, setting.params)
+
+
+def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:
+    """The block's seed: a hash of everything that its draws should depend on, and of no estimator (pairing)."""
+    text = " | ".join(map(str, (problem, num_samples, place, seed, size, index)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run with the default generators of the CPU and of `device` seeded, and give them back as they were."""
+    generators = [torch.default_generator]
+    if device.type == "cuda":
+        torch.cuda.init()
+        generators.append(torch.cuda.default_generators[device.index or torch.cuda.current_device()])
+    before = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run with `count` intra-op threads, and give them back as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def lifted(tree: Any, replicates: int) -> Any:
+    """A copy of every tensor of a pytree with a leading axis of equal replicates, which may be written to."""
+    return tree_map(
+        lambda value: value.expand(replicates, *value.shape).clone(memory_format=torch.contiguous_format), tree
+    )
+
+
+def device_of(params: Params) -> torch.device:
+    """Where the parameters live."""
+    return next(iter(params.values())).device
+
+
+def warm_states(setting: Setting, count: int, seed: int) -> State:
+    """The states `[count, …]` after as many warm-ups side by side, each of WARM_UP estimates at the frozen parameters.
+
+    Each warm-up draws for itself, its rows of a minibatch too. The seed is the warm-ups' own.
+    """
+    params = lifted(setting.params, count)
+    with seeded(seed, device_of(params)), _enough_threads(setting, count):
+        problem = setting.problem.draw(count, sharing=1)
+        state = setting.estimator.init(problem, params)
+        for _ in range(WARM_UP):
+            estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
+            state = check_estimate(setting.estimator, estimate, params, state).state
+            problem = setting.problem.draw(count, sharing=1)
+    return tree_map(lambda value: value.detach(), state)
+
+
+def warm_state(setting: Setting, seed: int) -> State:
+    """The state of one replicate after one warm-up, without an axis of replicates."""
+    return tree_map(lambda value: value[0], warm_states(setting, 1, seed))
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have freed memory stay with the process, once: to get it back page by page costs as much as the arithmetic.
+
+    glibc returns what is free beyond twice the largest block that was ever freed, up to 32 MiB; this one is never
+    touched, so it takes no memory. Elsewhere it does nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+def measure_block(setting: Setting, size: int, seed: int, warm: State = None) -> Moments:
+    """`size` independent estimates from one seed, folded.
+
+    With `warm`, states `[warm-ups, …]`, each of them is the state of equally many consecutive replicates.
+    """
+    keep_freed_memory()
+    with _enough_threads(setting, size):
+        return _measure(setting, size, seed, warm)
+
+
+def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager[None]:
+    """As many threads as there are, or one where the tensors are too small for two."""
+    small = replicates * numbers(setting) < THREADED
+    return threads(1 if small else torch.get_num_threads())
+
+
+def _measure(setting: Setting, size: int, seed: int, warm: State) -> Moments:
+    params = lifted(setting.params, size)
+    with seeded(seed, device_of(params)):
+        problem = setting.problem.draw(size)
+        state = setting.initial(problem, params) if warm is None else _shared(warm, size)
+        estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
+    gradient = check_estimate(setting.estimator, estimate, params, state).gradient
+    paired = problem is not setting.problem and size > 1
+    return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
+
+
+def _shared(states: State, replicates: int) -> State:
+    """States `[warm-ups, …]` as `[replicates, …]`: each is that of equally many consecutive replicates."""
+    return tree_map(lambda value: value.repeat_interleave(replicates // len(value), 0), states)
+
+
+def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
+    """Gradients `[R, P_j]`, one for each named tensor, to their moments; non-finite replicates are set apart.
+
+    With `paired`, replicates 2i and 2i+1 share their rows: half their squared difference is the estimator's noise, and
+    what the pairs' means vary beyond it is the minibatch's.
+    """
+    sizes = [part.shape[1] for part in gradient]
+    g = torch.cat(gradient, 1).double()
+    replicates, nonfinite = len(g), 0
+    mean = g.mean(0)
+    if not mean.isfinite().all():  # whatever is not finite shows in the mean
+        g, nonfinite = _finite(g, paired)
+        mean = g.mean(0) if len(g) else g.sum(0)
+    centred = g - mean
+    units = centred.unflatten(0, (-1, 2)).mean(1) if paired else centred
+    halves = (centred[0::2] - centred[1::2]).square() / 2 if paired else g[:0]
+    square = units.square()
+    kept = mean.numel() <= MAX_COORDINATES
+    nothing = np.zeros(0)
+    return Moments(
+        replicates=replicates,
+        undirected=int((g == 0).all(1).count_nonzero()),
+        units=len(units),
+        nonfinite=nonfinite,
+        mean=_numpy(mean) if kept else nothing,
+        second=_numpy(square.sum(0)) if kept else nothing,
+        third=_numpy((square * units).sum(0)) if kept else nothing,
+        fourth=_numpy(square.square().sum(0)) if kept else nothing,
+        within=_numpy(halves.sum(0)) if kept and paired else nothing,
+        deviations=_numpy((centred.square() if paired else square).sum(1)),
+        **_groups(g, units, halves, sizes, replicates, exact),
+    )
+
+
+def _finite(g: Tensor, paired: bool) -> tuple[Tensor, int]:
+    """The finite replicates, with `paired` those whose partner is finite too; and how many are not."""
+    finite = g.isfinite().all(1)
+    kept = finite.view(-1, 2).all(1).repeat_interleave(2) if paired else finite
+    return g[kept], len(g) - int(finite.sum())
+
+
+def _groups(
+    g: Tensor, units: Tensor, halves: Tensor, sizes: list[int], replicates: int, exact: Tensor | None
+) -> dict[str, np.ndarray]:
+    """The readings of each group of consecutive replicates, those left over by non-finite ones dropped."""
+    size = group_size(replicates)
+    groups = len(g) // size
+    each = size * len(units) // max(len(g), 1)  # units in a group
+    spread = _variance(units[: groups * each].unflatten(0, (groups, each))) if groups else units[:0]
+    within = halves[: groups * each].unflatten(0, (groups, each)).mean(1) if groups and len(halves) else halves[:0]
+    traces = spread + within / 2 if len(within) else spread
+    g = g[: groups * size]
+    square_norms = g.square().sum(1)
+    found = {"square_norms": square_norms, "squared_errors": g[:0, 0], "cosines": g[:0, 0], "wrong_signs": g[:0, 0]}
+    if exact is not None and groups:
+        exact = exact.to(g)
+        found["squared_errors"] = (g - exact).square().sum(1)
+        found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())  # 0/0 where there is no direction
+        found["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
+    means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in found.items()}
+    cosines = _numpy(found["cosines"].view(-1, size).nanmean(1))
+    means["cosines"] = cosines[np.isfinite(cosines)]
+    return {"traces": _columns(traces, sizes), "within_traces": _columns(within, sizes), **means}
+
+
+def _variance(grouped: Tensor) -> Tensor:
+    """The unbiased variance within each group, `[groups, each, P]` to `[groups, P]`; `Tensor.var` is slower."""
+    centred = grouped - grouped.mean(1, keepdim=True)
+    return centred.square().sum(1) / (grouped.shape[1] - 1)
+
+
+def _columns(coordinates: Tensor, sizes: list[int]) -> np.ndarray:
+    """Per coordinate `[groups, P]` to the total and each named tensor, `[groups, 1 + tensors]`."""
+    parts = [part.sum(1) for part in coordinates.split(sizes, 1)]
+    return _numpy(torch.stack([coordinates.sum(1), *parts], 1))
+
+
+def _numpy(value: Tensor) -> np.ndarray:
+    return value.cpu().numpy()

@@ -1,0 +1,50 @@
+"""The total variance of an estimate: its reading, and when its interval is withheld."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradmark.benchmarks.measurement.intervals import largest_share
+from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.measurement.quantities import Reading, positive, reaching, without_interval
+from gradmark.benchmarks.measurement.tails import why_no_interval
+
+NO_NOISE = 1e-26  # times the mean square norm: a variance within it is rounding
+FAR = 4  # half widths between a measured and an exact variance: they contradict each other
+
+
+def total_variance(moments: Moments, known: dict[str, Any] | None = None) -> Reading:
+    """The measured total variance; `known` is what the quadrature found, `{"value", "error", "reason"}`."""
+    return without_interval(_measured(moments), why_withheld(moments, known))
+
+
+def why_withheld(moments: Moments, known: dict[str, Any] | None = None) -> str | None:
+    """Why no interval of a variance of this cell can be trusted; None where it can.
+
+    A variance of zero is believed only where the exact one is zero. A measured interval that is far from the exact
+    variance is withheld: the exact one holds.
+    """
+    exact = None if known is None else known["value"]
+    rounding = rounding_of(moments)
+    none = moments.deviations.max(initial=0.0) <= rounding
+    if none and exact is not None and exact <= max(rounding, known["error"] or 0.0 if known else 0.0):
+        return None
+    if (why := why_no_interval(moments.deviations, rounding)) is not None or exact is None:
+        return why
+    reading = _measured(moments)
+    if reading.ci is None or reading.value is None:
+        return reading.withheld
+    low, high = (reading.value + FAR * (end - reading.value) for end in reading.ci)
+    error = (known or {}).get("error") or 0.0
+    if low - error - rounding <= exact <= high + error + rounding:
+        return None
+    return f"the exact variance is another: {exact:.4g}"
+
+
+def rounding_of(moments: Moments) -> float:
+    """What a variance may be by rounding alone."""
+    return NO_NOISE * float(moments.square_norms.mean()) if len(moments.square_norms) else 0.0
+
+
+def _measured(moments: Moments) -> Reading:
+    return reaching(positive(moments.traces[:, 0]), largest_share(moments.deviations))

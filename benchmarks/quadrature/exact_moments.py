@@ -1,0 +1,264 @@
+"""The exact mean and variance of an estimate: its draws are replaced by the nodes of a grid, one for each replicate.
+
+Every operation that draws is taken at the dispatcher, below autograd, so that gradients through draws live; replicate r
+sees node r of a product grid, whose weight is formed at the draw, from the probabilities that the code itself gave. Two
+grids tell the rule's own error. Nothing of the estimator is known but that it draws from torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from gradmark.benchmarks.checks.cases import HOST, Case
+from gradmark.benchmarks.measurement.block import Setting, lifted, numbers, seeded
+from gradmark.benchmarks.problems import Minibatch
+from gradmark.benchmarks.quadrature.multisets import multisets, number_of_multisets
+from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, Draw, TooManyDraws, Unreplaceable
+from gradmark.benchmarks.quadrature.substitution import PROBE, Gridded, Probe
+from gradmark.estimators.core import Problem
+
+FEWEST_POINTS = 3  # of a rule that is worth asking
+FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
+MOST_NODES = 2**15
+MOST_SELECTIONS = 64  # of the rows of a minibatch
+MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
+CHUNK = 2**20  # numbers at once
+WATCHED = 3  # nodes that are run alone, too
+OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
+ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
+
+
+class NotAlone(Exception):
+    """A replicate's gradient depends on the others'."""
+
+
+@dataclass(frozen=True)
+class ExactMoments:
+    """The mean and the variance of one estimate, per coordinate `[P]`, and the quadrature's own error in both."""
+
+    mean: Tensor
+    variance: Tensor
+    mean_error: Tensor
+    variance_error: Tensor
+    nodes: int
+    approximate: bool  # torch's implicit gradient of a gamma draw is itself good to 3e-5 only
+    summed: bool = False  # over all outcomes of draws that are all discrete, and so without a quadrature's error
+
+    @property
+    def total_variance(self) -> float:
+        """The trace of the covariance."""
+        return float(self.variance.sum())
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All nodes of one setting, on one selection of rows, for rules of `points`.
+
+    With `samples`, draws have as many samples whose order does not matter: one node stands for all of their orders.
+    """
+
+    setting: Setting
+    draws: list[Draw]
+    rows: Tensor | None  # the minibatch's selection, `[size]`
+    points: int
+    samples: int = 1
+
+    @property
+    def outcomes(self) -> int:
+        """How many nodes one sample has."""
+        return math.prod(draw.radix(self.points) ** (draw.sites // self.samples) for draw in self.draws)
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        return number_of_multisets(self.outcomes, self.samples)
+
+    def digits(self, index: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Which node of its rule each draw has, `[sites, R]`, for nodes with these numbers; and how many orders."""
+        if self.samples == 1:
+            return self.nodes_of(index.unsqueeze(0)), torch.ones(len(index), dtype=torch.float64)
+        every, orders = multisets(self.outcomes, self.samples)
+        return self.nodes_of(every[index].T), orders[index]
+
+    def nodes_of(self, rest: Tensor) -> list[Tensor]:
+        """Which node of its rule each draw has, `[sites, R]`, for the outcomes of each sample, `[samples, R]`."""
+        found: list[Tensor] = []
+        for draw in self.draws:
+            radix, of_draw = draw.radix(self.points), list[Tensor]()
+            for _ in range(draw.sites // self.samples):
+                of_draw.append(rest % radix)
+                rest = rest // radix
+            found.append(draw.of_samples(torch.stack(of_draw, 1)))
+        return found
+
+    def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
+        digits, orders = self.digits(index)
+        gradient, weight = self.at(digits, len(index))
+        return gradient, weight * orders
+
+    def at(self, digits: list[Tensor], replicates: int) -> tuple[Tensor, Tensor]:
+        """The gradients `[R, P]` where each draw has these nodes of its rule, and the weights `[R]` of one order."""
+        given, params = self.setting, lifted(self.setting.params, replicates)
+        problem = _selected(given, self.rows, replicates)
+        with seeded(1, HOST):
+            state = given.initial(problem, params)
+            with Gridded(self.draws, digits, self.points, replicates) as grid:
+                gradient = given.estimator.estimate(problem, params, state, given.num_samples).gradient
+        if grid.left:
+            raise Unreplaceable("which draws are made depends on the draws before")
+        flat = torch.cat([value.detach().reshape(replicates, -1) for value in gradient.values()], 1)
+        return flat.double(), grid.weight
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """The first two moments over all nodes."""
+        room = max(PROBE, CHUNK // numbers(self.setting))
+        total = first = second = torch.zeros((), dtype=torch.float64)
+        for index in torch.arange(self.size).split(room):
+            gradient, weight = self.gradients(index)
+            gradient = torch.where(weight.unsqueeze(1) > 0, gradient, 0.0)
+            total, first = total + weight.sum(), first + weight @ gradient
+            second = second + weight @ gradient**2
+        if not abs(float(total) - 1) < 1e-9:
+            raise Unreplaceable(
+                f"the weights of all nodes must add up to 1, and are off by {abs(float(total) - 1):.2g}"
+            )
+        return first, second
+
+
+def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem:
+    """The problem that the nodes see: all on the same rows, where rows are selected."""
+    problem = setting.problem
+    if rows is None or not isinstance(problem, Minibatch):
+        return problem
+    return problem.template.select(rows.expand(replicates, -1))
+
+
+def row_selections(setting: Setting) -> list[Tensor | None]:
+    """All ways to select the rows of a minibatch, equally likely; the one way where nothing is selected."""
+    problem = setting.problem
+    if problem.template is problem:
+        return [None]
+    if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > MOST_SELECTIONS:
+        raise Unreplaceable("the rows can be selected in too many ways")
+    return [torch.tensor(rows) for rows in itertools.combinations(range(problem.template.num_rows), problem.size)]
+
+
+def _edges(setting: Setting, problem: Problem) -> Tensor | None:
+    """The probabilities of q, where z is binary: decisions flip there."""
+    q: Distribution = problem.template.distribution(setting.params)
+    base = getattr(q, "base_dist", q)
+    probs = getattr(base, "probs", None)
+    return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
+
+
+def probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
+    if PROBE * numbers(setting) > MOST_NUMBERS:
+        raise Unreplaceable(f"too large: {PROBE} estimates at once need more than {MOST_NUMBERS} numbers")
+    params = lifted(setting.params, PROBE)
+    problem = _selected(setting, rows, PROBE)
+    alone = problem if rows is None else _selected(setting, rows, 1)
+    with seeded(1, HOST):
+        state = setting.initial(problem, params)
+        with Probe(_edges(setting, alone)) as probe:
+            setting.estimator.estimate(problem, params, state, setting.num_samples)
+    return probe.draws
+
+
+def most_nodes(setting: Setting, ways: int) -> int:
+    """How many nodes are affordable for each of `ways` selections."""
+    return min(MOST_NODES, MOST_NUMBERS // numbers(setting)) // ways
+
+
+def finest(setting: Setting) -> list[Grid]:
+    """For each selection of rows, the grid with the most points that is still affordable."""
+    selections = row_selections(setting)
+    return [_finest(setting, rows, len(selections)) for rows in selections]
+
+
+def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
+    """The grid with the most points that is still affordable, of `ways` selections that have one each."""
+    draws, most = probed(setting, rows), most_nodes(setting, ways)
+    sites = sum(draw.sites for draw in draws)
+    fewest = FEWEST_IN_PANELS if any(draw.panels > 1 for draw in draws) else FEWEST_POINTS
+    continuous = any(not draw.outcomes for draw in draws)
+    for points in range(MOST_POINTS, fewest - 1, -1) if continuous else (fewest,):
+        grid = Grid(setting, draws, rows, points)
+        if sites * math.log(2) < 60 and grid.size <= most:
+            return grid
+    raise TooManyDraws(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes", draws)
+
+
+@cache
+def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
+    """The quadrature's errors in mean and variance as several rules tell them: for when two have told too little.
+
+    Where a decision flips inside of a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
+    are not.
+    """
+    return spread(case.setting)
+
+
+def spread(setting: Setting) -> tuple[Tensor, Tensor]:
+    fine = finest(setting)
+    others = [[replace(grid, points=max(2, grid.points - fewer)) for grid in fine] for fewer in OTHER_RULES]
+    others.append(
+        [replace(grid, draws=[d.split() for d in grid.draws], points=max(2, grid.points // 2)) for grid in fine]
+    )
+    rules = [over_selections(grids) for grids in others]
+    means, variances = (torch.stack(part) for part in zip(*rules, strict=True))
+    return means.amax(0) - means.amin(0), variances.amax(0) - variances.amin(0)
+
+
+@cache
+def exact_moments(case: Case) -> ExactMoments:
+    """The exact mean and variance of one estimate of a case; raises as `exact_moments_of`."""
+    return exact_moments_of(case.setting)
+
+
+def exact_moments_of(setting: Setting) -> ExactMoments:
+    """The exact mean and variance of one estimate, for parameters in float64 on the CPU.
+
+    Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not
+    independent, and whatever the estimator raises.
+    """
+    fine = finest(setting)
+    for grid in fine:
+        same_alone(grid)
+    mean, variance = over_selections(fine)
+    nodes, draws = sum(grid.size for grid in fine), [draw for grid in fine for draw in grid.draws]
+    if all(draw.outcomes for draw in draws):
+        zero = torch.zeros_like(mean)
+        return ExactMoments(mean, variance, zero, zero, nodes, False, summed=True)
+    rough_mean, rough_variance = over_selections([replace(grid, points=max(2, grid.points * 3 // 4)) for grid in fine])
+    errors = ((mean - rough_mean).abs(), (variance - rough_variance).abs())
+    return ExactMoments(mean, variance, *errors, nodes, any(draw.kind in IMPLICIT for draw in draws))
+
+
+def over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
+    """The mean and the variance over all selections and their nodes."""
+    moments = [grid.moments() for grid in grids]
+    first = torch.stack([mean for mean, _ in moments]).mean(0)
+    second = torch.stack([square for _, square in moments]).mean(0)
+    return first, (second - first**2).clamp_min(0.0)
+
+
+def same_alone(grid: Grid) -> None:
+    """A node alone has the gradient that it has among others, and the same one again."""
+    watched = torch.linspace(0, grid.size - 1, min(WATCHED, grid.size)).long()
+    index = torch.cat([watched, torch.arange(min(grid.size, PROBE))])
+    together, again = grid.gradients(index)[0], grid.gradients(index)[0]
+    if not torch.equal(together.nan_to_num(), again.nan_to_num()):
+        raise Unreplaceable("the same nodes gave other numbers: something draws elsewhere than from torch")
+    for row, node in enumerate(watched):
+        alone = grid.gradients(node.reshape(1))[0][0]
+        off = (alone - together[row]).abs().max()
+        if off > ALIKE * (1 + alone.abs().max()):
+            raise NotAlone(f"a replicate alone has another gradient than among {len(index)} of them, by {off:.3g}")

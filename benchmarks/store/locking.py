@@ -1,0 +1,47 @@
+"""One writer at a time: who writes to a store says so, and another who wants to is told who it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from gradmark.benchmarks.errors import BadInput
+
+LOCK, WRITER = "store.lock", "writer.json"
+
+
+class WriterLock:
+    """The lock of a store's folder; the system frees it when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the lock; BadInput names the process that has it."""
+        self._lock, self._note = FileLock(folder / LOCK), folder / WRITER
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise BadInput(
+                f"store {str(folder)!r}: locked: {_writer(self._note)}; wait for it, or use another --store"
+            ) from None
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._note.write_text(json.dumps({"host": platform.node(), "process": os.getpid(), "since": since}))
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._lock.is_locked:
+            self._note.unlink(missing_ok=True)
+            self._lock.release()
+
+
+def _writer(note: Path) -> str:
+    """Who writes, as the process itself said; another may have taken the lock and not said so yet."""
+    try:
+        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return f"process {found['process']} on {found['host']!r} writes to it since {found['since']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "another process writes to it"

@@ -1,0 +1,71 @@
+"""A study at the terminal: the store, the provenance, a progress bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from gradmark.benchmarks.execution.limits import Limits
+from gradmark.benchmarks.plugins.consent import Consent
+from gradmark.benchmarks.store.records import Description
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import provenance, runner, study
+from gradmark.benchmarks.studies.progress import Progress
+from gradmark.benchmarks.studies.study import Study
+from gradmark.benchmarks.studies.timing_runner import PROCESSES
+
+
+def run_study(
+    name: str,
+    path: Path,
+    device: str | None,
+    consent: Consent | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    processes: int = PROCESSES,
+) -> int:
+    """Run a study into the store at `path`; the number of cells, training runs and experiments that failed.
+
+    `consent` says whether the code that the study brings along may be loaded.
+    """
+    with study.opened(name, consent) as plan:
+        return _run(plan, name, path, device, limits, processes)
+
+
+def _run(plan: Study, name: str, path: Path, device: str | None, limits: Limits, processes: int) -> int:
+    cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
+    described = Description(study.name_of(name), plan.title, plan.description, study.text_of(name))
+    with Store(path) as store, _bar() as bar:
+        store.add_provenance(provenance.gather())
+        task = bar.add_task("", total=len(cells) + len(trainings) + len(inquiries))
+        runner.run(
+            cells,
+            trainings,
+            store,
+            Progress(
+                start=lambda label: bar.update(task, description=label),
+                advance=lambda share: bar.advance(task, share),
+                note=click.echo,
+            ),
+            inquiries,
+            described,
+            limits,
+            processes,
+        )
+        bar.update(task, description="done")
+        return [how for _, how, *_ in store.endings(described.name)].count("failed")
+
+
+def _bar() -> Bar:
+    return Bar(
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+    )

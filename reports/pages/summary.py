@@ -1,0 +1,154 @@
+"""The first pages: the answer at a glance, and which estimator wins where."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gradmark.benchmarks.measurement.quantities import Reading
+from gradmark.reports.layout.elements import Block, Text, bullets, figure, heading, see, strong, where
+from gradmark.reports.layout.numbers import count, grouped, plain, tidy
+from gradmark.reports.layout.style import Look, breakable
+from gradmark.reports.pages import winners
+from gradmark.reports.pages.winners import HEAVY_TAIL, HEAVY_TAILS, UNTESTED
+from gradmark.reports.plots.ratios import overview
+from gradmark.reports.plots.training import names
+from gradmark.reports.results import arrivals
+from gradmark.reports.results.arrivals import Arrival
+from gradmark.reports.results.frames import counts
+from gradmark.reports.results.ranking import Ranking, at_equal_evaluations, rankings
+from gradmark.reports.results.results import Results, inner, whole
+
+OVERVIEW = (
+    "How far every ranked method is from the best, wherever it was measured: paired ratios with their intervals, on a "
+    "logarithmic axis. Open marks are cold states. A method keeps its colour throughout."
+)
+
+
+NAMED = 5  # winners in a sentence
+
+
+def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
+    """The answer in sentences, the tables it is read from, and a figure of all methods, put into `images`."""
+    found = rankings(results.measured)
+    listed: list[Block] = [heading(1, "At a glance", "glance"), bullets(_sentences(results, found))]
+    if found:
+        listed += winners.tables(results, found, looks)
+        drawn = overview(found, lambda ranking: where(results, ranking.where), looks)
+        if drawn is not None:
+            images["overview.svg"] = drawn
+            listed.append(figure("overview.svg", [OVERVIEW], "overview"))
+    return listed
+
+
+def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[Text]:
+    said: list[Text] = []
+    if any(ranking.next for ranking, _ in found):
+        by_evaluations = [at_equal_evaluations(pair[0]) for pair in found]
+        said.append(["At equal evaluations (variance × evaluations): ", *_wins(by_evaluations), "."])
+        said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
+        said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
+    elif results.measured:
+        said.append(["Nothing is ranked: no two methods that may be ranked were measured in the same place."])
+    said += _fastest(results)
+    said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
+    ended = counts(results)
+    rest = ", ".join(f"{ended[how]} {how}" for how in ("refused", "failed", "missing") if ended[how])
+    every = f"{grouped(sum(ended.values()))} cells, training runs and experiments"
+    said.append([f"{ended['measured']} of {every} are measured"])
+    last: Text = [f"; {rest} (", see("unmeasured"), ")."] if rest else ["."]
+    said[-1] = [*said[-1], *last]
+    return said
+
+
+def _wins(found: list[Ranking]) -> Text:
+    """How often each method is the best, and how often the best is not separated from the next."""
+    contested = [ranking for ranking in found if ranking.next is not None]
+    clear = Counter(ranking.places[0].entry.label for ranking in contested if not ranking.tied)
+    ordered = clear.most_common()
+    parts: list[Text] = [[strong(name), f" wins {wins}"] for name, wins in ordered[:NAMED]]
+    if ordered[NAMED:]:
+        parts.append(
+            [f"{count(len(ordered) - NAMED, 'other method')} {sum(wins for _, wins in ordered[NAMED:])} together"]
+        )
+    ties = len(contested) - sum(clear.values())
+    if ties:
+        parts.append([f"{ties} {'is a tie' if ties == 1 else 'are ties'}"])
+    return [f"of {count(len(contested), 'comparison')}, ", *_listed(parts)]
+
+
+def _listed(parts: list[Text]) -> Text:
+    """Parts with commas, and an `and` before the last."""
+    joined: Text = []
+    for number, part in enumerate(parts):
+        joined += [", " if 0 < number < len(parts) - 1 else " and " if number else "", *part]
+    return joined
+
+
+def _fastest(results: Results) -> list[Text]:
+    """Who reaches the target first, exact gradients aside, if anybody is separated; one for each figure of training."""
+    exact = [e.estimator for e in results.measured if e.summary["deterministic"]]
+    sentences: list[Text] = []
+    for number, curves in enumerate(results.figures):
+        goal = arrivals.target(curves)
+        named = {id(curve): name for curve, name in zip(curves, names(curves)[0], strict=True)}
+        runs = [arrivals.arrival(curve, goal) for curve in curves if inner(curve.training.solver) not in exact]
+        found = arrivals.first(runs)
+        if found is not None:
+            text = _arrived(*found, named)
+            on = f"Training on {breakable(whole(curves[0].training.problem)[0])}: "
+            sentences.append([on, *text, "; ", see(f"training-{number}-table"), "."])
+    return sentences
+
+
+def _arrived(first: Arrival, others: list[tuple[Arrival, Reading]], named: dict[int, str]) -> Text:
+    """The first run at the target and how much longer the next takes; or those that are not separated from it."""
+    when = f"{plain(first.total_seconds)} seconds" if len(first.seconds) else f"{tidy(first.steps)} steps"
+    seeds = f"{first.reached} of {len(first.by)} seeds"
+    tied = [other for other, ratio in others if not arrivals.separated(ratio)]
+    if tied:
+        together = ", ".join(named[id(other.curve)] for other in tied)
+        return [f"no method is separated as the first at the target: {named[id(first.curve)]} ({when}, {seeds}) and "
+                f"{together} are within the noise of seeds and timings and the spacing of evaluations"]  # fmt: skip
+    winner: Text = [strong(named[id(first.curve)]), f" is the first at the target, after {when} ({seeds})"]
+    if not others:
+        return [*winner, ", and nothing else was trained"]
+    other, ratio = others[0]
+    times = " ".join(arrivals.text(ratio)).strip()
+    return [*winner, f"; {named[id(other.curve)]} takes {times} times as long"]
+
+
+def _biased(results: Results) -> Text | None:
+    found = [e for e in results.measured if e.summary["bias"]["verdict"] == "biased"]
+    if not found:
+        return None
+    level = found[0].summary["bias"]["level"]
+    places = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
+    return ["Biased, and so not ranked: ", "; ".join(places), f" (family-wise level {tidy(level)})."]
+
+
+def _untested(results: Results) -> Text | None:
+    found = [e for e in results.measured if e.unranked is None and e.summary["bias"]["verdict"] == "untested"]
+    if not found:
+        return None
+    problems = "; ".join(dict.fromkeys(breakable(e.record.cell.problem) for e in found))
+    return [f"Bias is untested on {problems}: methods are ranked there as if they were unbiased ({UNTESTED})."]
+
+
+def _not_finite(results: Results) -> Text | None:
+    found = [e for e in results.measured if e.summary["nonfinite"]]
+    if not found:
+        return None
+    names = ", ".join(dict.fromkeys(e.estimator for e in found))
+    lost, drawn = (grouped(sum(e.summary[name] for e in found)) for name in ("nonfinite", "replicates"))
+    return [f"NaN or infinite gradients: {names}, {lost} of {drawn} estimates; counted, never averaged in, not ranked."]
+
+
+def _tails(results: Results) -> Text | None:
+    found = [e for e in results.measured if e.summary["tail"]["verdict"] in HEAVY_TAILS]
+    if not found:
+        return None
+    places: dict[str, list[str]] = {}
+    for e in found:
+        places.setdefault(e.summary["tail"]["verdict"], []).append(f"{e.label} on {breakable(e.record.cell.problem)}")
+    said = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in places.items())
+    return [f"Heavy tails ({HEAVY_TAIL}), whose variances have no interval and rank only where exact. {said}."]

@@ -1,0 +1,139 @@
+"""Pages about training: curves against steps and seconds, where they end, and when they reach a target."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradmark.benchmarks.measurement.quantities import LEVEL
+from gradmark.benchmarks.store.records import Curve
+from gradmark.reports.layout.elements import Block, Table, Text, emph, figure, heading, muted, paragraph, swatch
+from gradmark.reports.layout.numbers import count, plain, reading, tidy, time_unit
+from gradmark.reports.layout.style import Look, breakable
+from gradmark.reports.plots import evidence
+from gradmark.reports.plots import training as drawing
+from gradmark.reports.results import arrivals, frames
+from gradmark.reports.results.ranking import WINNER_LEVEL
+from gradmark.reports.results.results import Results, whole
+
+NAME = "training"
+
+
+def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
+    """The section on convergence; its figures are put into `images`."""
+    if not results.figures:
+        return []
+    found: list[Block] = [heading(1, "Convergence", NAME), paragraph(PREFACE)]
+    for number, curves in enumerate(results.figures):
+        key = f"{NAME}-{number}"
+        images[f"{key}.svg"] = drawing.convergence(curves, looks)
+        found += [
+            heading(2, whole(curves[0].training.problem)[0], f"{key}-heading"),
+            figure(f"{key}.svg", _caption(curves), f"{key}-figure"),
+            _ends(curves, looks, key),
+        ]
+        stacked = evidence.split(curves, looks)
+        if stacked is not None:
+            images[f"{key}-split.svg"] = stacked
+            found.append(figure(f"{key}-split.svg", [SPLIT], f"{key}-split-figure"))
+    return found
+
+
+PREFACE = (
+    "Seeds are trained together and start from the same parameters, and every method is evaluated in the same way. "
+    "Seconds are steps times the measured seconds of one step of a single run: no run was timed from end to end, and "
+    "evaluations are not counted. The objective is the expected cost, which for a latent-variable model is minus the "
+    "evidence lower bound."
+)
+
+
+SPLIT = (
+    "log p(x) along training, split into the bound and the gap on top of it, means over seeds. The line is log p(x) "
+    "itself: three quantities, each computed without the others. Maximising the bound lifts the line through the "
+    "model's parameters, and closes the gap through those of q. The axis leaves out the first few steps."
+)
+
+
+def _caption(curves: list[Curve]) -> Text:
+    run, data = curves[0].training, curves[0].data or {}
+    shared = drawing.names(curves)[1]
+    how = "exact" if data["evaluation"] == "oracle" else f"from {data['evaluation']}"
+    problem = breakable(whole(run.problem)[0])
+    text = (
+        f"Training on {problem}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines are medians "
+        f"over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."
+    )
+    if drawing.framed(curves)[1] < max(float(np.nanmax(drawing.values(curve, "objective"))) for curve in curves):
+        text += " Its axis leaves out where the runs come from."
+    if data.get("gap") is not None:
+        text += " Below, its gap to −log p(x), on a logarithmic axis."
+    if any((curve.data or {}).get("tight") for curve in curves):
+        text += (
+            " EM's q is p(z|x), so that its objective is −log p(x) and its gap zero; the last row compares all of them "
+            "by log p(x) alone: how much each is short of the best."
+        )
+    return [text]
+
+
+def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
+    frame = frames.training(curves)
+    run = curves[0].training
+    table = Table([_reached(curves)], f"{key}-table")
+    gaps = bool(frame["gap"].notna().any())
+    unit, scale = time_unit([step for step in frame["seconds_per_step"] if step])
+    table.column("solver")
+    table.reading_column("final objective")
+    if gaps:
+        table.reading_column("gap to −log p(x)")
+    for head in (f"{unit} a step", "reached", "steps to it", "seconds to it"):
+        table.column(head, "right")
+    table.reading_column("times as long")
+    longer = _longer(curves)
+    for row, name, curve in zip(frame.to_dict("records"), drawing.names(curves)[0], curves, strict=True):
+        known: dict[str, Any] = {
+            str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()
+        }
+        ends = [*_reading(known, "final"), *(_reading(known, "gap") if gaps else [])]
+        step, steps, seconds = (known[part] for part in ("seconds_per_step", "steps_to_target", "seconds_to_target"))
+        table.row(
+            [swatch(looks[known["estimator"]]), breakable(name)], *ends,
+            plain(step and step * scale), f"{known['reached']} of {run.seeds}", tidy(steps), plain(seconds),
+            *longer.get(id(curve), ([""], [""])),
+        )  # fmt: skip
+        if known["diverged"]:
+            table.note(f"{name}: {known['diverged']} of {run.seeds} seeds end with an objective that is not finite.")
+    return table.block()
+
+
+def _reached(curves: list[Curve]) -> str:
+    run = curves[0].training
+    every = tidy(run.steps / (run.evaluations - 1))
+    return (
+        f"After {count(run.steps, 'step')}: mean over {run.seeds} seeds with its {LEVEL:.0%} interval (Student's t "
+        f"over seeds). The target is {tidy(arrivals.target(curves), 6)}, {arrivals.TARGET:.0%} of the way from the "
+        "start to the best median at the end; steps and seconds to it are medians over seeds of the first evaluation "
+        f"at or below it, and there is one every {every} steps. The last column compares times to the target with the "
+        f"shortest, in seconds where all runs were timed: its {WINNER_LEVEL:.1%} intervals, over all "
+        "comparisons together, cover seeds, rounds of timing and the spacing of evaluations."
+    )
+
+
+def _longer(curves: list[Curve]) -> dict[int, tuple[Text, Text]]:
+    """The two cells that say how many times longer a run takes to the target than the first one."""
+    goal = arrivals.target(curves)
+    found = arrivals.first([arrivals.arrival(curve, goal) for curve in curves])
+    if found is None:
+        return {}
+    cells: dict[int, tuple[Text, Text]] = {id(found[0].curve): (["1"], [""])}
+    for other, ratio in found[1]:
+        value, interval = arrivals.text(ratio)
+        tie: Text = [] if arrivals.separated(ratio) else [emph(" tie")]
+        cells[id(other.curve)] = ([value], [muted(interval), *tie])
+    return cells
+
+
+def _reading(row: dict[str, Any], name: str) -> list[Text]:
+    value, interval = reading(row[name], row[f"{name}_low"], row[f"{name}_high"])
+    return [[value], [muted(interval)]]

@@ -1,0 +1,204 @@
+"""A store as a report sees it: cells with their summaries, training runs, experiments, and what they ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.store.records import Curve, Description, Outcome, Record
+from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies.summary import summarise
+from gradmark.reports.layout.style import label
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell: what the store has, and the readings made of it."""
+
+    record: Record
+    summary: dict[str, Any]
+
+    @property
+    def estimator(self) -> str:
+        """The estimator's text, which its colour depends on."""
+        return self.record.cell.estimator
+
+    @property
+    def label(self) -> str:
+        """The estimator with its state."""
+        return label(self.record.cell.estimator, self.record.cell.state)
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are readings."""
+        return self.summary["total_variance"] is not None
+
+    @property
+    def target(self) -> str:
+        """What the estimate is an estimate of."""
+        return self.summary["target"] or "expected cost"
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """What cells share that may be compared: problem, num_samples, place, device, dtype, seed and target."""
+        return (*self.record.cell.table, self.target)
+
+    @cached_property
+    def traces(self) -> Array:
+        """The total variance of every group of replicates, which ratios are made of."""
+        return self.record.moments.traces[:, 0]
+
+    @cached_property
+    def unranked(self) -> str | None:
+        """Why this method is not ranked, or None."""
+        bias, facts = self.summary["bias"], self.summary
+        if bias["verdict"] == "biased":
+            return "biased, as it declares" if facts["unbiased"] is False else "biased"
+        if facts["unbiased"] is False:
+            return "declares itself biased"
+        if facts["nonfinite"]:
+            return "gradients that are not finite"
+        if facts["deterministic"]:
+            return "exact, a reference"
+        total = facts["total_variance"]
+        if total["value"] is None:
+            return "its variance is not known"
+        return total["withheld"] if total["exact"] is None else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of a store, read once."""
+
+    description: dict[str, str]
+    provenance: list[dict[str, Any]]
+    entries: list[Entry]
+    curves: list[Curve]
+    outcomes: list[Outcome] = field(default_factory=list)
+    aside: list[Record | Curve | Outcome] = field(default_factory=list)  # what other code measured, where asked for
+
+    @property
+    def measured(self) -> list[Entry]:
+        """The cells that have readings."""
+        return [entry for entry in self.entries if entry.measured]
+
+    @property
+    def trained(self) -> list[Curve]:
+        """The training runs that have a curve."""
+        return [curve for curve in self.curves if curve.data is not None]
+
+    @property
+    def answered(self) -> list[Outcome]:
+        """The experiments that have rows."""
+        return [outcome for outcome in self.outcomes if outcome.tables is not None]
+
+    @property
+    def used(self) -> list[str]:
+        """Every estimator that was measured or trained with, in the order of the study."""
+        return list(
+            dict.fromkeys([*(e.estimator for e in self.measured), *(inner(c.training.solver) for c in self.trained)])
+        )
+
+    @property
+    def estimators(self) -> list[str]:
+        """Every estimator of a cell or a training run, in the order of the study."""
+        return list(
+            dict.fromkeys([*(e.estimator for e in self.entries), *(inner(c.training.solver) for c in self.curves)])
+        )
+
+    @property
+    def problems(self) -> list[str]:
+        """Every problem that has a measured cell, in the order of the study."""
+        return list(dict.fromkeys(entry.record.cell.problem for entry in self.measured))
+
+    def of(self, problem: str) -> list[Entry]:
+        """The measured cells of one problem."""
+        return [entry for entry in self.measured if entry.record.cell.problem == problem]
+
+    @property
+    def figures(self) -> list[list[Curve]]:
+        """The training runs that have a curve, those of one figure together, on all rows and on minibatches of them."""
+        found: dict[tuple[str, ...], list[Curve]] = {}
+        for curve in self.trained:
+            found.setdefault((whole(curve.training.problem)[0], *curve.training.table[1:]), []).append(curve)
+        return list(found.values())
+
+
+def read(path: Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False) -> Results:
+    """What the store at `path` has of a study, by default the one run last; or everything that is in it.
+
+    Raises BadInput where there is no store, where it is damaged, or where nothing was measured.
+    """
+    with Store(path, write=False) as store:
+        store.demand_whole()
+        described = store.study(study)
+        keys = store.keys(described.name) if described is not None and not everything else {}
+        cells, trainings, experiments = (keys.get(table) for table in ("cells", "trainings", "experiments"))
+        results = Results(
+            description=_description(store, described, everything),
+            provenance=store.provenance(),
+            entries=[Entry(record, summarise(record)) for record in store.records(cells)],
+            curves=store.curves(trainings),
+            outcomes=store.outcomes(experiments),
+            aside=_aside(store, keys) if keep_old else [],
+        )
+    if not (results.measured or results.trained or results.answered):
+        raise BadInput(
+            f"store {str(path)!r}: nothing is measured in it ({len(results.entries)} cells, {len(results.curves)} "
+            f"training runs and {len(results.outcomes)} experiments missing, refused or failed), so there is nothing "
+            f"to report; `gradmark status {path}` says why"
+        )
+    return results
+
+
+def _description(store: Store, study: Description | None, everything: bool) -> dict[str, str]:
+    """Title and description of the study; of a store of several, which of them are reported."""
+    if study is None:
+        return store.description()
+    said = [study.description] if study.description else []
+    named = [each.name for each in store.studies()]
+    if everything and len(named) > 1:
+        said.append(f"All studies of the store: {', '.join(named)}.")
+    return {"title": study.title, "description": "\n\n".join(said), "study": study.name}
+
+
+def _aside(store: Store, keys: dict[str, list[str]]) -> list[Record | Curve | Outcome]:
+    """What other code measured of these keys, or of all."""
+    cells = [each for each in store.old_records() if each.cell.key in keys.get("cells", [each.cell.key])]
+    runs = [each for each in store.old_curves() if each.training.key in keys.get("trainings", [each.training.key])]
+    asked = [each for each in store.old_outcomes() if each.inquiry.key in keys.get("experiments", [each.inquiry.key])]
+    return [*cells, *runs, *asked]
+
+
+def inner(solver: str) -> str:
+    """The estimator inside a solver's text, or the text itself where it has none."""
+    start = solver.find("estimator=") + len("estimator=")
+    if start < len("estimator="):
+        return solver
+    depth = 0
+    for end in range(start, len(solver)):
+        depth += (solver[end] in "([{") - (solver[end] in ")]}")
+        if depth < 0 or (depth == 0 and solver[end] == ","):
+            return solver[start:end]
+    return solver[start:]
+
+
+def whole(problem: str) -> tuple[str, str]:
+    """The problem that a source draws rows from, and how many, as text; a problem that is no source and nothing."""
+    if not problem.startswith("Minibatch(problem="):
+        return problem, ""
+    inside, _, size = problem.removeprefix("Minibatch(problem=").removesuffix(")").rpartition(", size=")
+    return (inside, size) if inside and size.isdecimal() else (size, "100")
+
+
+def tables(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Cells in groups that may be compared, in the order in which each group first appears."""
+    found: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.where, []).append(entry)
+    return list(found.values())
