@@ -43,6 +43,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "gradmark needs Python 3.11, 3.12 or 3.13; install one, or call make PYTHON=/path/to/python3"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@mkdir -p .links/gradmark && ln -sfn ../../gradmark/__init__.py .links/gradmark/__init__.py
+	@for name in estimators benchmarks reports; do ln -sfn ../../$$name .links/gradmark/$$name; done
 	@touch $@
 
 # The note, its report, and the figures of docs/note made again: about eight minutes
@@ -65,4 +67,4 @@ false-alarms: $(VENV)/installed
 	$(BIN)/python -m gradmark.benchmarks.trust.false_alarms
 
 clean:
-	rm -rf $(VENV) $(STORE) $(REPORT) note.store note.figures note.pdf
+	rm -rf $(VENV) .links $(STORE) $(REPORT) note.store note.figures note.pdf

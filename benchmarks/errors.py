@@ -6,7 +6,10 @@ import os
 import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent  # where the packages lie
+import gradmark
+
+ROOT = Path(__file__).parent.parent  # holds the three folders of gradmark
+ON_PATH = Path(gradmark.__file__).resolve().parent.parent  # the entry of sys.path that gradmark is imported from
 OURS = tuple(ROOT / name for name in ("benchmarks", "estimators", "reports"))
 LIBRARY = Path(os.__file__).parent
 

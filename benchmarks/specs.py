@@ -1,9 +1,9 @@
 """Text to object and back: `LeaveOneOut()`, `Minibatch(GaussianVAE(latents=2), size=100)`, `my.module.Mine(k=3)`.
 
-A spec is data: it is parsed as calls and literals (`gradmark.benchmarks.spec_text`). Names are looked up in the catalogues, in
-the entry-point groups of installed packages and, where they are dotted or in a file, among plug-ins
-(`gradmark.benchmarks.plugins.modules`). What a name leads to is looked at first: nothing but a class of the kind that is expected in its
-place is ever called.
+A spec is data: it is parsed as calls and literals (`gradmark.benchmarks.spec_text`). Names are looked up in the
+catalogues, in the entry-point groups of installed packages and, where they are dotted or in a file, among plug-ins
+(`gradmark.benchmarks.plugins.modules`). What a name leads to is looked at first: nothing but a class of the kind that
+is expected in its place is ever called.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import inspect
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gradmark.estimators.spec import Spec
 
 CATALOGUES = {
-    "estimator": "estimators",
+    "estimator": "gradmark.estimators",
     "problem": "gradmark.benchmarks.problems",
     "solver": "gradmark.benchmarks.training.solvers",
     "experiment": "gradmark.benchmarks.experiments",
@@ -40,6 +41,7 @@ CATALOGUES = {
     "target": "gradmark.benchmarks.experiments.diffusion.simulation.targets",
 }
 BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # what is no field of a spec, but given with it
+_given: ContextVar[dict[str, Spec]] = ContextVar("_given", default={})  # noqa: B039  # never written to
 LISTED = ("estimator", "problem", "experiment")  # by `gradmark list`
 
 
@@ -51,6 +53,12 @@ def names(kind: str) -> list[str]:
 def catalogue(kind: str) -> dict[str, type]:
     """Name to class, in the catalogue's order."""
     return {name: _listed(kind, name) for name in names(kind)}
+
+
+def family(estimator: type) -> str:
+    """The folder of `estimators` that a method lies in, or "plug-in"."""
+    parts = estimator.__module__.split(".")
+    return parts[2] if parts[:2] == ["gradmark", "estimators"] and len(parts) > 3 else "plug-in"
 
 
 def estimator(text: str) -> Estimator:
@@ -73,6 +81,25 @@ def experiment(text: str) -> Experiment:
     return _resolve("experiment", text)
 
 
+@contextmanager
+def given(*objects: Spec | str) -> Iterator[list[str]]:
+    """The texts of these objects; within, each text leads to its object, wherever its class was defined.
+
+    An object that a caller made is taken as it is. Its class may be of a notebook or of a test, which no import finds.
+    """
+    known = {str(each): each for each in objects if not isinstance(each, str)}
+    token = _given.set({**_given.get(), **known})
+    try:
+        yield [str(each) for each in objects]
+    finally:
+        _given.reset(token)
+
+
+def is_given(text: str) -> bool:
+    """Whether a text stands for an object that the caller gave: it is used as it is, in the caller's process."""
+    return text in _given.get()
+
+
 def names_a_plugin(kind: str, text: str) -> bool:
     """Whether a spec names code from outside gradmark; nothing is imported. BadInput where it is not a spec."""
     with _as_bad(kind, text):
@@ -86,6 +113,10 @@ def read(kind: str, text: str) -> Any:
 
 def _resolve(kind: str, text: str) -> Any:
     with _as_bad(kind, text):
+        if (found := _given.get().get(text)) is not None:
+            if not isinstance(found, base(kind)):
+                raise BadInput(f"{type(found).__name__} is not a subclass of {base(kind).__name__}; pass one that is")
+            return found
         if modules.comes_from_outside(text):
             fault = modules.current().attempt(kind, text)
             if fault is not None:

@@ -61,7 +61,7 @@ def types_of(cls: type) -> dict[str, Any]:
 
 def _name(cls: type) -> str:
     """What leads to a class: its name, its dotted path, or its file and its name in it."""
-    if cls.__module__.split(".")[0] in ("estimators", "benchmarks"):
+    if cls.__module__.startswith("gradmark."):
         return cls.__name__
     file = getattr(
         sys.modules.get(cls.__module__), "__named_by_file__", None

@@ -75,7 +75,7 @@ def render(results: Results) -> bytes:
         for name, image in images.items():
             (root / name).write_text(image, encoding="utf-8")
         (root / "data.json").write_text(json.dumps(data), encoding="utf-8")
-        with resources.as_file(resources.files("reports") / "templates" / TEMPLATE) as template:
+        with resources.as_file(resources.files("gradmark.reports") / "templates" / TEMPLATE) as template:
             shutil.copyfile(template, root / TEMPLATE)
         return laid_out(root)
 

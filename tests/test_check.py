@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
 from gradmark.benchmarks.checks.reports import Ruling, Verdict

@@ -14,7 +14,7 @@ from gradmark.benchmarks.cli.commands import main
 PLUGIN = """
 import os, time
 from dataclasses import dataclass
-from estimators import LeaveOneOut
+from gradmark.estimators import LeaveOneOut
 
 @dataclass(frozen=True)
 class Right(LeaveOneOut):

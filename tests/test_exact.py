@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from gradmark.benchmarks.checks import Case, Fixture
-from gradmark.benchmarks.checks.exact_moments import exact_variance_falls, expectation_is_exact, is_bias
+from gradmark.benchmarks.checks.exact_moments import exact_moments, exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
 from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
-from gradmark.benchmarks.quadrature.exact_moments import NotAlone, exact_moments
+from gradmark.benchmarks.quadrature.exact_moments import NotAlone
 from gradmark.benchmarks.quadrature.rules import Unreplaceable, hermite, panels
 from gradmark.benchmarks.quadrature.substitution import SharedDraw
 from gradmark.estimators import (

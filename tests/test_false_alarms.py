@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks import problems
 from gradmark.benchmarks.checks import FIXTURES, Case, Fixture
 from gradmark.benchmarks.checks.results import BROKEN

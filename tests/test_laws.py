@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks import checks, problems
 from gradmark.benchmarks.checks import CLAIMS, FIXTURES, LAWS, PROBLEM_LAWS, Case, Finding, Fixture, Law, cases
 from gradmark.benchmarks.checks.api import (

@@ -1,4 +1,4 @@
-"""Right but unusual estimators are not rejected: here on the court's toys; on all of it by `gradmark.benchmarks.checks.false_positives`.
+"""Right but unusual estimators are not rejected: here on the toys of the suite.
 
 A plain run tries one toy for each kind of z; `--full` tries all of them. Two are so slow that they are tried on one
 toy, and one fits no toy but a Gamma or a Dirichlet posterior.

@@ -1,9 +1,9 @@
 """What every estimator and problem must obey: each law is a function from a case to a finding, never an assertion.
 
-    from gradmark.benchmarks.checks import Case, Law, parametrize
+    from gradmark.benchmarks.checks import Case, Law, parametrize_with_checks
     from my_package import MyEstimator
 
-    @parametrize([MyEstimator()])
+    @parametrize_with_checks([MyEstimator()])
     def test_my_estimator(law: Law, case: Case) -> None:
         law(case).demand()
 
@@ -14,8 +14,8 @@ exception inside somebody's code is broken, and its finding names the line. `jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
 
 from gradmark.benchmarks.checks.cases import FIXTURES as FIXTURES
 from gradmark.benchmarks.checks.cases import Case as Case
@@ -47,9 +47,13 @@ from gradmark.benchmarks.checks.problems import (
     start_is_the_same_each_time,
     terms_are_the_cost,
 )
-from gradmark.benchmarks.checks.runner import FORM
+from gradmark.benchmarks.checks.reports import Verdict
+from gradmark.benchmarks.checks.runner import BUDGET, FORM
 from gradmark.benchmarks.checks.runner import judge as judge
-from gradmark.estimators.core import Estimator
+from gradmark.benchmarks.checks.suite import COURT
+from gradmark.benchmarks.checks.suite import against as for_problems
+from gradmark.benchmarks.checks.two_stage_test import LEVEL
+from gradmark.estimators.core import Estimator, Problem
 
 Law: TypeAlias = Callable[[Case], Finding]
 
@@ -78,7 +82,36 @@ PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
 )
 
 
-def parametrize(
+def check_estimator(
+    estimator: Estimator,
+    against: Sequence[Problem] = (),
+    *,
+    level: float = LEVEL,
+    budget: float = BUDGET,
+    on_fail: Literal["raise", "report"] = "raise",
+) -> Verdict:
+    """Run every check on an estimator, on the problems `against`, or on the suite of cases where there are none.
+
+    The checks are those of `gradmark check`; they run in this process. `level` is the false-alarm rate of the checks
+    of chance over all cases, `budget` the seconds that they may take.
+
+    Raises:
+        AssertionError: A check failed, or the mean could be checked nowhere; `on_fail="report"` returns the report.
+
+    Example:
+        >>> import gradmark
+        >>> from gradmark.benchmarks.problems import BernoulliToy
+        >>> from gradmark.estimators import LeaveOneOut
+        >>> gradmark.check_estimator(LeaveOneOut(), [BernoulliToy()]).declared
+        'unbiased'
+    """
+    report = judge(estimator, for_problems(against) if against else COURT, level, budget)
+    if on_fail == "raise":
+        report.demand()
+    return report
+
+
+def parametrize_with_checks(
     estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, laws: Iterable[Law] = LAWS
 ) -> Any:
     """A pytest mark that gives a test every `law` with every `case` of the estimators; needs pytest."""

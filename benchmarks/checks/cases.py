@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from gradmark.benchmarks.measurement.block import HOST as HOST
 from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, seeded, warm_state
 from gradmark.benchmarks.measurement.cost import count_evaluations
 from gradmark.benchmarks.problems import (
@@ -36,7 +37,6 @@ from gradmark.benchmarks.problems import (
 )
 from gradmark.estimators.core import EXPECTED_COST, Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
-HOST = torch.device("cpu")
 MOST_AT_ONCE = 2**24  # numbers that the evaluations of the cost may take in one estimate of a law
 FAR = 40.0  # logits at which a probability is 1 in float64
 SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from gradmark.benchmarks.checks.cases import Case, coordinate
 from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
-from gradmark.benchmarks.quadrature.exact_moments import ExactMoments, NotAlone, exact_moments, wider_errors
+from gradmark.benchmarks.quadrature import exact_moments as quadrature
+from gradmark.benchmarks.quadrature.exact_moments import ExactMoments, NotAlone
 from gradmark.benchmarks.quadrature.rules import Unreplaceable
 from gradmark.benchmarks.quadrature.substitution import SharedDraw
 from gradmark.estimators.core import Params
@@ -22,6 +24,17 @@ FLOOR = 1e-12  # times the same of the largest coordinate, of a sum over outcome
 GAMMA = 5e-4  # times 1 + |g|: torch's implicit gradient of a gamma draw is off by about 3e-5
 HALF = {2.0: "half", math.sqrt(2): "0.71"}
 CONVERGED = 1e-3  # times 1 + |g| + sd: a quadrature that sees less than that leaves the verdict to Monte Carlo
+
+
+@cache
+def exact_moments(case: Case) -> ExactMoments:
+    """The exact mean and variance of one estimate of a case; raises as the quadrature does."""
+    return quadrature.exact_moments(case.setting)
+
+
+@cache
+def _spread(case: Case) -> tuple[Tensor, Tensor]:
+    return quadrature.spread(case.setting)
 
 
 @law
@@ -60,7 +73,7 @@ def _compared(case: Case, moments: ExactMoments, truth: Tensor) -> Finding:
     said = f"the exact expectation, over {moments.nodes} outcomes of the draws{note}"
     if bias[worst].abs() <= reach[worst]:
         return passed(float(reach.max()), said)
-    if moments.mean_error.any() and (doubted := SAFETY * wider_errors(case)[0].max()) > bias[worst].abs():
+    if moments.mean_error.any() and (doubted := SAFETY * _spread(case)[0].max()) > bias[worst].abs():
         return declined(f"the quadrature has not converged: other rules are off by {float(doubted):.2g}")
     return failed(f"{said}, is off", coordinate(case.fixture.params, worst), float(bias[worst]), float(reach[worst]))
 
@@ -102,7 +115,7 @@ def _fall(case: Case, least: float) -> Finding:
     if excess[worst] <= reach[worst]:
         return passed(float(reach.max()), f"exact total variance {once.total_variance:.6g}, {twice.total_variance:.6g}")
     if once.variance_error.any() or twice.variance_error.any():
-        doubted = SAFETY * float((wider_errors(case)[1] / least + wider_errors(more)[1]).max())
+        doubted = SAFETY * float((_spread(case)[1] / least + _spread(more)[1]).max())
         if doubted > excess[worst]:
             return declined(f"the variance's quadrature has not converged: {doubted:.2g}")
     detail = (

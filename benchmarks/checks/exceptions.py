@@ -16,7 +16,8 @@ from torch.distributions import Distribution
 
 from gradmark.estimators.core import Estimator, Problem
 
-LAWS = Path(__file__).parent
+BENCHMARKS = Path(__file__).parents[1]
+MODELS = (BENCHMARKS / "problems", BENCHMARKS / "experiments", BENCHMARKS / "trust")  # what a check may be of
 LIBRARY = Path(traceback.__file__).parent  # Python's own
 DISTRIBUTIONS = Path(torch.distributions.__file__).parent
 SHARED = (
@@ -151,5 +152,5 @@ def blamed(stack: traceback.StackSummary) -> str:
 
 def _foreign(file: str) -> bool:
     path = Path(file)
-    of_ours = path.parent in (LAWS, LAWS.parent)
+    of_ours = path.is_relative_to(BENCHMARKS) and not any(map(path.is_relative_to, MODELS))
     return "site-packages" in path.parts or of_ours or path.is_relative_to(LIBRARY) or file.startswith("<")

@@ -1,4 +1,4 @@
-"""`python -m gradmark.benchmarks.checks.false_positives [SPEC …] [--seeds 20]`: how often the laws of chance reject what is right.
+"""How often the checks of chance reject what is right: `python -m gradmark.benchmarks.checks.false_positives [SPEC …]`.
 
 Every estimator given, or every unbiased one of the catalogue, is checked once. Then the cells that `check` leaves to
 Monte Carlo are tried with as many seeds as asked: in the other laws there is no chance. Printed are the cells, how many

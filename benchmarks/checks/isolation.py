@@ -17,9 +17,8 @@ from typing import Any
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.crash import ended
-from gradmark.benchmarks.errors import LONGEST, shortened
+from gradmark.benchmarks.errors import LONGEST, ON_PATH, ROOT, shortened
 
-ROOT = Path(__file__).parent.parent  # where the packages lie
 LATE = 600.0  # seconds that a process may take beyond its budget before it is killed: it watches itself before that
 
 
@@ -95,7 +94,7 @@ def _judged(job: dict[str, Any], tell: Callable[[str], object]) -> dict[str, Any
 
 def _run(job: dict[str, Any]) -> tuple[list[str], int]:
     """What the process wrote, line by line, and how it ended."""
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(ON_PATH), os.environ.get("PYTHONPATH"))))
     # -P: not even a folder called `benchmarks` in the current one comes before ours
     command = [sys.executable, "-P", "-m", "gradmark.benchmarks.checks.worker"]
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""`python -m gradmark.benchmarks.checks.worker`: one estimator is judged in a process of its own, which may be killed or die.
+"""`python -m gradmark.benchmarks.checks.worker`: one estimator is checked in a process of its own, which may die.
 
 Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
 stdout: JSON lines, a `{"reading": …}` for each spec before it is read or looked at, a `{"loaded": …}` for each plug-in,

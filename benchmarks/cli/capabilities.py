@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from gradmark.benchmarks.checks.properties import Raised
-from gradmark.benchmarks.measurement.block import Setting, lifted, seeded
+from gradmark.benchmarks.measurement.block import HOST, Setting, lifted, seeded
 from gradmark.benchmarks.measurement.cost import count_evaluations
 from gradmark.benchmarks.measurement.quantities import NOT_COUNTED
 from gradmark.benchmarks.problems import (
@@ -26,7 +26,6 @@ from gradmark.benchmarks.problems import (
 )
 from gradmark.estimators.core import MINUS_LOG_EVIDENCE, Estimator, LatentVariableModel, Params, Problem
 
-HOST = torch.device("cpu")
 DRAWS = (1, 2, 3, 4)  # tried
 ASKED = {  # a family of q, and small problems that have it: with a cost of any kind, and with an ELBO
     "Normal": (GaussianToy(), LinearGaussian(latents=2, observed=3, rows=3)),

@@ -177,7 +177,7 @@ def run(
     path, limits = store or Path(f"{Path(study).stem}.store"), Limits(cell_seconds, cell_memory)
     consent = Consent(plugins, _ask, _tell, reader(limits))
     with using(threads):
-        failed = terminal.run_study(study, path, device, consent, limits, processes)
+        failed = terminal.run(study, path, device, consent, limits, processes)
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
     if failed:
         click.echo(f"gradmark: {failed} failed; `gradmark status {path}` says why", err=True)

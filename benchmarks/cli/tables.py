@@ -33,10 +33,14 @@ def rows(kind: str) -> list[dict[str, Any]]:
 def _estimators() -> list[dict[str, Any]]:
     found = []
     for name, cls in specs.catalogue("estimator").items():
-        parts = cls.__module__.split(".")
-        family = parts[1] if parts[0] == "estimators" else "plug-in"
         bias = "unbiased" if cls.unbiased else "biased"
-        entry = {"family": family, "name": name, "bias": bias, "target": cls.target.name, "what": _sentence(cls)}
+        entry = {
+            "family": specs.family(cls),
+            "name": name,
+            "bias": bias,
+            "target": cls.target.name,
+            "what": _sentence(cls),
+        }
         found.append({**entry, **_traits(cls), "reference": cls.reference})
     return found
 

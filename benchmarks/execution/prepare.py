@@ -178,9 +178,8 @@ def _exact(problem: Problem, estimator: Estimator, params: Params, num_samples: 
 
 def _facts(problem: Problem, estimator: Estimator, params: Params, place: Place, size: int) -> dict[str, Any]:
     """What a report needs to know of a cell beside its moments."""
-    folder = type(estimator).__module__.split(".")
     return {
-        "family": folder[1] if folder[0] == "estimators" and len(folder) > 2 else "plug-in",
+        "family": specs.family(type(estimator)),
         "reference": estimator.reference,
         "unbiased": estimator.unbiased,
         "target": estimator.target.name,

@@ -23,7 +23,7 @@ from typing import Any, cast
 import torch
 
 from gradmark.benchmarks.crash import innermost
-from gradmark.benchmarks.errors import ROOT, BadInput
+from gradmark.benchmarks.errors import ON_PATH, BadInput
 from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.execution.messages import decode, encode
 from gradmark.benchmarks.plugins.folder import current
@@ -53,7 +53,7 @@ class Server:
 
     def __init__(self) -> None:
         ours, theirs = Pipe()
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (str(ON_PATH), os.environ.get("PYTHONPATH"))))
         self._child = subprocess.Popen(
             # -P: not even a folder called `benchmarks` in the current one comes before ours
             [sys.executable, "-P", "-m", "gradmark.benchmarks.execution.worker", str(theirs.fileno())],

@@ -1,7 +1,8 @@
 """The work on cells, training runs and experiments, each asked for by plain data; here, or in another process.
 
-`Measurer` is what a run needs done. `Here` does it in this process; `gradmark.benchmarks.execution.worker_client.Worker` has it done by
-another one, with the same code. Whatever code of a cell raises becomes `Failed`: data, with the reason.
+`Measurer` is what a run needs done. `Here` does it in this process;
+`gradmark.benchmarks.execution.worker_client.Worker` has it done by another one, with the same code. Whatever code of a
+cell raises becomes `Failed`: data, with the reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The other process: cells that run code from outside are measured there, so that they cannot end the study.
 
-`Worker` answers like `gradmark.benchmarks.execution.work.Here`, with the same numbers to the bit. A process that dies, or that gives
-no sign of life for too long, fails the cell that it was at, with file and line; the next call starts another one.
+`Worker` answers like `gradmark.benchmarks.execution.work.Here`, with the same numbers to the bit. A process that dies,
+or that gives no sign of life for too long, fails the cell that it was at, with file and line; the next call starts
+another one.
 """
 
 from __future__ import annotations

@@ -26,11 +26,11 @@ PARTS = ("encoder", "decoder")
 class AlongTraining(Experiment):
     """Total variances at parameters along one reference run of Adam, and their ratios to the first estimator's.
 
-    Places are the start, the middle and the end of a run of `steps` steps (`gradmark.benchmarks.training.points`), the same for all
-    estimators. The variance is split by named tensors: the encoder's are those that q depends on, whose gradient the
-    score function and reparameterization find in different ways; the decoder's both differentiate alike. Ratios are
-    formed group by group on the same draws. The tables: `places` with the objective there, `variances` with a row for
-    each place, estimator and part, its variance and `ratio`. Raises ValueError for an odd number of steps.
+    Places are the start, the middle and the end of a run of `steps` steps (`gradmark.benchmarks.training.points`), the
+    same for all estimators. The variance is split by named tensors: the encoder's are those that q depends on, whose
+    gradient the score function and reparameterization find in different ways; the decoder's both differentiate alike.
+    Ratios are formed group by group on the same draws. The tables: `places` with the objective there, `variances` with
+    a row for each place, estimator and part, its variance and `ratio`. Raises ValueError for an odd number of steps.
 
     Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
     """

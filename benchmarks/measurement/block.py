@@ -20,6 +20,7 @@ from gradmark.benchmarks.measurement.grouping import SMALLEST, WARM_UP, group_si
 from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
 from gradmark.estimators.core import Estimator, Params, Problem, State
 
+HOST = torch.device("cpu")
 BUDGET = 2**20  # numbers in a block's largest tensor, about
 LARGEST = 4096  # replicates in a block
 THREADED = 2**15  # numbers in a block's largest tensor, below which a second thread waits longer than it works

@@ -7,7 +7,7 @@ from scipy import stats
 
 from gradmark.benchmarks.measurement.moments import Array
 
-MARGIN = 2.0  # times the squared normal quantile of the level: counted by `python -m gradmark.benchmarks.trust.few_contributions`
+MARGIN = 2.0  # times the squared normal quantile of the level: `benchmarks/trust/few_contributions.py` counts it
 
 
 def effective_contributions(second: Array, fourth: Array) -> Array:

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from gradmark.benchmarks.plugins import modules as plugins
 from gradmark.benchmarks.plugins.imported_files import file_of
 
-OURS = ("estimators", "benchmarks")
-ROOT = Path(__file__).resolve().parent.parent
+OWN = "gradmark"
+FOLDERS = ("estimators", "benchmarks")  # that labels of gradmark's own files begin with
+ROOT = Path(__file__).resolve().parents[2]  # holds the three folders of gradmark
 NEUTRAL = frozenset(
     {"gradmark.benchmarks.errors", "gradmark.benchmarks.specs", "gradmark.benchmarks.plugins.modules"}
 )  # they compute no number
@@ -40,7 +41,7 @@ def files_of(cls: type) -> dict[str, Source]:
     """The files behind a class, by the name that a message gives them. A class stays as it was loaded: read once."""
     found: dict[str, Source] = {}
     modules = [base.__module__ for base in cls.__mro__ if base.__module__.partition(".")[0] not in LIBRARIES]
-    others = [name for name in modules if name.partition(".")[0] not in OURS]
+    others = [name for name in modules if name.partition(".")[0] != OWN]
     own = [file for name in others if (file := file_of(sys.modules.get(name))) is not None]
     for path in dict.fromkeys((*plugins.source_files(cls), *own)):
         label = _short(path, cls)
@@ -84,14 +85,14 @@ def _follow(module: str, name: str | None, found: dict[str, Source]) -> None:
 
 def _path(module: str) -> Path | None:
     """The file of a module of ours; None for all others."""
-    if module.partition(".")[0] not in OURS:
+    if not module.startswith(f"{OWN}."):
         return None
-    path = ROOT.joinpath(*module.split("."))
+    path = ROOT.joinpath(*module.split(".")[1:])
     return next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
 
 
 def _label(module: str, path: Path) -> str:
-    return module.replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
+    return module.removeprefix(f"{OWN}.").replace(".", "/") + ("/__init__.py" if path.name == "__init__.py" else ".py")
 
 
 _kept: dict[Path, tuple[tuple[int, int], Source]] = {}

@@ -24,7 +24,7 @@ def guarded(what: str) -> Iterator[None]:
         try:
             yield
         except BaseException as fault:
-            if type(fault).__module__.startswith("benchmarks.") or (isinstance(fault, KeyboardInterrupt) and pressed()):
+            if type(fault).__module__.startswith("gradmark.") or (isinstance(fault, KeyboardInterrupt) and pressed()):
                 raise
             raise BadInput(f"{what} raised {described(fault)}") from None
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from gradmark.benchmarks.plugins.packages import installed, located, submodule
 
 PYTHON = Path(sysconfig.get_path("stdlib")).resolve()
-GRADMARK = [Path(__file__).resolve().parents[1] / room for room in ("estimators", "benchmarks", "reports")]
+GRADMARK = [Path(__file__).resolve().parents[2] / room for room in ("gradmark", "estimators", "benchmarks", "reports")]
 
 
 def file_of(module: ModuleType | None) -> Path | None:

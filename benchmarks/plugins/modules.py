@@ -36,7 +36,7 @@ from gradmark.benchmarks.plugins.packages import (
 if TYPE_CHECKING:
     from gradmark.estimators.spec import Spec
 
-ROOMS = ("estimators", "benchmarks", "reports")  # gradmark's own packages
+OWN = "gradmark"  # the package that is no plug-in
 
 
 def load(name: str, file: str | None = None) -> Any:
@@ -79,7 +79,7 @@ def comes_from_outside(spec: Spec | type | str) -> bool:
     if isinstance(spec, str):
         return any(call.file is not None or _is_outside(call.name) for call in spec_text.parse(spec).calls())
     if isinstance(spec, type):
-        return spec.__module__.partition(".")[0] not in ROOMS
+        return spec.__module__.partition(".")[0] != OWN
     from gradmark.estimators.spec import Spec  # torch: only where there is a spec
 
     inside = [value for value in _flat(vars(spec).values()) if isinstance(value, Spec)]
@@ -99,7 +99,7 @@ def _flat(values: Iterable[Any]) -> Iterator[Any]:
 
 def _is_outside(name: str) -> bool:
     top, dot, _ = name.partition(".")
-    return top not in ROOMS if dot else name in names_of_plugins()
+    return top != OWN if dot else name in names_of_plugins()
 
 
 def _split(name: str) -> tuple[str, list[str]]:
@@ -123,11 +123,11 @@ def _find(top: str, name: str) -> ModuleSpec | None:
         raise BadInput(f"{top!r} is of Python's standard library, which holds no plug-ins; name a class of your own")
     source = current()
     inside = located(top, [source.folder]) if source.folder is not None else None
-    elsewhere = sys.modules[top].__spec__ if top in ROOMS and top in sys.modules else installed(top, folders())
+    elsewhere = sys.modules[top].__spec__ if top == OWN else installed(top, folders())
     if elsewhere is not None:
         if inside is not None and not is_namespace(inside) and inside.origin != elsewhere.origin:
             raise BadInput(f"{top!r} is in {source.folder} and is an installed package, too; {_by_file(name)}")
-        if not source.typed and top not in ROOMS and not made_for_gradmark(top):
+        if not source.typed and top != OWN and not made_for_gradmark(top):
             raise BadInput(f"a study imports only packages that require gradmark, and not {top!r}; {source.remedy}")
         return elsewhere
     inside = inside or located(top, folders())
@@ -155,7 +155,7 @@ def _is_at(module: ModuleType, spec: ModuleSpec) -> bool:
 def _imported(path: str) -> ModuleType:
     """The module `path`, imported where it is not loaded yet."""
     top, folder = path.partition(".")[0], current().folder
-    if top in ROOMS:
+    if top == OWN:
         with guarded(f"importing {path!r}"):
             return importlib.import_module(path)
     begin()

@@ -10,14 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gradmark.benchmarks.checks.cases import HOST, Case
-from gradmark.benchmarks.measurement.block import Setting, lifted, numbers, seeded
+from gradmark.benchmarks.measurement.block import HOST, Setting, lifted, numbers, seeded
 from gradmark.benchmarks.problems import Minibatch
 from gradmark.benchmarks.quadrature.multisets import multisets, number_of_multisets
 from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, Draw, TooManyDraws, Unreplaceable
@@ -196,17 +194,12 @@ def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
     raise TooManyDraws(f"too many draws: the {sites} numbers of one estimate need more than {most} nodes", draws)
 
 
-@cache
-def wider_errors(case: Case) -> tuple[Tensor, Tensor]:
-    """The quadrature's errors in mean and variance as several rules tell them: for when two have told too little.
+def spread(setting: Setting) -> tuple[Tensor, Tensor]:
+    """The quadrature's errors in mean and variance, from several rules: for where two rules do not suffice.
 
-    Where a decision flips inside of a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
+    Where a decision flips inside a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
     are not.
     """
-    return spread(case.setting)
-
-
-def spread(setting: Setting) -> tuple[Tensor, Tensor]:
     fine = finest(setting)
     others = [[replace(grid, points=max(2, grid.points - fewer)) for grid in fine] for fewer in OTHER_RULES]
     others.append(
@@ -217,13 +210,7 @@ def spread(setting: Setting) -> tuple[Tensor, Tensor]:
     return means.amax(0) - means.amin(0), variances.amax(0) - variances.amin(0)
 
 
-@cache
-def exact_moments(case: Case) -> ExactMoments:
-    """The exact mean and variance of one estimate of a case; raises as `exact_moments_of`."""
-    return exact_moments_of(case.setting)
-
-
-def exact_moments_of(setting: Setting) -> ExactMoments:
+def exact_moments(setting: Setting) -> ExactMoments:
     """The exact mean and variance of one estimate, for parameters in float64 on the CPU.
 
     Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not

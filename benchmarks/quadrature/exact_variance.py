@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from gradmark.benchmarks.checks.cases import HOST
-from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.block import HOST, Setting
 from gradmark.benchmarks.quadrature.averaging import exchangeable, number_of_samples, parts, variance_of_pairs
 from gradmark.benchmarks.quadrature.exact_moments import (
     FEWEST_POINTS,
     Grid,
     NotAlone,
-    exact_moments_of,
+    exact_moments,
     finest,
     most_nodes,
     over_selections,
@@ -159,7 +158,7 @@ def _attempts(setting: Setting) -> Iterator[Sums | str]:
 
 
 def _by_gauss(setting: Setting) -> Sums:
-    moments = exact_moments_of(setting)
+    moments = exact_moments(setting)
     error = float(moments.variance_error.sum())
     if error:
         error = max(error, float(spread(setting)[1].sum()))

@@ -1,9 +1,9 @@
 """Many replicates at once against a hand-written loop that makes one replicate a turn: how many times faster.
 
-`python -m gradmark.benchmarks.speed.against_loop` measures it: float32, 2 threads, the median over interleaved rounds of the
-ratio of seconds. The loop is what one writes by hand: torch.distributions, `torch.autograd.grad`, a running variance.
-The harness measures as many whole blocks as hold the replicates, folded and merged; the loop makes fewer replicates in
-each round, and its seconds are scaled up.
+`python -m gradmark.benchmarks.speed.against_loop` measures it: float32, 2 threads, the median over interleaved rounds
+of the ratio of seconds. The loop is what one writes by hand: torch.distributions, `torch.autograd.grad`, a running
+variance. The harness measures as many whole blocks as hold the replicates, folded and merged; the loop makes fewer
+replicates in each round, and its seconds are scaled up.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def main() -> None:
     with cells.block.threads(THREADS):
         print("| case | times faster | 95 % interval | target |\n| --- | --- | --- | --- |")
         for name, case in CASES.items():
-            found = cells.readings.median(cells.np.array(compare(case)))
+            found = cells.quantities.median(cells.np.array(compare(case)))
             low, high = found.ci
             print(f"| {name} | {found.value:.0f} | {low:.0f} to {high:.0f} | {case.target} |")
         facts = cells.provenance.gather()

@@ -26,28 +26,24 @@ def catalogue() -> list[str]:
     return [alias.asname for node in imports for alias in node.names if alias.asname]
 
 
-def package(name: str) -> Any:
-    """The module `name`, or None where the commit has none."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+def package(*names: str) -> Any:
+    """The first module of these names that the commit has, or None."""
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
 
 
 # Here and not in a function: asv forks every benchmark off a process that has imported the suites
 np, torch = package("numpy"), package("torch")
-block, specs, timing = map(
-    package,
-    ("gradmark.benchmarks.measurement.block", "gradmark.benchmarks.specs", "gradmark.benchmarks.measurement.cost"),
-)
-moments, readings, provenance = map(
-    package,
-    (
-        "gradmark.benchmarks.measurement.moments",
-        "gradmark.benchmarks.measurement.quantities",
-        "gradmark.benchmarks.studies.provenance",
-    ),
-)
+block = package("gradmark.benchmarks.measurement.block", "benchmarks.block")
+specs = package("gradmark.benchmarks.specs", "benchmarks.specs")
+cost = package("gradmark.benchmarks.measurement.cost", "benchmarks.timing")
+moments = package("gradmark.benchmarks.measurement.moments", "benchmarks.moments")
+quantities = package("gradmark.benchmarks.measurement.quantities", "benchmarks.readings")
+provenance = package("gradmark.benchmarks.studies.provenance", "benchmarks.provenance")
 
 
 @contextmanager

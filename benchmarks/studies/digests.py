@@ -18,7 +18,12 @@ from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.plugins import class_files
 from gradmark.benchmarks.store.codes import Code
 
-MEASURING = tuple(f"benchmarks.{name}" for name in ("block", "grouping", "moments", "prepare"))  # draw, warm up, fold
+MEASURING = (  # draw, warm up, fold
+    "gradmark.benchmarks.measurement.block",
+    "gradmark.benchmarks.measurement.grouping",
+    "gradmark.benchmarks.measurement.moments",
+    "gradmark.benchmarks.execution.prepare",
+)
 TRAINING = (
     "gradmark.benchmarks.measurement.block",
     "gradmark.benchmarks.training.convergence",
@@ -90,7 +95,7 @@ def _data(part: Any) -> dict[str, str]:
     named = {text: Path(text) for text in texts if isinstance(text, str) and 0 < len(text) <= class_files.LONGEST}
     found = {f"data {name}": data.DATA_SETS[name].checksum for name in named if name in data.DATA_SETS}
     for label, source in class_files.files_of(type(part)).items():
-        if not label.startswith(tuple(f"{each}/" for each in class_files.OURS)):
+        if not label.startswith(tuple(f"{each}/" for each in class_files.FOLDERS)):
             beside = {text: source.path.parent / text for text in source.strings}
             named |= {text: Path(text) if Path(text).is_file() else path for text, path in beside.items()}
     return found | {name: digest for name, path in named.items() if (digest := _file(path)) is not None}

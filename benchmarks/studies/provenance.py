@@ -37,7 +37,7 @@ def gather() -> dict[str, Any]:
 
 def _commit() -> str | None:
     """The commit of the source tree that runs, marked where it has uncommitted changes; None when installed."""
-    folder = Path(__file__).resolve().parent.parent
+    folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():
         return None
     call = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

@@ -164,7 +164,7 @@ def states(estimator: str) -> tuple[str, ...]:
 
 def shipped() -> dict[str, Traversable]:
     """The study files that come with gradmark, by name."""
-    folder = resources.files("benchmarks") / "studies"
+    folder = resources.files("gradmark.benchmarks.studies")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
     return {file.name.removesuffix(".toml"): file for file in files}
 

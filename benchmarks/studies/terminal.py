@@ -13,31 +13,43 @@ from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.plugins.consent import Consent
 from gradmark.benchmarks.store.records import Description
 from gradmark.benchmarks.store.store import Store
-from gradmark.benchmarks.studies import provenance, runner, study
+from gradmark.benchmarks.studies import provenance, runner
+from gradmark.benchmarks.studies import study as studies
 from gradmark.benchmarks.studies.progress import Progress
 from gradmark.benchmarks.studies.study import Study
 from gradmark.benchmarks.studies.timing_runner import PROCESSES
 
 
-def run_study(
-    name: str,
-    path: Path,
-    device: str | None,
+def run(
+    study: str | Path,
+    store: str | Path,
+    device: str | None = None,
     consent: Consent | None = None,
     limits: Limits = Limits(),  # noqa: B008  # frozen
     processes: int = PROCESSES,
 ) -> int:
-    """Run a study into the store at `path`; the number of cells, training runs and experiments that failed.
+    """Run a study into a store, and return how many of its cells, training runs and experiments failed.
 
-    `consent` says whether the code that the study brings along may be loaded.
+    What the store has already is not measured again.
+
+    Args:
+        study: The name of a published study, or a TOML file.
+        store: The folder of results; it is made where there is none.
+        device: `cpu` or `cuda`; by default what the study says.
+        consent: Whether the code that the study brings along may be loaded.
+        limits: Of time and memory, for code from outside gradmark.
+        processes: In how many processes each table is timed.
+
+    Raises:
+        BadInput: The study or the store cannot be read.
     """
-    with study.opened(name, consent) as plan:
-        return _run(plan, name, path, device, limits, processes)
+    with studies.opened(str(study), consent) as plan:
+        return _run(plan, str(study), Path(store), device, limits, processes)
 
 
 def _run(plan: Study, name: str, path: Path, device: str | None, limits: Limits, processes: int) -> int:
     cells, trainings, inquiries = plan.cells(device), plan.trainings(device), plan.inquiries()
-    described = Description(study.name_of(name), plan.title, plan.description, study.text_of(name))
+    described = Description(studies.name_of(name), plan.title, plan.description, studies.text_of(name))
     with Store(path) as store, _bar() as bar:
         store.add_provenance(provenance.gather())
         task = bar.add_task("", total=len(cells) + len(trainings) + len(inquiries))

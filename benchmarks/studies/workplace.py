@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from gradmark.benchmarks import spec_text
+from gradmark.benchmarks import spec_text, specs
 from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.execution.work import Here, Measurer
 from gradmark.benchmarks.execution.worker_client import Worker
@@ -45,8 +45,10 @@ class Workplace:
     def measurer(self, *texts: str) -> Measurer:
         """Whoever measures what these specs spell, together, so that all are timed in one process.
 
-        A class of `__main__` cannot be found from another process, and its code runs in this one already.
+        A class of `__main__` cannot be found from another process, and its code runs in this one already; so does that
+        of objects which the caller gave.
         """
-        calls = [call for text in texts for call in spec_text.parse(text).calls()]
-        elsewhere = self.late or any(map(modules.comes_from_outside, texts))
+        named = [text for text in texts if not specs.is_given(text)]
+        calls = [call for text in named for call in spec_text.parse(text).calls()]
+        elsewhere = self.late or any(map(modules.comes_from_outside, named))
         return self.worker if elsewhere and not any(call.name.startswith("__main__.") for call in calls) else self.here

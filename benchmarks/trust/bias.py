@@ -1,4 +1,4 @@
-"""`python -m gradmark.benchmarks.trust.bias`: how often right methods are called biased, and how often a visible bias is found.
+"""How often right methods are called biased, and how often a visible bias is found.
 
 The level is .001 over all coordinates of a run: of 400 runs, 4 or more false alarms have a probability of 8e-4. Power
 is counted at the minimum detectable bias that the run itself states, put into one coordinate; it is meant to be .9.

@@ -21,7 +21,7 @@ from gradmark.reports.results.results import read
 
 COPY = """from dataclasses import dataclass
 
-from estimators import LeaveOneOut
+from gradmark.estimators import LeaveOneOut
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def compared(count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
         study = Path(folder) / "study.toml"
         study.write_text(STUDY.format(seed=seed, problems=", ".join(problems)))
         store = Path(folder) / "store"
-        command = [sys.executable, "-m", "benchmarks", "run", str(study), "--store", str(store), "--plugins", folder]
+        command = [sys.executable, "-m", "gradmark", "run", str(study), "--store", str(store), "--plugins", folder]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         if ended.returncode:
             raise click.ClickException(f"`gradmark run` ended with {ended.returncode}: {ended.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""`python -m gradmark.benchmarks.trust.false_alarms`: every estimator of the catalogue is checked against every problem of it.
+"""Every estimator of the catalogue is checked against every problem of it.
 
 All of them are right, so that whatever the checks reject is a false alarm. Printed is a table of counts, and a line for
 each pair that was rejected, that was not judged, or that the time did not reach. `--part I/N` does every N-th pair.

@@ -1,4 +1,4 @@
-"""`python -m gradmark.benchmarks.trust.few_contributions`: how often the test of a mean rejects what is right, and what is not.
+"""How often the test of a mean rejects what is right, and what is not.
 
 Estimates of one coordinate are drawn from distributions whose mean is known: ordinary ones, log-normal and Pareto
 tails, importance weights and rare events. Each is judged as `gradmark check` judges a mean by many replicates, with

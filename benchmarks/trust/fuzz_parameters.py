@@ -1,7 +1,7 @@
 """Files of parameters, valid ones mutated: each is read as it stands or refused in one line, and nothing else happens.
 
-`python -m gradmark.benchmarks.trust.fuzz_parameters` prints the counts as a Markdown table; exit status 1 where a file did
-something else.
+`python -m gradmark.benchmarks.trust.fuzz_parameters` prints the counts as a Markdown table; exit status 1 where a file
+did something else.
 """
 
 from __future__ import annotations

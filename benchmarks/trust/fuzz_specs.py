@@ -1,7 +1,7 @@
 """Specs at random: each is read, and its text reads back to the same object, or it is refused in one line.
 
-`python -m gradmark.benchmarks.trust.fuzz_specs` prints the counts as a Markdown table; exit status 1 where something else
-happened. An audit hook of Python counts what no spec may do: start a process, remove a file, open one for writing.
+`python -m gradmark.benchmarks.trust.fuzz_specs` prints the counts as a Markdown table; exit status 1 where something
+else happened. An audit hook of Python counts what no spec may do: start a process, remove a file, open one for writing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Study files at random: each is a study, or is refused in lines that a terminal can show, and nothing else happens.
 
-`python -m gradmark.benchmarks.trust.fuzz_studies` prints the counts as a Markdown table; exit status 1 where something else
-happened.
+`python -m gradmark.benchmarks.trust.fuzz_studies` prints the counts as a Markdown table; exit status 1 where something
+else happened.
 """
 
 from __future__ import annotations

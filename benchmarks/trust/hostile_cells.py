@@ -1,8 +1,8 @@
 """Code that ends, blocks or spoils its process, each kind a cell of a study: what became of the study.
 
-`python -m gradmark.benchmarks.trust.hostile_cells` prints a table: for each kind the exit status of `gradmark run` on a study of
-eight cells, two of which are of that kind, how these two ended, and how many of the other six were measured as in a
-study without it, to the bit.
+`python -m gradmark.benchmarks.trust.hostile_cells` prints a table: for each kind the exit status of `gradmark run` on a
+study of eight cells, two of which are of that kind, how these two ended, and how many of the other six were measured as
+in a study without it, to the bit.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from estimators import ScoreFunction
+from gradmark.estimators import ScoreFunction
 
 
 class Unreadable(Exception):
@@ -129,7 +129,7 @@ def _run(folder: Path, name: str, estimators: list[str]) -> tuple[int, list[Reco
     file, store = folder / f"{name}.toml", folder / f"{name}.store"
     file.write_text(_study(estimators))
     limits = ["--cell-seconds", str(SECONDS), "--cell-memory", str(GIB), "--processes", "0", "--plugins", str(folder)]
-    command = [sys.executable, "-m", "benchmarks", "run", str(file), "--store", str(store), *limits]
+    command = [sys.executable, "-m", "gradmark", "run", str(file), "--store", str(store), *limits]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     with Store(store, write=False) as found:
         return ended.returncode, found.records(), (ended.stderr.splitlines() or [""])[-1]

@@ -1,8 +1,9 @@
 """Intervals of seconds from one run to the next: how many pairs of runs contradict each other.
 
-`python -m gradmark.benchmarks.trust.seconds` times one table in several runs, each of several processes, one after another. Two
-runs contradict each other where their 95 % intervals for the same method have no number in common; about one pair in
-two hundred does so by chance. Counted are intervals from the repeats of one process, and from the rounds of all.
+`python -m gradmark.benchmarks.trust.seconds` times one table in several runs, each of several processes, one after
+another. Two runs contradict each other where their 95 % intervals for the same method have no number in common; about
+one pair in two hundred does so by chance. Counted are intervals from the repeats of one process, and from the rounds of
+all.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import torch
 from scipy.special import expit
 
 from gradmark.benchmarks.checks import LAWS, Case, Fixture, cases
-from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.exact_moments import exact_moments, expectation_is_exact
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.problems import (
     BernoulliToy,
@@ -25,7 +25,6 @@ from gradmark.benchmarks.problems import (
     Minibatch,
     SigmoidBeliefNetwork,
 )
-from gradmark.benchmarks.quadrature.exact_moments import exact_moments
 from gradmark.estimators import RaoBlackwellScoreFunction, ScoreFunction
 from gradmark.estimators.core import Estimator, Params, Term
 from gradmark.estimators.score_function.rao_blackwell_score_function import downstream

@@ -141,11 +141,14 @@ def test_run_status_and_run_again(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 def test_python_m_benchmarks_is_gradmark() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "list", "problems", "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "gradmark", "list", "problems", "--json"], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["problems"]
 
 
 def test_help_loads_no_torch() -> None:
-    code = "import sys, gradmark.benchmarks.cli.commands as c; c.cli(['-h'], standalone_mode=False); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from gradmark.benchmarks.cli.commands import cli; cli(['-h'], standalone_mode=False); "
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.measurement.block import Setting
 from gradmark.benchmarks.measurement.cost import Evaluations, count_evaluations, watched

@@ -75,7 +75,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_study_file_runs_and_its_report_has_a_section(tmp_path: Path) -> None:
     file = tmp_path / "dice.toml"
     file.write_text(f'title = "t"\nseed = 7\nexperiments = ["{DICE}.Throws( throws = 60 )"]\n')
-    assert terminal.run_study(str(file), tmp_path / "s", None) == 0
+    assert terminal.run(str(file), tmp_path / "s", None) == 0
     document.write(tmp_path / "s", tmp_path / "r.pdf")
     said = " ".join(" ".join(page.extract_text().split()) for page in PdfReader(tmp_path / "r.pdf").pages)
     for part in ("Dice", "pips", "3.50 [3.30, 3.70]", "The first 40 of 60 rows", "1 experiment"):

@@ -63,7 +63,7 @@ def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def process(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, as `python -m` starts it in a folder."""
     known = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    command = [sys.executable, "-m", "benchmarks", *arguments]
+    command = [sys.executable, "-m", "gradmark", *arguments]
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=False)
 
 

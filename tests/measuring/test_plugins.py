@@ -17,7 +17,7 @@ from gradmark.benchmarks.plugins.modules import Source
 
 MINE = """
 from dataclasses import dataclass
-from estimators import ScoreFunction
+from gradmark.estimators import ScoreFunction
 from gradmark.estimators.core import SurrogateEstimator
 {imports}
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ def test_packages_with_relative_and_sibling_imports(folder: Path) -> None:
 
 
 def test_the_folder_hides_nothing(folder: Path) -> None:
-    for name in ("torch", "yaml_of_nobody", "estimators"):
+    for name in ("torch", "yaml_of_nobody", "gradmark"):
         written(folder, f"{name}.py")
     with pytest.raises(BadInput, match=r"'torch' is in .* and is an installed package, too; write torch\.py:Mine\(\)"):
         specs.estimator("torch.Mine()")
-    with pytest.raises(BadInput, match=r"'estimators' is in .* installed"):
-        specs.estimator("estimators.Mine()")
+    with pytest.raises(BadInput, match=r"'gradmark' is in .* installed"):
+        specs.estimator("gradmark.Mine()")
     assert str(specs.estimator("yaml_of_nobody.Mine()")) == "yaml_of_nobody.Mine()"
 
 
@@ -203,7 +203,7 @@ def test_an_import_that_raises_is_one_line(folder: Path, code: str, said: str) -
     ],
 )
 def test_a_class_that_raises_is_one_line(folder: Path, body: str) -> None:
-    head = "from dataclasses import dataclass\nfrom estimators import ScoreFunction\n@dataclass(frozen=True)\nclass X"
+    head = "from dataclasses import dataclass\nfrom gradmark.estimators import ScoreFunction\n@dataclass(frozen=True)\nclass X"
     (folder / "mine_raising.py").write_text(f"from __future__ import annotations\n{head}(ScoreFunction):\n{body}\n")
     with pytest.raises(BadInput) as caught:
         specs.estimator("mine_raising.X()")

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks.exact_moments import exact_moments
 from gradmark.benchmarks.experiments import NormalisedAdvantages, PolicyGradient
 from gradmark.benchmarks.experiments.policy_gradient.normalised_advantages import BatchAdvantages, expected_gradient
 from gradmark.benchmarks.problems import ContextualBandit, GaussianToy
-from gradmark.benchmarks.quadrature.exact_moments import exact_moments
 from gradmark.estimators.core import gradient_of_sum
 
 BANDIT = ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))

@@ -42,7 +42,7 @@ def test_an_event_that_no_replicate_saw(capsys: pytest.CaptureFixture[str]) -> N
 def test_one_of_many_categories(method: str, samples: int) -> None:
     """Categories that hardly any of 2048 replicates draws are left out, and the rest is unbiased."""
     cell = TrustCell(OneOfMany(200), method, samples)
-    for blocks in cell.samples(2048, 1):
+    for blocks in cell.samples(2048, range(1)):
         verdict = judged(cell, merged(blocks))
         assert verdict.verdict == "unbiased"
         assert verdict.coordinates == 200
@@ -53,7 +53,7 @@ def test_one_of_many_categories(method: str, samples: int) -> None:
 def test_a_bump_that_few_draws_reach_is_not_a_bias() -> None:
     """Called biased in 133 of 400 runs once; 30 of 30 that are not would then have a probability of 5e-6."""
     cell = TrustCell(RARE_BUMP, "ScoreFunction()")
-    for blocks in cell.samples(1024, 30):
+    for blocks in cell.samples(1024, range(30)):
         assert judged(cell, merged(blocks)).verdict != "biased"
         assert total_variance(merged(blocks)).ci is None
 

@@ -21,7 +21,7 @@ from gradmark.reports.results.results import read
 
 MINE = """
 from dataclasses import dataclass
-from estimators import ScoreFunction
+from gradmark.estimators import ScoreFunction
 from factor import FACTOR
 
 @dataclass(frozen=True)
@@ -225,9 +225,9 @@ def test_the_command_says_it_and_the_report_keeps_it(
     study = tmp_path / "s.toml"
     cell = 'problems = ["GaussianToy()"]\nestimators = ["ScoreFunction()"]\nreplicates = 64\n'
     study.write_text(f'title = "t"\n[[variance]]\n{cell}')
-    terminal.run_study(str(study), tmp_path / "s", None, processes=0)
+    terminal.run(str(study), tmp_path / "s", None, processes=0)
     monkeypatch.setattr(digests, "_version", lambda name: "9.9")
-    terminal.run_study(str(study), tmp_path / "s", None, processes=0)
+    terminal.run(str(study), tmp_path / "s", None, processes=0)
     assert "1 cell was measured with other code (gradmark 0.1.0 is now 9.9)" in capsys.readouterr().out
     old = read(tmp_path / "s", keep_old=True)
     assert "old: ScoreFunction()" in str(codes.aside(old)).replace("\u200b", "")

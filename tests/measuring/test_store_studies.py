@@ -36,7 +36,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("one", "First", "LeaveOneOut", "ScoreFunction"),
         ("two", "Second", "Reparameterization"),
     ):
-        terminal.run_study(study(folder, name, title, *estimators), folder / "s", None, processes=0)
+        terminal.run(study(folder, name, title, *estimators), folder / "s", None, processes=0)
     return folder / "s"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks.cli.capabilities import NEEDS, traits
 from gradmark.estimators import (
     ARM,

@@ -14,13 +14,12 @@ from torch.distributions import Categorical
 
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.cases import SMALL_MDP
-from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.exact_moments import exact_moments, expectation_is_exact
 from gradmark.benchmarks.experiments.policy_gradient.reinforce import reinforce
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.problems import ContextualBandit, GaussianToy, TabularMDP
 from gradmark.benchmarks.problems.decisions.base import DecisionProblem
 from gradmark.benchmarks.problems.distributions.trajectories import Trajectories
-from gradmark.benchmarks.quadrature.exact_moments import exact_moments
 from gradmark.estimators import RaoBlackwellScoreFunction, Reparameterization, ScoreFunction, StraightThrough
 from gradmark.estimators.core import Params, gradient_of_sum
 from tests.broken_terms import BySite

@@ -16,7 +16,7 @@ from scipy.stats import bernoulli
 from sklearn.datasets import load_digits
 from torch.distributions import Distribution, kl_divergence
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks.problems import SigmoidBeliefNetwork, enumeration
 from gradmark.benchmarks.problems.distributions.bits import EnumeratedBits, StagedBits, states_of_bits
 from gradmark.estimators import ExactPosterior, StraightThrough

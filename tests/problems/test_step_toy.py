@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from gradmark import estimators
+import gradmark.estimators as estimators
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliToy, StepToy

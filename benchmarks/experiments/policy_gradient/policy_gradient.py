@@ -11,7 +11,7 @@ from torch import Tensor
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.experiments.policy_gradient.reinforce import reinforce
-from gradmark.benchmarks.measurement.block import Setting, block_seed, seeded
+from gradmark.benchmarks.measurement.block import HOST, Setting, block_seed, seeded
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.measurement.replicates import moments_at
 from gradmark.benchmarks.problems import TabularMDP
@@ -20,7 +20,6 @@ from gradmark.estimators.core import Estimator, gradient_of_sum
 
 WHOLE, OTHERS = "the whole return", "the whole return, leave-one-out"
 TO_GO, VALUE = "reward-to-go", "reward-to-go less the value"
-HOST = torch.device("cpu")
 
 
 @dataclass(frozen=True)

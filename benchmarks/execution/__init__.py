@@ -1,0 +1,1 @@
+"""The work on one cell, in this process or in a worker process with limits of time and memory."""

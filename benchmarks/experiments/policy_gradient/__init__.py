@@ -1,0 +1,1 @@
+"""REINFORCE as reinforcement learning writes it, and normalised advantages."""

@@ -1,0 +1,1 @@
+"""How well fits recover true parameters as the sample size grows."""

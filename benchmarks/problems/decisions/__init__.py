@@ -1,0 +1,1 @@
+"""Policies: an agent chooses actions, and the cost is minus the return."""

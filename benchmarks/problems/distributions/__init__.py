@@ -1,0 +1,1 @@
+"""Distributions that torch lacks, or that need a constructor without validation."""

@@ -1,0 +1,1 @@
+"""Regression on real data, with a Gaussian q over the weights."""

@@ -1,0 +1,1 @@
+"""Problems in one or few dimensions whose exact gradient has a closed form."""

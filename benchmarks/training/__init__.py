@@ -1,0 +1,1 @@
+"""Training runs and parameter points: solvers, convergence, L-BFGS on the oracle, the split of log p(x)."""

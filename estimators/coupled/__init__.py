@@ -1,0 +1,1 @@
+"""Coupled draws of bits: one uniform gives two bits of opposite tendency."""

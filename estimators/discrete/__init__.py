@@ -1,1 +1,0 @@
-"""Methods made for discrete z."""

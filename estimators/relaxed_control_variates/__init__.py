@@ -1,0 +1,1 @@
+"""The score function with a control variate on relaxed draws; unbiased."""

@@ -1,0 +1,1 @@
+"""Figures, one kind in each file."""

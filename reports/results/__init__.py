@@ -1,0 +1,1 @@
+"""What a store holds, as a report reads it: summaries, rankings, tables."""
