@@ -41,7 +41,8 @@ PLANTED = {  # a contract, and an import that breaks it
 
 def linted(folder: Path) -> str:
     """What import-linter says of a copy of the package in `folder`: it does not follow the links of a checkout."""
-    command = [Path(sys.executable).parent / "lint-imports", "--no-cache", ROOT / "pyproject.toml"]
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", code, "--no-cache", ROOT / "pyproject.toml"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1", "COLUMNS": "200"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False).stdout
 
