@@ -84,7 +84,7 @@ def test_mnist_5k_has_500_of_each_digit() -> None:
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "train-images.idx3-ubyte", "train-images-idx3-ubyte.gz"])
 def test_idx_files_of_the_user(folder: Path, place: str, file: str) -> None:
     (folder / place).mkdir(exist_ok=True)
-    (folder / place / file).write_bytes(gzip.compress(IDX) if file.endswith("gz") else IDX)
+    (folder / place / file).write_bytes(gzip.compress(IDX, mtime=0) if file.endswith("gz") else IDX)
     found = data.features("mnist", torch.float64, CPU)
     np.testing.assert_array_equal(found.numpy(), PIXELS.reshape(7, 12) / 255)
     assert data.find("mnist").unavailable is None
@@ -120,8 +120,8 @@ def test_a_checksum_is_verified_once(folder: Path) -> None:
             struct.pack(">IIII", data.IDX_IMAGES, 2**31, 28, 28),
             "its header announces 1683627180048 bytes and it has 16",
         ),
-        (gzip.compress(IDX)[:-20], "truncated or damaged"),
-        (gzip.compress(IDX)[:12] + b"damaged" + gzip.compress(IDX)[19:], "truncated or damaged"),
+        (gzip.compress(IDX, mtime=0)[:-20], "truncated or damaged"),
+        (gzip.compress(IDX, mtime=0)[:12] + b"damaged" + gzip.compress(IDX, mtime=0)[19:], "truncated or damaged"),
     ],
 )
 def test_damaged_files_are_one_line(folder: Path, content: bytes, wrong: str) -> None:
@@ -142,7 +142,7 @@ def test_a_bomb_is_decompressed_no_further_than_the_set_is_long(
     small = dataclasses.replace(data.DATA_SETS[name], size=2**20)
     monkeypatch.setitem(data.DATA_SETS, name, small)
     monkeypatch.setenv(data.FOLDER, str(tmp_path))
-    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(2**26)))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(2**26), mtime=0))
     tracemalloc.start()
     try:
         assert "decompresses to more than the 1048576 bytes of the set" in fault_of(name)
@@ -214,7 +214,7 @@ def test_a_download_is_verified_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     def retrieve(url: str, known_hash: None, fname: str, path: Path, downloader: Any) -> str:
         fetched.append(url)
         path.mkdir()
-        (path / fname).write_bytes(gzip.compress(IDX))
+        (path / fname).write_bytes(gzip.compress(IDX, mtime=0))
         return str(path / fname)
 
     monkeypatch.delenv(data.FOLDER)
