@@ -12,6 +12,8 @@ from abc import ABC
 from functools import cache
 from typing import Any, ClassVar
 
+from gradmark.estimators.references import printed
+
 PLAIN = re.compile(r"[\w./~+@-]+")  # a file's name that needs no quotes
 LARGEST = 2**63  # whole numbers are those of 64 bits
 
@@ -24,11 +26,11 @@ class Spec(ABC):
     their file where that path does not lead to them.
     """
 
-    reference: ClassVar[str]  # title, authors, year: read from the docstring's `Reference:`
+    reference: ClassVar[str]  # title, authors, year, link: the entry of the key that the docstring's `Reference:` names
 
     def __init_subclass__(cls) -> None:
         _, _, cited = (cls.__doc__ or "").partition("Reference:")
-        cls.reference = " ".join(cited.partition("\n\n")[0].split()).removesuffix(".")
+        cls.reference = printed(" ".join(cited.partition("\n\n")[0].split()).removesuffix("."))
 
     def __post_init__(self) -> None:
         hints = types_of(type(self))

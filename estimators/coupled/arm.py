@@ -26,7 +26,7 @@ class ARM(SurrogateEstimator):
 
     Shapes: `num_samples` counts evaluations, two for each pair: uniforms `[K/2, *R, *B, d]`, cost `[K, *R, *B]`.
 
-    Reference: ARM: Augment-REINFORCE-Merge Gradient for Stochastic Binary Networks, Mingzhang Yin, Mingyuan Zhou, 2019.
+    Reference: yin2019
 
     Model parameters, which the paper leaves to a draw of their own, take their gradient from the same evaluations.
     """

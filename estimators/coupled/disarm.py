@@ -26,8 +26,7 @@ class DisARM(SurrogateEstimator):
 
     Shapes: `num_samples` counts evaluations, two for each pair: uniforms `[K/2, *R, *B, d]`, cost `[K, *R, *B]`.
 
-    Reference: DisARM: An Antithetic Gradient Estimator for Binary Latent Variables, Zhe Dong, Andriy Mnih,
-    George Tucker, 2020.
+    Reference: dong2020
 
     Model parameters take their gradient from the same evaluations; the paper's code draws a third time for them.
     """

@@ -22,8 +22,7 @@ class ExactGradient(SurrogateEstimator):
 
     Shapes: oracle `[*R, *B]`, gradient as the parameters.
 
-    Reference: Monte Carlo Gradient Estimation in Machine Learning, Shakir Mohamed, Mihaela Rosca, Michael Figurnov,
-    Andriy Mnih, 2020.
+    Reference: mohamed2020
     """
 
     deterministic = True

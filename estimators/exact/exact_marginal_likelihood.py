@@ -36,10 +36,10 @@ class ExactMarginalLikelihood(SurrogateEstimator):
 
     Shapes: log p(x, z) `[*R, rows, states]`, a part at a time, gradient as the parameters.
 
-    Raises ValueError where `at_once` is below 1.
+    Raises:
+        ValueError: `at_once` is below 1.
 
-    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
-    Donald B. Rubin, 1977.
+    Reference: dempster1977
     """
 
     at_once: int = 2**22

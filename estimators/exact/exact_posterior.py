@@ -33,8 +33,7 @@ class ExactPosterior(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, log joint `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
-    Donald B. Rubin, 1977.
+    Reference: dempster1977
 
     The identity is credited to R. A. Fisher in the paper's discussion.
     """

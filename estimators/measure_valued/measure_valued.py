@@ -31,11 +31,10 @@ class MeasureValued(WeakDerivative):
     Shapes: draws `[K, *R, *B, d]`; each takes 3d + 1 evaluations of the cost, `[3dK, *R, *B]` and `[K, *R, *B]`, the
     latter alone differentiated in the parameters.
 
-    Reference: Monte Carlo Gradient Estimation in Machine Learning, Shakir Mohamed, Mihaela Rosca, Michael Figurnov,
-    Andriy Mnih, 2020.
+    Reference: mohamed2020
 
-    Its section 6; the method is Pflug's (Sampling derivatives of probabilities, 1989). There each of the 4d ends is
-    drawn and evaluated; here the normal ends of all σ_j are z itself, with the same variance in each coordinate.
+    Its section 6; the method is Pflug's [pflug1989]. There each of the 4d ends is drawn and
+    evaluated; here the normal ends of all σ_j are z itself, with the same variance in each coordinate.
     """
 
     claims = ("constants_change_nothing", "exact_variance_halves")

@@ -28,7 +28,7 @@ class MeasureValuedIndependent(WeakDerivative):
     Shapes: draws `[K, *R, *B, d]`; each takes 3d + 1 evaluations of the cost, `[3dK, *R, *B]` and `[K, *R, *B]`, the
     latter alone differentiated in the parameters.
 
-    Reference: Sampling derivatives of probabilities, Georg Ch. Pflug, 1989.
+    Reference: pflug1989
     """
 
     claims = ("constants_change_nothing", "exact_variance_halves")

@@ -36,8 +36,7 @@ class DReG(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, log w and w̄ `[K, *R, *B]`: one bound for each row, or of all rows if z is shared.
 
-    Reference: Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives, George Tucker, Dieterich Lawson,
-    Shixiang Gu, Chris J. Maddison, 2019.
+    Reference: tucker2019
 
     The value of the loss is the bound's; implementations that weigh log w itself report Σ_k w̄_k log w_k, which is more.
     """

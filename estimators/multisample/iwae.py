@@ -35,7 +35,7 @@ class IWAE(SurrogateEstimator):
     that stand for more have their weight outside the logarithm, but a shared z has the rows' weights within it: a
     minibatch's bound is not the whole data's, and the mean over minibatches is off by that.
 
-    Reference: Importance Weighted Autoencoders, Yuri Burda, Roger Grosse, Ruslan Salakhutdinov, 2016.
+    Reference: burda2016
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND

@@ -35,7 +35,7 @@ class VIMCO(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, log w `[K, *R, *B]`, and `[K, K, *R, *B]` for the baselines.
 
-    Reference: Variational Inference for Monte Carlo Objectives, Andriy Mnih, Danilo J. Rezende, 2016.
+    Reference: mnih2016
 
     L_{−k} is a logsumexp over the K weights of its own, which costs K² and never subtracts two large numbers: where one
     weight dominates, Σ_j w_j − w_k would be all rounding.

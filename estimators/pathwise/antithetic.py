@@ -19,17 +19,16 @@ class Antithetic(SurrogateEstimator):
 
         g = 1/K Σ_{k ≤ K/2} d [cost(params, z_k, q) + cost(params, z̃_k, q)] / d params        (the total derivative)
 
-    Unbiased, since ε and −ε have the same law. What is odd in ε cancels: where the cost is quadratic, the gradient of
-    μ has no noise. What is even is the same in both: there, for σ, the pair is worth one draw, and two independent ones
-    have less variance where (μ − k)² < 2σ² for (z − k)², half of it at k = μ. The two are no independent draws: a
-    standard error is that of pairs.
+    Unbiased, since ε and −ε have the same distribution. What is odd in ε cancels: where the cost is quadratic, the
+    gradient of μ has no noise. What is even is the same in both draws. For σ the pair is then worth one draw, and two
+    independent draws have less variance where (μ − k)² < 2σ² for (z − k)²: half of it at k = μ. The two draws of a
+    pair depend on each other, so a standard error is that of pairs.
 
     Shapes: `num_samples` counts evaluations, two for each pair: draws and costs `[K, *R, *B, d]`, `[K, *R, *B]`.
 
-    Reference: A New Monte Carlo Technique: Antithetic Variates, John M. Hammersley, Keith W. Morton, 1956.
+    Reference: hammersley1956
 
-    Its use on the reparameterized ELBO: Wu, Goodman and Ermon, Differentiable Antithetic Sampling for Variance
-    Reduction in Stochastic Variational Inference, 2019, where the pairs' moments are matched as well.
+    It was used on the reparameterized ELBO by [wu2019], where the moments of the pairs are matched as well.
     """
 
     claims = ("exact_variance_halves", "draws_are_distinct")

@@ -25,7 +25,7 @@ class Reparameterization(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+    Reference: kingma2014
     """
 
     claims = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")

@@ -24,7 +24,7 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+    Reference: kingma2014
 
     The paper's second estimator, its equation 7.
     """

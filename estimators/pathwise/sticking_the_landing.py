@@ -24,8 +24,7 @@ class StickingTheLanding(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference,
-    Geoffrey Roeder, Yuhuai Wu, David Duvenaud, 2017.
+    Reference: roeder2017
     """
 
     claims = ("zero_at_the_posterior", "order_changes_nothing", "exact_variance_halves", "draws_are_distinct")

@@ -26,10 +26,10 @@ class GumbelSoftmax(SurrogateEstimator):
 
     Shapes: relaxed draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Categorical Reparameterization with Gumbel-Softmax, Eric Jang, Shixiang Gu, Ben Poole, 2017.
+    Reference: jang2017
 
-    The same relaxation is Maddison, Mnih and Teh's Concrete distribution (2017), who take the relaxed densities instead
-    and anneal the temperature; here it is fixed.
+    The same relaxation is the Concrete distribution of [maddison2017], who take the relaxed densities instead and
+    anneal the temperature; here it is fixed.
     """
 
     unbiased = False

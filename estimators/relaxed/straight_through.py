@@ -24,8 +24,7 @@ class StraightThrough(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation,
-    Yoshua Bengio, Nicholas Léonard, Aaron Courville, 2013.
+    Reference: bengio2013
     """
 
     unbiased = False

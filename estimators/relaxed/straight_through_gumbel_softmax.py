@@ -27,7 +27,7 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Categorical Reparameterization with Gumbel-Softmax, Eric Jang, Shixiang Gu, Ben Poole, 2017.
+    Reference: jang2017
 
     The paper's section 2.2; the temperature is fixed here.
     """

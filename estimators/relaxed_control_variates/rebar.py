@@ -27,8 +27,7 @@ class REBAR(RelaxedControlVariate):
 
     Shapes: draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`; state `eta` and `log_temperature` `[*R]`, and Adam's.
 
-    Reference: REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models, George Tucker,
-    Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha Sohl-Dickstein, 2017.
+    Reference: tucker2017
 
     The paper learns one η for each layer, here there is one in all; it starts at 1. The model's parameters see the hard
     draws alone.

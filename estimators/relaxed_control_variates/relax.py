@@ -29,8 +29,7 @@ class RELAX(RelaxedControlVariate):
     Shapes: draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`; state `eta`, `log_temperature` `[*R]`, the network's
     weights `[*R, outputs, inputs]` and biases `[*R, outputs]`, and Adam's.
 
-    Reference: Backpropagation through the Void: Optimizing control variates for black-box gradient estimation,
-    Will Grathwohl, Dami Choi, Yuhuai Wu, Geoffrey Roeder, David Duvenaud, 2018.
+    Reference: grathwohl2018
 
     The paper has η = 1. The network starts at r = 0, where this is REBAR; it sees z, not the data.
     """

@@ -22,7 +22,7 @@ class LeaveOneOut(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost and baseline `[K, *R, *B]` (a baseline for each row and replicate).
 
-    Reference: Buy 4 REINFORCE Samples, Get a Baseline for Free!, Wouter Kool, Herke van Hoof, Max Welling, 2019.
+    Reference: kool2019
     """
 
     claims = (

@@ -25,8 +25,7 @@ class MovingAverageBaseline(SurrogateEstimator):
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`; state `average` and `weight`, both `[*R]`: one baseline for each
     replicate, over all rows.
 
-    Reference: Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning,
-    Ronald J. Williams, 1992.
+    Reference: williams1992
 
     The paper calls the baseline "reinforcement comparison" (section 5), and does not divide out the weights.
     """

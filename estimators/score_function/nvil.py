@@ -38,7 +38,7 @@ class NVIL(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`; state `slope` ψ `[*R, D]`, `average` and `weight` `[*R]`.
 
-    Reference: Neural Variational Inference and Learning in Belief Networks, Andriy Mnih, Karol Gregor, 2014.
+    Reference: mnih2014
 
     The paper's b is a network of one hidden layer; here it is linear. The paper also divides by max(1, sd), the
     running standard deviation of the residual: that rescales the gradient, as a learning rate would, so it is left out.

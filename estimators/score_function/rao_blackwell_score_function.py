@@ -31,10 +31,9 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, terms `[K, *R, *B, T]`, weights `[K, *R, *B, d]`, gradient as the parameters.
 
-    Reference: Black Box Variational Inference, Rajesh Ranganath, Sean Gerrish, David M. Blei, 2014.
+    Reference: ranganath2014
 
-    The paper's section 3.1, for q of independent coordinates; stages are as in Gradient Estimation Using Stochastic
-    Computation Graphs, John Schulman, Nicolas Heess, Theophane Weber, Pieter Abbeel, 2015.
+    The paper's section 3.1, for q of independent coordinates; stages are as in [schulman2015].
     """
 
     claims = ("exact_variance_halves",)

@@ -23,8 +23,7 @@ class ScoreFunction(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, cost `[K, *R, *B]`, gradient as the parameters.
 
-    Reference: Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning,
-    Ronald J. Williams, 1992.
+    Reference: williams1992
     """
 
     claims = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")

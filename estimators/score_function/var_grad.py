@@ -27,8 +27,7 @@ class VarGrad(SurrogateEstimator):
 
     Shapes: draws `[K, *R, *B, d]`, f `[K, *R, *B]` (a variance for each row and replicate).
 
-    Reference: VarGrad: A Low-Variance Gradient Estimator for Variational Inference, Lorenz Richter, Ayman Boustati,
-    Nikolas Nüsken, Francisco J. R. Ruiz, Ömer Deniz Akyildiz, 2020.
+    Reference: richter2020
 
     The paper has q's parameters only. Public implementations that leave out the ½, or divide by K, scale the gradient.
     """
