@@ -37,6 +37,18 @@ def mean_interval(groups: Array) -> tuple[float, float] | None:
     return low, high
 
 
+def difference_interval(groups: Array) -> tuple[float, float] | None:
+    """`mean_interval` of differences of two positive numbers, with both tails put back.
+
+    The largest of either number may be missing from the sample. The tails of a difference are those of the two numbers,
+    one at each end, and so its skewness says of neither that it is light.
+    """
+    if abs(skewness_of_mean(groups)) > DOMINATED:
+        return None
+    low, high = _hall(groups)
+    return min(low, -_beyond(-groups)), max(high, _beyond(groups))
+
+
 def _hall(groups: Array) -> tuple[float, float]:
     mean, skewness = float(groups.mean()), skewness_of_mean(groups)
     stderr = float(groups.std(ddof=1)) / math.sqrt(len(groups))

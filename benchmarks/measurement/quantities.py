@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from gradmark.benchmarks.measurement.intervals import LEVEL, mean_interval
+from gradmark.benchmarks.measurement.intervals import LEVEL, difference_interval, mean_interval
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.measurement.tails import TOO_FEW
 
@@ -125,7 +125,7 @@ def ratio(numerator: Array, denominator: Array) -> Reading:
 def _paired(apart: Array, value: float) -> Reading:
     """A ratio whose logarithm is off by about the mean of `apart`, group by group; the interval is that mean's."""
     relative = float(np.std(apart, ddof=1)) / math.sqrt(len(apart))
-    ends = mean_interval(apart) if relative > 0 else (0.0, 0.0)
+    ends = difference_interval(apart) if relative > 0 else (0.0, 0.0)
     if ends is None:
         return Reading(value, value * relative, withheld=TOO_FEW)
     low, high = (value * math.exp(min(max(end, -700.0), 700.0)) for end in ends)

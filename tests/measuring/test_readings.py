@@ -13,6 +13,8 @@ from gradmark.benchmarks.measurement.block import fold
 from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.measurement.quantities import Reading, median, positive, product, ratio, root_ratio, signed
 from gradmark.benchmarks.measurement.tails import judge_tail
+from gradmark.benchmarks.trust.cells import QUADRATIC, TrustCell
+from gradmark.benchmarks.trust.coverage import paired
 
 
 def moments_of(g: np.ndarray) -> Moments:
@@ -39,6 +41,17 @@ def test_paired_ratio_is_narrower_than_an_unpaired_one() -> None:
     assert unpaired.ci is not None
     assert paired.ci[0] <= 2 <= paired.ci[1]
     assert paired.ci[1] - paired.ci[0] < 0.2 * (unpaired.ci[1] - unpaired.ci[0])
+
+
+def test_paired_ratio_covers_where_either_tail_may_be_missing() -> None:
+    """200 ratios at 1 024 replicates: 95 % nominal, at least 90 % of those printed (binomial sd 1.7 %).
+
+    With a tail put back only where the difference is skewed it was 87 %.
+    """
+    top, bottom = (TrustCell(QUADRATIC, name, 2) for name in ("ScoreFunction()", "LeaveOneOut()"))
+    found = paired(top, bottom, 1024, range(200))
+    assert found.printed >= 150
+    assert found.held >= 0.9 * found.printed
 
 
 def test_what_cannot_be_said_is_none() -> None:
