@@ -8,7 +8,10 @@ import pytest
 
 from gradmark.benchmarks.cli import commands
 
-HEAD = "import ctypes, os, signal, sys, time\nfrom dataclasses import dataclass\nfrom gradmark.estimators import LeaveOneOut\n"
+HEAD = """import ctypes, os, signal, sys, time
+from dataclasses import dataclass
+from gradmark.estimators import LeaveOneOut
+"""
 CLASS = "\n@dataclass(frozen=True)\nclass Mine(LeaveOneOut):\n    def __post_init__(self):\n        {0}\n"
 TOY = ("--problem", "BernoulliToy()", "--num-samples", "2", "--replicates", "8")
 LINE = HEAD.count("\n") + 1

@@ -203,7 +203,8 @@ def test_an_import_that_raises_is_one_line(folder: Path, code: str, said: str) -
     ],
 )
 def test_a_class_that_raises_is_one_line(folder: Path, body: str) -> None:
-    head = "from dataclasses import dataclass\nfrom gradmark.estimators import ScoreFunction\n@dataclass(frozen=True)\nclass X"
+    imports = "from dataclasses import dataclass\nfrom gradmark.estimators import ScoreFunction\n"
+    head = f"{imports}@dataclass(frozen=True)\nclass X"
     (folder / "mine_raising.py").write_text(f"from __future__ import annotations\n{head}(ScoreFunction):\n{body}\n")
     with pytest.raises(BadInput) as caught:
         specs.estimator("mine_raising.X()")
