@@ -85,7 +85,7 @@ def tries() -> Iterator[Any]:
         name, cls = type(control).__name__, type(control)
         yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or COURT, id=name)
         if cls in SMALLEST:
-            yield pytest.param(control, COURT, id=f"{name}-whole", marks=pytest.mark.full)
+            yield pytest.param(control, DEAR.get(cls, COURT), id=f"{name}-whole", marks=pytest.mark.full)
 
 
 @pytest.mark.parametrize(("control", "trials"), list(tries()))
@@ -95,6 +95,7 @@ def test_control_is_rejected(control: Estimator, trials: Sequence[Trial]) -> Non
     assert first.detail
 
 
+@pytest.mark.full  # of this estimator the next test judges the mean, and test_false_alarms the form of each
 @pytest.mark.parametrize("estimator", [StraightThrough()], ids=str)
 def test_right_estimator_is_found_right(estimator: Estimator) -> None:
     judge(estimator, budget=PATIENCE).demand()
@@ -109,11 +110,12 @@ def test_bias_that_is_declared_is_found_and_its_size_said() -> None:
     assert "off by -0.084" in sentence(verdict.json())
 
 
+@pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.full)])
 @pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
-def test_no_false_alarm_over_seeds(estimator: Estimator) -> None:
+def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
     for fixture in (GAUSSIAN, BITS, ROWS):
         cases = tried(estimator, Trial(fixture, (2,)))
-        for seed in range(3):
+        for seed in range(seeds):
             for case in cases[:1]:
                 assert not mean_by_monte_carlo(seed=seed)(case).failed
 

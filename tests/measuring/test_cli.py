@@ -139,6 +139,7 @@ def test_run_status_and_run_again(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert (found["done"], found["missing"], found["refused"], found["failed"]) == (1, 0, 1, 0)
 
 
+@pytest.mark.full  # test_stdout_of_ascii_only_in_a_process starts it so in any run
 def test_python_m_benchmarks_is_gradmark() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gradmark", "list", "problems", "--json"], capture_output=True, text=True, check=True
