@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradmark.benchmarks.checks import FIXTURES, LAWS, Case, Law
+from tests.checks.test_laws import CATALOGUE, PRODUCT, meetings
 from tests.covering import cover, kind_of_z, parametrize_cover
-from tests.test_laws import CATALOGUE, PRODUCT, meetings
 
 SETS = st.lists(st.frozensets(st.integers(0, 12), max_size=6), max_size=30)
 

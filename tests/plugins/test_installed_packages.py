@@ -11,7 +11,7 @@ from gradmark.benchmarks import specs
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.plugins import modules, packages
 from gradmark.benchmarks.plugins.modules import Source
-from tests.measuring.test_plugins import written
+from tests.plugins.test_plugins import written
 
 
 def installed_package(site: Path, name: str, metadata: str, points: str = "") -> None:

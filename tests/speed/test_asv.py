@@ -17,7 +17,7 @@ import gradmark.estimators as estimators
 from gradmark.benchmarks import speed
 from gradmark.benchmarks.speed import against_loop, cells, estimates
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("time_", "track_", "mem_", "peakmem_", "timeraw_")
 SUITES = [
     importlib.import_module(f"gradmark.benchmarks.speed.{found.name}") for found in pkgutil.iter_modules(speed.__path__)

@@ -43,8 +43,8 @@ from tests import (
     broken_state,
     broken_terms,
 )
-from tests.simulated_clock import SimulatedClock
-from tests.smallest_cases import BIT, DEAR, SMALLEST
+from tests.checks.simulated_clock import SimulatedClock
+from tests.controls.smallest_cases import BIT, DEAR, SMALLEST
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")

@@ -12,7 +12,7 @@ from gradmark.benchmarks.problems import BernoulliVAE, LinearGaussian
 from gradmark.estimators import VIMCO, DReG, VarGrad
 from gradmark.estimators.core import Estimator
 from tests import broken_multisample as broken
-from tests.test_laws import MODEL, Control
+from tests.checks.test_laws import MODEL, Control
 
 ONE_LATENT = Fixture(LinearGaussian(latents=1, observed=2, rows=3))  # where the exact bound is known
 BITS = Fixture(BernoulliVAE(latents=2, rows=3))

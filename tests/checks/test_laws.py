@@ -47,10 +47,10 @@ from gradmark.estimators import (
 )
 from gradmark.estimators.core import Estimator, Problem
 from tests import broken, broken_continuous, broken_contract, broken_problems
-from tests.control import Control
+from tests.checks.test_claims import CLAIM_CONTROLS
+from tests.checks.test_sharing import SHARING_CONTROLS
+from tests.controls.control import Control
 from tests.covering import kind_of_z, parametrize_cover
-from tests.test_claims import CLAIM_CONTROLS
-from tests.test_sharing import SHARING_CONTROLS
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]

@@ -13,8 +13,8 @@ from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.estimators import NVIL, Antithetic, MeasureValued
 from gradmark.estimators.core import Estimator
 from tests import broken_measure, broken_state
-from tests.control import Control
-from tests.test_laws import GAUSSIAN, MODEL, STEPS
+from tests.checks.test_laws import GAUSSIAN, MODEL, STEPS
+from tests.controls.control import Control
 
 WEAK, PAIRS, NETWORK = MeasureValued(), Antithetic(), NVIL()
 CONTROLS = [

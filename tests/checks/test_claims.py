@@ -33,9 +33,9 @@ from gradmark.estimators import (
 )
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
 from tests import broken, broken_blind, broken_blind_discrete, broken_late, unusual
-from tests.control import Control
-from tests.simulated_clock import SimulatedClock
-from tests.test_prior_gradients import LEARNED, ForgetsThePrior
+from tests.checks.simulated_clock import SimulatedClock
+from tests.checks.test_prior_gradients import LEARNED, ForgetsThePrior
+from tests.controls.control import Control
 
 CLAIMED = {law.__name__: law for law in CLAIMS}
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")

@@ -22,7 +22,7 @@ from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
 from gradmark.benchmarks.training.points import Place
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FILES = sorted(path for room in ("estimators", "benchmarks", "reports") for path in (ROOT / room).rglob("*.py"))
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 SAFE = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
