@@ -42,9 +42,12 @@ if (_CHECKOUT / "pyproject.toml").is_file() and str(_CHECKOUT) not in __path__:
 def __getattr__(name: str) -> Any:
     """Import what a name stands for."""
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("gradmark")
+        try:
+            return version("gradmark")
+        except PackageNotFoundError:  # a checkout that is not installed
+            return "unknown"
     if name not in _MODULES:
         raise AttributeError(f"module 'gradmark' has no attribute {name!r}")
     module, attribute = _MODULES[name]

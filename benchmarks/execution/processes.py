@@ -59,7 +59,8 @@ class Server:
             [sys.executable, "-P", "-m", "gradmark.benchmarks.execution.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "PYTHONPATH": path},
+            # asked otherwise whether there is a GPU, CUDA could not be used in a process that is forked after it
+            env={**os.environ, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
             start_new_session=True,  # an interruption at the terminal is ours to handle
         )
         theirs.close()

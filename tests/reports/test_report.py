@@ -200,7 +200,7 @@ import gradmark.reports.cli
 assert not {"torch", "matplotlib", "typst", "pandas"} & set(sys.modules), "importing the command costs too much"
 sys.argv = ["reports", *sys.argv[1:]]
 try:
-    runpy.run_module("reports", run_name="__main__")
+    runpy.run_module("gradmark.reports", run_name="__main__")
 except SystemExit as end:
     assert not end.code, end.code
 assert "torch" not in sys.modules
@@ -221,5 +221,5 @@ def test_the_module_takes_the_command_with_and_without_its_name(words, monkeypat
     heard = []
     monkeypatch.setattr("gradmark.benchmarks.cli.commands.main", heard.append)
     monkeypatch.setattr(sys, "argv", ["reports", *words])
-    runpy.run_module("reports", run_name="__main__")
+    runpy.run_module("gradmark.reports", run_name="__main__")
     assert heard == [["report", "a.store", "-o", "r.pdf"]]
