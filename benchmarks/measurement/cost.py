@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from torch.autograd.graph import register_multi_grad_hook
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._pytree import tree_leaves
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark.utils.timer import timer as default_timer
 
 from gradmark.benchmarks.measurement.block import Setting, device_of, lifted, seeded
 from gradmark.benchmarks.measurement.dispatch import Dispatch
@@ -62,7 +64,7 @@ def in_turn(
             turn(index)
             try:
                 with around():
-                    timers[index] = _timer(make())
+                    timers[index] = _timer(make(), device)
             except caught as fault:
                 found[index] = fault
         for _ in range(count):
@@ -77,9 +79,13 @@ def in_turn(
     return found
 
 
-def _timer(call: Callable[[], object]) -> tuple[Timer, int]:
-    """A timer of the call, and how often the call fits into one turn."""
-    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int]:
+    """A timer of the call, and how often the call fits into one turn.
+
+    torch's clock waits for the GPU wherever there is one, and so starts CUDA for a call on the CPU, too.
+    """
+    clock = default_timer if device.type == "cuda" else time.perf_counter
+    timer = Timer("call()", timer=clock, globals={"call": call}, num_threads=torch.get_num_threads())
     seconds = timer.blocked_autorange(min_run_time=TURN_SECONDS).median
     return timer, max(round(TURN_SECONDS / max(seconds, 1e-9)), 1)
 

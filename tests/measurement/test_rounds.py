@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.execution import processes
 from gradmark.benchmarks.measurement import cost, machine_load
 from gradmark.benchmarks.measurement.quantities import median
 from gradmark.benchmarks.measurement.timing_rounds import in_rounds, nested_median, nested_ratio
@@ -119,3 +120,29 @@ def test_how_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     )  # 300 of 1 000 seconds, of which hardly any are this process's
     monkeypatch.setattr(machine_load, "STAT", tmp_path / "nowhere")
     assert others.share() is None or 0 <= (others.share() or 0) <= 1
+
+
+def test_a_call_on_the_cpu_does_not_wait_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's own clock does, and starts CUDA for it: a process forked later could not use it."""
+
+    def started(*_: object, **__: object) -> None:
+        raise RuntimeError("a GPU was started")
+
+    monkeypatch.setattr("torch.utils.benchmark.utils.timer.timer", started)
+    monkeypatch.setattr(torch.accelerator, "synchronize", started)
+    (seconds,) = cost.in_turn([lambda: lambda: None], torch.device("cpu"), count=2)
+    assert isinstance(seconds, list)
+    assert min(seconds) > 0
+
+
+def test_workers_may_use_cuda_after_the_question_whether_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    def popen(*_: object, env: dict[str, str], **__: object) -> None:
+        given.append(env)
+        raise OSError("no process")
+
+    monkeypatch.setattr("subprocess.Popen", popen)
+    with pytest.raises(OSError, match="no process"):
+        processes.Server()
+    assert given[0]["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
