@@ -24,13 +24,24 @@ TEMPLATE = "report.typ"
 
 
 def write(
-    store: Path, output: Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False
+    store: str | Path, output: str | Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False
 ) -> Path:
-    """Write the report of the store at `store` to `output` and return it; a file already there is replaced last.
+    """Write the report of a store as a PDF. A file already there is replaced when the report is complete.
 
-    The report is of one study, by default of the one run last, or of `everything`; with `keep_old` it lists what other
-    code measured before.
+    Args:
+        store: The folder of results.
+        output: The PDF to write.
+        study: The study to report; by default the one run last.
+        everything: Report all studies of the store.
+        keep_old: Also list what other code measured before.
+
+    Returns:
+        The path of the PDF.
+
+    Raises:
+        BadInput: The store cannot be read, it has nothing to report, or the file cannot be written.
     """
+    output = Path(output)
     _check(output)
     pdf = render(read(store, study, everything=everything, keep_old=keep_old))
     name = ""

@@ -98,7 +98,7 @@ def check_estimator(
     Raises:
         AssertionError: A check failed, or the mean could be checked nowhere; `on_fail="report"` returns the report.
 
-    Example:
+    Examples:
         >>> import gradmark
         >>> from gradmark.benchmarks.problems import BernoulliToy
         >>> from gradmark.estimators import LeaveOneOut

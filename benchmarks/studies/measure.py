@@ -54,7 +54,7 @@ def measure(
     Raises:
         BadInput: A spec or a parameter point cannot be read.
 
-    Example:
+    Examples:
         >>> import gradmark
         >>> from gradmark.benchmarks.problems import BernoulliToy
         >>> from gradmark.estimators import LeaveOneOut

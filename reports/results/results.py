@@ -129,12 +129,22 @@ class Results:
         return list(found.values())
 
 
-def read(path: Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False) -> Results:
-    """What the store at `path` has of a study, by default the one run last; or everything that is in it.
+def read(path: str | Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False) -> Results:
+    """Read what a store has of a study.
 
-    Raises BadInput where there is no store, where it is damaged, or where nothing was measured.
+    Args:
+        path: The folder of results.
+        study: The study to read; by default the one run last.
+        everything: Read all studies of the store.
+        keep_old: Also list what other code measured before.
+
+    Returns:
+        The cells, training runs and experiments, measured or not.
+
+    Raises:
+        BadInput: There is no store, it is damaged, or nothing was measured.
     """
-    with Store(path, write=False) as store:
+    with Store(Path(path), write=False) as store:
         store.demand_whole()
         described = store.study(study)
         keys = store.keys(described.name) if described is not None and not everything else {}
