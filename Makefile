@@ -11,7 +11,7 @@ COUNTS = fuzz_specs fuzz_studies fuzz_parameters damaged_stores kills bias cover
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-full test-all lint types benchmark readme note false-alarms clean
+.PHONY: demo test test-full test-all lint types docs benchmark readme note false-alarms clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -36,6 +36,10 @@ lint: $(VENV)/installed
 types: $(VENV)/installed
 	$(BIN)/pyright
 
+# The site, in site/; a warning is an error
+docs: $(VENV)/documented
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 benchmark: $(VENV)/installed
 	$(BIN)/python -m pytest --benchmark
 
@@ -45,6 +49,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@mkdir -p .links/gradmark && ln -sfn ../../gradmark/__init__.py .links/gradmark/__init__.py
 	@for name in estimators benchmarks reports; do ln -sfn ../../$$name .links/gradmark/$$name; done
+	@touch $@
+
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 # The note, its report, and the figures of docs/note made again: about eight minutes
@@ -67,4 +75,4 @@ false-alarms: $(VENV)/installed
 	$(BIN)/python -m gradmark.benchmarks.trust.false_alarms
 
 clean:
-	rm -rf $(VENV) .links $(STORE) $(REPORT) note.store note.figures note.pdf
+	rm -rf $(VENV) .links site $(STORE) $(REPORT) note.store note.figures note.pdf

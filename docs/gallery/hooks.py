@@ -1,0 +1,27 @@
+"""What mkdocs calls while it builds the site: it adds the gallery's pages and their place in the navigation."""
+
+from __future__ import annotations
+
+from mkdocs.config.defaults import MkDocsConfig  # pyright: ignore[reportMissingImports]
+from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingImports]
+
+from docs.gallery import catalogue
+
+PLACE = "methods"  # the entry of the navigation in mkdocs.yml that stands for the gallery
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the gallery where the navigation says `Methods: methods`."""
+    config.nav = [
+        {name: catalogue.navigation() if part == PLACE else part}
+        for entry in config.nav or []
+        for name, part in entry.items()
+    ]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that no file holds."""
+    for path, content in catalogue.pages().items():
+        files.append(File.generated(config, path, content=content))
+    return files
