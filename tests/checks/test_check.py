@@ -29,54 +29,29 @@ from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
-from tests import (
-    broken,
-    broken_blind,
-    broken_blind_discrete,
-    broken_continuous,
-    broken_contract,
-    broken_discrete,
-    broken_late,
-    broken_measure,
-    broken_multisample,
-    broken_sharing,
-    broken_state,
-    broken_terms,
-)
 from tests.checks.simulated_clock import SimulatedClock
 from tests.controls.smallest_cases import BIT, DEAR, SMALLEST
+from tests.controls.wrong import (
+    contract,
+    pathwise,
+    score_function,
+    wrong,
+)
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
 PATIENCE = 3600.0  # seconds, however busy the machine is: on a quiet one the default is enough
-MODULES = (
-    *(broken, broken_continuous, broken_contract, broken_discrete, broken_measure, broken_multisample, broken_state),
-    *(broken_terms, broken_late, broken_sharing, broken_blind, broken_blind_discrete),
-)
 
 
 def controls() -> list[Estimator]:
-    """Every wrong estimator of the tests, and not what they are made of."""
-    right = (
-        *(broken.Weighted, broken.MovingAverage, broken.Pathwise, broken.Landing),
-        *(broken_measure.Differences, broken_measure.Mirrored, broken_state.Learned),
-        *(broken_discrete.Pairs, broken_discrete.FixedControl, broken_continuous.Implicit, broken_terms.BySite),
-        *(broken_multisample.Variance, broken_multisample.Doubly, broken_multisample.Objectives),
-        broken_terms.EveryTermForEverySite,  # the plain score function: right, and what it wastes is the method's point
-    )
+    """Every wrong estimator of the tests."""
     special = {
-        broken.Nudged: broken.Nudged(by=0.01),
-        broken_contract.TextLosesField: broken_contract.TextLosesField(0.3),
+        pathwise.Nudged: pathwise.Nudged(by=0.01),
+        contract.TextLosesField: contract.TextLosesField(0.3),
     }
-    classes = {
-        cls
-        for module in MODULES
-        for _, cls in inspect.getmembers(module, inspect.isclass)
-        if cls.__module__ == module.__name__ and cls not in right and issubclass(cls, Estimator)
-    }
-    return [special.get(cls) or cls() for cls in sorted(classes, key=lambda cls: cls.__qualname__)]
+    return [special.get(cls) or cls() for cls in sorted(wrong(), key=lambda cls: cls.__qualname__)]
 
 
 def tries() -> Iterator[Any]:
@@ -121,7 +96,7 @@ def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
 
 
 def test_chance_sees_what_the_exact_law_cannot() -> None:
-    case = Case(broken.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
+    case = Case(score_function.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
     assert expectation_is_exact(case).status == "declined"
     finding = mean_by_monte_carlo()(case)
     assert finding.failed
@@ -203,8 +178,8 @@ class Exits(LeaveOneOut):
         (NotANumber(), "NaN"),
         (Sleeps(), "did not return within 1 seconds"),
         (Exits(), "SystemExit"),
-        (broken_contract.ParametersInPlace(), "in place"),
-        (broken_contract.Raises(), "ZeroDivisionError"),
+        (contract.ParametersInPlace(), "in place"),
+        (contract.Raises(), "ZeroDivisionError"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -32,10 +32,12 @@ from gradmark.estimators import (
     VarGrad,
 )
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
-from tests import broken, broken_blind, broken_blind_discrete, broken_late, unusual
 from tests.checks.simulated_clock import SimulatedClock
 from tests.checks.test_prior_gradients import LEARNED, ForgetsThePrior
 from tests.controls.control import Control
+from tests.controls.unusual.bits import RotatedBits
+from tests.controls.unusual.score_function import MedianOfOthers
+from tests.controls.wrong import antithetic, coupled, multisample, relaxed, score_function
 
 CLAIMED = {law.__name__: law for law in CLAIMS}
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
@@ -87,19 +89,19 @@ class Misspelt(LeaveOneOut):
 APART = Fixture(LinearGaussian(latents=1, observed=80, rows=3))
 CLAIM_CONTROLS = [
     claim(FirstCountsTwice(), "order_changes_nothing", Reparameterization(), GAUSSIAN),
-    claim(unusual.MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
-    claim(broken_late.AntitheticInTheSampleMean(), "draws_are_distinct", Antithetic(), GAUSSIAN),
+    claim(MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
+    claim(antithetic.AntitheticInTheSampleMean(), "draws_are_distinct", Antithetic(), GAUSSIAN),
     claim(Short(IWAE()), "one_draw_is_reparameterization", IWAE(), MODEL),
     claim(Short(DReG()), "one_draw_is_sticking_the_landing", DReG(), MODEL),
     claim(Short(VarGrad()), "of_q_is_leave_one_out", VarGrad(), MODEL),
     claim(Short(MovingAverageBaseline()), "cold_is_score_function", MovingAverageBaseline(), BIT, "cold"),
-    Control(broken_late.ScoreFunctionByProbabilities(), (gradient_is_finite,), ScoreFunction(), FAR),
+    Control(score_function.ScoreFunctionByProbabilities(), (gradient_is_finite,), ScoreFunction(), FAR),
     Control(ForgetsThePrior(), (cost_reaches_its_parameters,), LeaveOneOut(), LEARNED["prior_logits"]),
-    Control(broken_late.ARMInReducedPrecision(), (draws_have_digits_enough,), ARM(), BIT, num_samples=2),
-    Control(broken_blind_discrete.UnderflowingIWAE(), (single_precision_is_enough,), IWAE(), APART),
-    Control(broken_blind.RolledLeaveOneOut(), (order_changes_nothing,), LeaveOneOut(), GAUSSIAN),
+    Control(coupled.ARMInReducedPrecision(), (draws_have_digits_enough,), ARM(), BIT, num_samples=2),
+    Control(multisample.UnderflowingIWAE(), (single_precision_is_enough,), IWAE(), APART),
+    Control(score_function.RolledLeaveOneOut(), (order_changes_nothing,), LeaveOneOut(), GAUSSIAN),
     Control(Misspelt(), (claims_are_known,), LeaveOneOut(), BIT),
-    Control(broken_late.GumbelSoftmaxOfOneNoise(), (rows_draw_for_themselves,), GumbelSoftmax(), ROWS, num_samples=1),
+    Control(relaxed.GumbelSoftmaxOfOneNoise(), (rows_draw_for_themselves,), GumbelSoftmax(), ROWS, num_samples=1),
 ]
 
 
@@ -109,7 +111,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 
 def test_rows_that_share_their_noise_may_say_so() -> None:
-    class Meant(broken_late.GumbelSoftmaxOfOneNoise):
+    class Meant(relaxed.GumbelSoftmaxOfOneNoise):
         claims = ("rows_share_their_noise",)
 
     case = Case(Meant(), ROWS, 1)
@@ -119,9 +121,9 @@ def test_rows_that_share_their_noise_may_say_so() -> None:
 
 def test_a_decision_where_no_rule_expects_it_is_no_bias() -> None:
     """Two rules agree by symmetry here, and are wrong: others, with nodes elsewhere, are asked before it fails."""
-    case = Case(unusual.RotatedBits(), Fixture(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init"), 2)
+    case = Case(RotatedBits(), Fixture(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init"), 2)
     assert expectation_is_exact(case).status == "declined"
-    wrong = replace(case, estimator=broken.SumOverDraws())
+    wrong = replace(case, estimator=score_function.SumOverDraws())
     assert expectation_is_exact(wrong).status == "failed"
 
 

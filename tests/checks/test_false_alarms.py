@@ -19,7 +19,7 @@ from gradmark.benchmarks.problems import CategoricalToy, StepToy
 from gradmark.benchmarks.trust.false_alarms import Outcome, pairs, sound, table, tried
 from gradmark.estimators import LeaveOneOut, StraightThrough
 from gradmark.estimators.core import Estimator
-from tests.broken import OwnSampleInBaseline
+from tests.controls.wrong.score_function import OwnSampleInBaseline
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 COUNTS = (2, 3, 4)

@@ -17,8 +17,8 @@ from gradmark.benchmarks.checks.before_measuring import FaultyProblem, check_sou
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
 from gradmark.estimators.core import Problem
-from tests import broken_problems
 from tests.cases import flows, matrix_q, module_vae, right_siblings
+from tests.controls.wrong import problems
 
 RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped())
 
@@ -48,9 +48,9 @@ FAULTY: list[tuple[Problem, Callable[[Fixture], Finding], tuple[str, ...]]] = [
         checks.replicates_are_a_leading_axis,
         ("leading axis of replicates", "torch.func.vmap over the parameters", "(module_vae.py:"),
     ),
-    (broken_problems.NoiseOfNumpy(), checks.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
-    (broken_problems.NoiseOfPython(), checks.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
-    (broken_problems.NoiseOfItsOwn(), checks.problem_draws_nothing, ("`cost` gives other numbers",)),
+    (problems.NoiseOfNumpy(), checks.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
+    (problems.NoiseOfPython(), checks.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
+    (problems.NoiseOfItsOwn(), checks.problem_draws_nothing, ("`cost` gives other numbers",)),
 ]
 
 

@@ -18,7 +18,7 @@ from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussi
 from gradmark.benchmarks.trust.few_contributions import DISTRIBUTIONS, count
 from gradmark.estimators import LeaveOneOut, ScoreFunction
 from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
-from tests import broken
+from tests.controls.wrong import score_function
 
 KNOWN = {each.name: each for each in DISTRIBUTIONS}
 SEEDS = 40
@@ -94,7 +94,7 @@ def test_an_event_that_no_draw_has_seen_rejects_nobody(estimator: SurrogateEstim
 
 
 def test_a_wrong_gradient_beside_an_unseen_event_is_rejected() -> None:
-    finding = mean_of_many(Case(broken.SumOverDraws(), Fixture(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
+    finding = mean_of_many(Case(score_function.SumOverDraws(), Fixture(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
     assert finding.status == "failed", finding
     assert finding.coordinate == "logits[1]"
 

@@ -10,7 +10,7 @@ from gradmark.benchmarks.checks.suite import COURT, tried
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
 from gradmark.estimators import ARM, LeaveOneOut, ScoreFunction
 from gradmark.estimators.core import Estimator
-from tests import broken_rare
+from tests.controls.wrong import rare_outcomes
 
 RARE = [
     trial
@@ -25,19 +25,19 @@ def found(estimator: Estimator) -> list[str]:
 
 
 @pytest.mark.parametrize("floor", [0.01, 1e-4, 1e-5])
-@pytest.mark.parametrize("wrong", broken_rare.CONTROLS, ids=lambda cls: cls.__name__)
-def test_a_floor_under_a_probability_is_rejected(wrong: type[broken_rare.Floored], floor: float) -> None:
+@pytest.mark.parametrize("wrong", rare_outcomes.CONTROLS, ids=lambda cls: cls.__name__)
+def test_a_floor_under_a_probability_is_rejected(wrong: type[rare_outcomes.Floored], floor: float) -> None:
     statuses = found(wrong(floor=floor))
     assert statuses.count("failed") >= 2, statuses
 
 
-@pytest.mark.parametrize("wrong", broken_rare.CONTROLS, ids=lambda cls: cls.__name__)
-def test_without_the_floor_it_is_right(wrong: type[broken_rare.Floored]) -> None:
+@pytest.mark.parametrize("wrong", rare_outcomes.CONTROLS, ids=lambda cls: cls.__name__)
+def test_without_the_floor_it_is_right(wrong: type[rare_outcomes.Floored]) -> None:
     assert set(found(wrong(floor=0.0))) == {"passed"}
 
 
-@pytest.mark.parametrize("wrong", broken_rare.CONTROLS, ids=lambda cls: cls.__name__)
-def test_outcomes_that_are_not_rare_do_not_show_it(wrong: type[broken_rare.Floored]) -> None:
+@pytest.mark.parametrize("wrong", rare_outcomes.CONTROLS, ids=lambda cls: cls.__name__)
+def test_outcomes_that_are_not_rare_do_not_show_it(wrong: type[rare_outcomes.Floored]) -> None:
     """Why the suite needs the rare ones: this case was all that it had."""
     fixture = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
     assert expectation_is_exact(Case(wrong(floor=1e-4), fixture, 1)).status == "passed"

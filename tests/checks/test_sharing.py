@@ -16,8 +16,9 @@ from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GammaPost
 from gradmark.benchmarks.quadrature.replay import Recorded
 from gradmark.estimators import ExactGradient, ImplicitReparameterization, Reparameterization, ScoreFunction
 from gradmark.estimators.core import Params, Problem, State, detached, replicate_axes
-from tests.broken_sharing import MirroredBetweenReplicates, NoiseOfHalfTheReplicates, StratifiedOverReplicates
 from tests.controls.control import Control
+from tests.controls.wrong.pathwise import MirroredBetweenReplicates, NoiseOfHalfTheReplicates
+from tests.controls.wrong.score_function import StratifiedOverReplicates
 
 GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")

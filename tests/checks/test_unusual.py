@@ -14,10 +14,10 @@ import pytest
 from gradmark.benchmarks.checks.runner import judge
 from gradmark.benchmarks.checks.suite import COURT, Trial, tried
 from gradmark.estimators.core import Estimator, LatentVariableModel
+from tests.controls.unusual import unusual
+from tests.controls.unusual.loops import ChunkedWide
+from tests.controls.unusual.pathwise import RandomisedQuadrature
 from tests.covering import kind_of_z
-from tests.unusual import unusual
-from tests.unusual_loops import ChunkedWide
-from tests.unusual_paths import RandomisedQuadrature
 
 TOYS = [trial for trial in COURT if not isinstance(trial.fixture.problem.template, LatentVariableModel)]
 FEW = list({kind_of_z(trial.fixture): trial for trial in reversed(TOYS)}.values())  # the first of each kind

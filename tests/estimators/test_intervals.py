@@ -12,7 +12,7 @@ from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
 from gradmark.benchmarks.studies import measure
 from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction, StraightThrough
 from gradmark.estimators.core import Estimator, Problem
-from tests import broken
+from tests.controls.wrong import pathwise
 from tests.estimators import closed_forms
 from tests.estimators.agreement import measured, total_is_covered
 
@@ -60,7 +60,7 @@ def test_coverage_of_a_score_functions_variance(replicates: int) -> None:
 def runs(by: float, count: int) -> list:
     """Verdicts of independent runs of a gradient with a bias of `by` in its noisier coordinate."""
     exact = np.array([mean for mean, _ in closed_forms.quadratic_pathwise(-0.5, 0.6, 0.9)])
-    estimator = broken.Nudged(by=by)
+    estimator = pathwise.Nudged(by=by)
     moments = [measured(TOY, estimator, 1, 4096, seed=seed) for seed in range(count)]
     return [judge_bias(each, exact, 0.0, deterministic=False) for each in moments]
 

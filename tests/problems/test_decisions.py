@@ -22,7 +22,7 @@ from gradmark.benchmarks.problems.decisions.base import DecisionProblem
 from gradmark.benchmarks.problems.distributions.trajectories import Trajectories
 from gradmark.estimators import RaoBlackwellScoreFunction, Reparameterization, ScoreFunction, StraightThrough
 from gradmark.estimators.core import Params, gradient_of_sum
-from tests.broken_terms import BySite
+from tests.controls.wrong.rao_blackwell import BySite
 from tests.problems.test_every_problem import perturbed
 
 HOST = torch.device("cpu")

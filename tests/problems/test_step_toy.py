@@ -14,7 +14,7 @@ from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliToy, StepToy
 from gradmark.estimators import LeaveOneOut, ScoreFunction
 from gradmark.estimators.core import Estimator, Problem
-from tests.broken_continuous import PathThroughSteps
+from tests.controls.wrong.score_function import PathThroughSteps
 from tests.estimators.agreement import assert_agrees, measured
 
 Answer = tuple[float, float]

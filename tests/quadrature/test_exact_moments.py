@@ -27,7 +27,7 @@ from gradmark.estimators import (
     StraightThrough,
 )
 from gradmark.estimators.core import Estimator, Params, Problem, State
-from tests import broken
+from tests.controls.wrong import pathwise, score_function
 
 QUADRATIC = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 COSINE = Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
@@ -142,14 +142,14 @@ def test_sticking_the_landing_has_no_variance_in_q_at_the_posterior() -> None:
 
 
 def test_a_baseline_over_replicates_is_not_the_same_alone() -> None:
-    case = Case(broken.BaselineOverReplicates(), BIT, 2)
+    case = Case(score_function.BaselineOverReplicates(), BIT, 2)
     with pytest.raises(NotAlone, match="a replicate alone"):
         exact_moments(case)
     assert expectation_is_exact(case).failed
 
 
 def test_a_noise_shared_by_replicates_is_seen() -> None:
-    case = Case(broken.OneNoiseForReplicates(), QUADRATIC, 2)
+    case = Case(pathwise.OneNoiseForReplicates(), QUADRATIC, 2)
     with pytest.raises(SharedDraw, match="shared by"):
         exact_moments(case)
     assert expectation_is_exact(case).status == "declined"  # a draw made again for those rejected looks the same
@@ -157,14 +157,14 @@ def test_a_noise_shared_by_replicates_is_seen() -> None:
 
 
 def test_variance_that_does_not_fall() -> None:
-    assert exact_variance_falls(Case(broken.OneDrawForAll(), BIT, 1)).failed
+    assert exact_variance_falls(Case(score_function.OneDrawForAll(), BIT, 1)).failed
     assert exact_variance_falls(Case(ScoreFunction(), BIT, 1)).status == "passed"
     assert exact_variance_falls(Case(MovingAverageBaseline(), BIT, 1, "warm")).status == "passed"
     assert exact_variance_falls(Case(LeaveOneOut(), BIT, 2)).status == "passed"
 
 
 def test_a_small_bias_is_found_and_its_size_said() -> None:
-    finding = expectation_is_exact(Case(broken.Nudged(by=1e-6), QUADRATIC, 1))
+    finding = expectation_is_exact(Case(pathwise.Nudged(by=1e-6), QUADRATIC, 1))
     assert finding.failed
     assert finding.coordinate == "log_scale[0]"
     assert finding.size == pytest.approx(1e-6, rel=1e-6)
@@ -175,7 +175,7 @@ def test_a_small_bias_is_found_and_its_size_said() -> None:
 
 
 @dataclass(frozen=True)
-class Stubborn(broken.Weighted):
+class Stubborn(score_function.Weighted):
     """Right, and draws until the mean of all draws has a sign: how often depends on the draws."""
 
     def draw(self, problem: Problem, params: Params, num_samples: int) -> Tensor:
@@ -187,7 +187,7 @@ class Stubborn(broken.Weighted):
 
 
 @dataclass(frozen=True)
-class FromNumpy(broken.Pathwise):
+class FromNumpy(pathwise.Pathwise):
     """Draws where torch does not see it."""
 
     def noise(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -233,7 +233,7 @@ def _uniform_bits(params: Params, num_samples: int) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class FromUniforms(broken.Weighted):
+class FromUniforms(score_function.Weighted):
     """Right: a bit is a uniform number below p, so that the integrand jumps there."""
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:

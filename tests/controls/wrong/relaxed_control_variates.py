@@ -1,7 +1,4 @@
-"""Negative controls among the discrete methods: each with one bug that the mean shows.
-
-(A bug that leaves the mean as it is, such as noise tied where it may be free, is for the tests of variances.)
-"""
+"""Wrong control variates made of relaxed draws; `FixedControl` is right."""
 
 from __future__ import annotations
 
@@ -9,67 +6,28 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from gradmark.estimators import RELAX
-from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.couplings import LogisticBits, Relaxation, antithetic_bits, relaxation, uniform
-
-
-@dataclass(frozen=True)
-class Pairs(SurrogateEstimator):
-    """A right ARM, with hooks for what may go wrong."""
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        fits = isinstance(relaxation(problem.distribution(problem.init())), LogisticBits) and num_samples % 2 == 0
-        return None if fits else "needs bits, and an even number of draws"
-
-    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        relaxed = relaxation(problem.distribution(params))
-        assert relaxed is not None
-        u, b, paired = self.draw(relaxed.logits, num_samples // 2)
-        cost = problem.cost(params, torch.cat([b, paired]), problem.distribution(detached(params)))
-        of_b, of_paired = cost.detach().chunk(2)
-        step = self.step(u, b, paired, relaxed.logits.detach())
-        slope = ((of_b - of_paired).unsqueeze(-1) * step).mean(0)
-        return (slope * relaxed.logits).sum(-1) + cost.mean(0), state
-
-    def draw(self, logits: Tensor, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-        """u, b and b̃."""
-        return antithetic_bits(logits, pairs)
-
-    def step(self, u: Tensor, b: Tensor, paired: Tensor, logits: Tensor) -> Tensor:
-        """What the difference of the costs is multiplied by."""
-        return u - 0.5
-
-
-class TwoUniforms(Pairs):
-    """The second bits come from uniforms of their own: half the gradient."""
-
-    def draw(self, logits: Tensor, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-        u, b, _ = antithetic_bits(logits, pairs)
-        return u, b, antithetic_bits(logits, pairs)[2]
-
-
-class OneUniformForAllBits(Pairs):
-    """The bits of a vector share one uniform: right for one bit; of more, each one's slope has the others' in it."""
-
-    def draw(self, logits: Tensor, pairs: int) -> tuple[Tensor, Tensor, Tensor]:
-        u = uniform(logits[..., :1], pairs).expand(pairs, *logits.shape)
-        return u, (u > (-logits).sigmoid()).to(logits).detach(), (u < logits.sigmoid()).to(logits).detach()
-
-
-class SignlessLogit(Pairs):
-    """DisARM with σ(φ) for σ(|φ|): right for positive logits only."""
-
-    def step(self, u: Tensor, b: Tensor, paired: Tensor, logits: Tensor) -> Tensor:
-        return (b - paired) * logits.sigmoid() / 2
-
-
-class HalfForgotten(Pairs):
-    """DisARM without its ½: twice the gradient."""
-
-    def step(self, u: Tensor, b: Tensor, paired: Tensor, logits: Tensor) -> Tensor:
-        return (b - paired) * logits.abs().sigmoid()
+from gradmark.estimators import (
+    REBAR,
+    RELAX,
+)
+from gradmark.estimators.core import (
+    Estimate,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    linear,
+)
+from gradmark.estimators.couplings import (
+    GumbelOneHot,
+    Relaxation,
+    relaxation,
+    uniform,
+)
+from gradmark.estimators.relaxed_control_variates.base import Cost, relaxed_cost
 
 
 @dataclass(frozen=True)
@@ -172,3 +130,56 @@ class LearnsWhatItUses(RELAX):
         state = super().estimate(problem, params, state, num_samples).state
         torch.set_rng_state(before)
         return super().estimate(problem, params, state, num_samples)
+
+
+@dataclass(frozen=True)
+class RELAXWithBatchNorm(RELAX):
+    """Standardises what the network sees over draws, replicates and rows."""
+
+    # c then depends on the draws that it is applied to, and on those of other replicates, once the network is not zero
+    def control(self, cost: Cost, relaxed: Relaxation, z: Tensor, coefficients: Params) -> Tensor:
+        found, weight = relaxed_cost(cost, relaxed, z, coefficients), coefficients["hidden_weight"]
+        x = z.reshape(*z.shape[: 1 + coefficients["eta"].dim()], -1, weight.shape[-1])
+        batch = tuple(range(x.dim() - 1))
+        x = (x - x.mean(batch)) / (x.var(batch, correction=0) + 1e-5).sqrt()
+        units = linear(x, weight, coefficients["hidden_bias"]).tanh()
+        return found + linear(units, coefficients["output_weight"], coefficients["output_bias"]).reshape(found.shape)
+
+
+class _LooseGumbel(GumbelOneHot):
+    """`given` with the maximum at log p_b + Gumbel."""
+
+    def given(self, b: Tensor) -> Tensor:
+        """z̃ of the chosen category at log p_b + Gumbel, of the others truncated at that."""
+        late = (-uniform(self.logits, len(b)).log()).log() - self.logits
+        # The mean is off, categories only. The maximum of log p_i + Gumbel_i is Gumbel(log Σ p_i) = Gumbel(0),
+        # whichever category it is; here it is Gumbel(log p_b). z̃ is then not of p(z | b), and E[∇c(z)] − E[∇c(z̃) +
+        # c(z̃) s] is not zero.
+        chosen = (late * b).sum(-1, keepdim=True)
+        return torch.where(b > 0, -chosen, -torch.logaddexp(late, chosen))
+
+
+@dataclass(frozen=True)
+class LooseGumbelREBAR(REBAR):
+    """Given the category, the largest noisy logit is drawn as if it had that category's own location."""
+
+    def relaxation(self, q: Distribution) -> Relaxation | None:
+        found = super().relaxation(q)
+        return _LooseGumbel(found.logits) if isinstance(found, GumbelOneHot) else found
+
+
+@dataclass(frozen=True)
+class DetachedNetworkRELAX(RELAX):
+    """The network of the control variate sees a detached z, so that its own path gradient is missing."""
+
+    def control(self, cost: Cost, relaxed: Relaxation, z: Tensor, coefficients: Params) -> Tensor:
+        found = relaxed_cost(cost, relaxed, z, coefficients)
+        replicates = coefficients["eta"].dim()
+        weight = coefficients["hidden_weight"]
+        # The mean is off, after steps of learning only. r(z̃) still multiplies the score, with the mean E[r(z̃) s], but
+        # ∇r(z) − ∇r(z̃) that makes up for it is lost. At the start the output weights are 0, r is 0 and g is REBAR's.
+        # They learn by descending |g|², which is now no variance: the mean of g depends on r, and shrinking it is
+        # "progress".
+        x = z.detach().reshape(*z.shape[: 1 + replicates], -1, weight.shape[-1])
+        units = linear(x, weight, coefficients["hidden_bias"]).tanh()
+        return found + linear(units, coefficients["output_weight"], coefficients["output_bias"]).reshape(found.shape)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Bernoulli, Distribution, Independent
 
-from gradmark.estimators.core import Estimator, Problem
+from gradmark.estimators.core import (
+    Estimator,
+    Params,
+    Problem,
+    detached,
+)
 from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
 
 
@@ -43,3 +48,19 @@ def too_few(estimator: Estimator, num_samples: int, least: int) -> str | None:
 def over_axes(value: Tensor, axes: int) -> Tensor:
     """`[*R]` with `axes` axes behind."""
     return value.reshape((*value.shape, *[1] * axes))
+
+
+def bits(problem: Problem) -> bool:
+    q = problem.distribution(problem.init())
+    return isinstance(q, Independent) and isinstance(q.base_dist, Bernoulli)
+
+
+def by_replicate(weight: Tensor, value: Tensor) -> Tensor:
+    """One number for each replicate, in as many axes as `value`."""
+    return weight.reshape((*weight.shape, *[1] * (value.dim() - weight.dim())))
+
+
+def scored(problem: Problem, params: Params, z: Tensor, baseline: Tensor | float = 0.0) -> Tensor:
+    """The score function's loss for given draws, `[K, *R, *B]`."""
+    cost = problem.cost(params, z, problem.distribution(detached(params)))
+    return (cost.detach() - baseline) * problem.distribution(params).log_prob(z) + cost

@@ -22,7 +22,7 @@ from gradmark.estimators.core import (
 )
 from gradmark.estimators.couplings import uniform
 from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
-from tests.unusual_shared import law_of_z, over_axes, refusal
+from tests.controls.unusual.base import law_of_z, over_axes, refusal
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Negative controls: wrong weak derivatives, and wrong mirror images, one bug each."""
+"""Wrong weak derivatives; `Differences` is right."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators import (
+    MeasureValued,
+)
+from gradmark.estimators.core import (
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+)
+from gradmark.estimators.measure_valued.base import one_at_a_time
+from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors
+from tests.controls.wrong.base import normals
 
 
 @dataclass(frozen=True)
@@ -91,38 +102,18 @@ class AllCoordinatesMoved(Differences):
 
 
 @dataclass(frozen=True)
-class Mirrored(SurrogateEstimator):
-    """Right antithetic pairs, with a hook for what may go wrong."""
+class MeasureValuedAtTheMean(MeasureValued):
+    """Leaves the other coordinates at their means instead of at the draw."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return no_path(problem) or no_gaussian_factors(problem) or (num_samples % 2 and "needs pairs") or None
-
+    # E[cost] over the others is not the cost at their mean: right where the cost is quadratic or a sum, and only there
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.rsample((num_samples // 2,))
-        return problem.cost(params, torch.cat([z, self.image(z, q.mean)]), q).mean(0), state
-
-    def image(self, z: Tensor, mean: Tensor) -> Tensor:
-        """z̃."""
-        return 2 * mean - z
-
-
-class MirroredInZero(Mirrored):
-    """The mirror is at 0 instead of μ: the second half comes from another distribution."""
-
-    def image(self, z: Tensor, mean: Tensor) -> Tensor:
-        return -z
-
-
-class MirrorHeld(Mirrored):
-    """μ is held constant in the mirror: the images' path leads the wrong way, and the gradient of μ is lost."""
-
-    def image(self, z: Tensor, mean: Tensor) -> Tensor:
-        return 2 * mean.detach() - z
-
-
-class ImageHeld(Mirrored):
-    """The image is held constant: half the gradient."""
-
-    def image(self, z: Tensor, mean: Tensor) -> Tensor:
-        return (2 * mean - z).detach()
+        factors, held = normals(problem, params), detached(params)
+        q, (loc, scale) = problem.distribution(held), (each.detach() for each in factors)
+        noise = torch.randn(num_samples, *loc.shape, dtype=loc.dtype, device=loc.device)
+        ends = [loc + scale * end for end in (*self.ends(noise), noise)]
+        moved = torch.cat([one_at_a_time(loc.expand_as(noise), end) for end in ends])
+        above, below, spread, normal = problem.cost(held, moved.flatten(0, 1), q).unflatten(0, moved.shape[:2]).chunk(4)
+        slopes = ((above - below) / math.sqrt(2 * math.pi), spread - normal)
+        by_coordinate = (slope.mean(1).movedim(0, -1) / scale for slope in slopes)
+        paths = torch.stack([slope * factor for slope, factor in zip(by_coordinate, factors, strict=True)])
+        return paths.sum((0, -1)) + problem.cost(params, loc + scale * noise, q).mean(0), state

@@ -1,18 +1,27 @@
-"""Negative controls among the methods that split the cost by site: each with one bug that the exact mean shows.
-
-(`EveryTermForEverySite` leaves the mean as it is, and is for the test of the variance.)
-"""
+"""Wrong methods that split the cost by site; `BySite` is right."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, Term, detached
-from gradmark.estimators.requirements import no_terms, staged
+from gradmark.estimators import (
+    RaoBlackwellScoreFunction,
+)
+from gradmark.estimators.core import (
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    Term,
+    detached,
+)
+from gradmark.estimators.requirements import Staged, no_terms, staged
+from tests.controls.wrong.base import Loss
 
 
 @dataclass(frozen=True)
@@ -116,3 +125,42 @@ class EveryTermForEverySite(BySite):
 
     def is_downstream(self, term: Term, site: int, stages: tuple[int, ...]) -> bool:
         return True
+
+
+@dataclass(frozen=True)
+class RaoBlackwellOwnReads(RaoBlackwellScoreFunction):
+    """A term counts as downstream of a site only if it reads that site, not if it reads a later stage."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
+        q = problem.distribution(params)
+        sites = staged(q)
+        assert sites is not None
+        z = q.sample((num_samples,))
+        terms = problem.terms(params, z, problem.distribution(detached(params)))
+        values = torch.stack([term.value for term in terms], -1)
+        # The mean is off, staged q only. −log p(z²) and −log p(z¹_j | z²) are functions of z², which was drawn given
+        # z¹_i: against the score of z¹_i they have a mean, and are left out. In a decision process the rewards to come
+        # are left out: the policy is greedy. Where all coordinates are of one stage (mean field) the mask is the right
+        # one.
+        reads = torch.tensor([[i in term.coordinates for i in range(len(sites.stages))] for term in terms])
+        weights = values.detach() @ reads.to(values)
+        return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
+
+
+@dataclass(frozen=True)
+class RaoBlackwellOfTheFirst(RaoBlackwellScoreFunction):
+    """Looks for the stage of a term at the first coordinate it reads instead of the last."""
+
+    # log p(z_i | z²) reads z_i and z², and z² is drawn given the z_j of i's layer: its mean against s_j is not zero
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        sites = cast(Staged, staged(q))
+        z, stages = q.sample((num_samples,)), sites.stages
+        terms = problem.terms(params, z, problem.distribution(detached(params)))
+        reached = [
+            [i in term.coordinates or stage < stages[term.coordinates[0]] for i, stage in enumerate(stages)]
+            for term in terms
+        ]
+        values = torch.stack([term.value for term in terms], -1)
+        weights = values.detach() @ torch.tensor(reached).to(values)
+        return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state

@@ -21,7 +21,7 @@ from gradmark.estimators.core import (
     replicate_axes,
 )
 from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
-from tests.unusual_shared import law_of_z, over_axes, refusal, too_few
+from tests.controls.unusual.base import law_of_z, over_axes, refusal, too_few
 
 
 @dataclass(frozen=True)

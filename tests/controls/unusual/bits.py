@@ -1,4 +1,4 @@
-"""Right but unusual estimators of bits and categories, all of them published; `unusual_shared` has what they share."""
+"""Right but unusual estimators of bits, most of them published."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn.functional import logsigmoid, one_hot
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.core import (
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+    detached,
+    replicate_axes,
+)
 from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
-from tests.unusual_shared import law_of_z, no_bits, others_of, over_axes, refusal, too_few
+from tests.controls.unusual.base import bits, law_of_z, no_bits, others_of, over_axes, refusal, scored, too_few
 
 
 @dataclass(frozen=True)
@@ -191,3 +198,32 @@ class DoubleControlVariate(SurrogateEstimator):
             "top": self.decay * state["top"] + averaged((value - others_of(value)) * control),
             "bottom": self.decay * state["bottom"] + averaged(control**2),
         }
+
+
+@dataclass(frozen=True)
+class RotatedBits(SurrogateEstimator):
+    """The draws of each bit are made from one uniform number, turned by a K-th of the circle from draw to draw."""
+
+    def refuses(self, problem: Problem, num_samples: int) -> str | None:
+        return None if bits(problem) else "made for bits"
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        probs = problem.distribution(params).mean.detach()
+        turn = torch.arange(num_samples, dtype=probs.dtype).view(-1, *[1] * probs.dim()) / num_samples
+        z = ((torch.rand_like(probs) + turn) % 1.0 < probs).to(probs.dtype)
+        return scored(problem, params, z).mean(0), state
+
+
+@dataclass(frozen=True)
+class OneSiteAtATime(SurrogateEstimator):
+    """The score of one bit only, chosen at random for each draw, times their number."""
+
+    refuses = RotatedBits.refuses
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        chosen = torch.nn.functional.one_hot(torch.randint(z.shape[-1], z.shape[:-1]), z.shape[-1])
+        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        score = (q.base_dist.log_prob(z) * chosen).sum(-1) * z.shape[-1]  # pyright: ignore[reportAttributeAccessIssue]
+        return (cost.detach() * score + cost).mean(0), state

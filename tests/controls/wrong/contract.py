@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator
-from tests.broken import Weighted, leave_one_out
+from tests.controls.wrong.score_function import Weighted, leave_one_out
 
 
 class BiasedByName(Weighted):
