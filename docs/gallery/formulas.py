@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from html import escape
+from inspect import cleandoc
 from itertools import pairwise
 
 TOKEN = re.compile(
@@ -17,6 +19,7 @@ TOKEN = re.compile(
     r"|[^\W\d_][\u0300-\u036f]+|[A-Za-z]+(?:[-'][a-z]+)*|.",
     re.DOTALL,
 )
+APART = re.compile(r"(?<=,) {3,}")  # two equations on one line
 POWERS = {"²": "2", "³": "3"}
 HALVES = {"½": ("1", "2"), "¼": ("1", "4")}
 LARGE = {"Σ": "∑", "Π": "∏"}
@@ -27,8 +30,8 @@ TIGHT = "|‖/()[]{}∂∇′…"  # operators that a formula's own spaces set a
 
 
 def mathml(block: str) -> str:
-    """The lines of a formula as one displayed `<math>` element, a row for each line."""
-    lines = block.split("\n")
+    """The lines of a formula as one displayed `<math>` element, a row for each line, and for each equation of it."""
+    lines = [part for line in block.split("\n") for part in APART.split(line)]
     rows = "".join(f"<mtr><mtd>{_row(TOKEN.findall(line))}</mtd></mtr>" for line in lines)
     return (
         f'<math display="block" class="formula"><mtable columnalign="left" displaystyle="true">{rows}</mtable></math>'
@@ -36,14 +39,19 @@ def mathml(block: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Running text of a docstring as Markdown: subscripts are set as such outside code."""
+    """Running text of a docstring as Markdown: subscripts and powers are set as such outside code."""
+    return _outside_code(
+        text, lambda part: _scripts(part.replace("&", "&amp;").replace("<", "&lt;").replace("[", r"\["))
+    )
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if number % 2 else _subscripts(part) for number, part in enumerate(parts))
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
 
 
-def _subscripts(text: str) -> str:
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("[", r"\[")
-    raised = re.sub(r"\^(\w+)", r"<sup>\1</sup>", escaped)
+def _scripts(text: str) -> str:
+    raised = re.sub(r"\^(\w+)", r"<sup>\1</sup>", text)
     wide = re.sub(r"(?<=[^\W\d_])([\u0300-\u036f]?)_\{([^}]*)\}", r"\1<sub>\2</sub>", raised)
     return re.sub(
         r"(?<![^\W\d_]{2})(?<=[^\W_])([\u0300-\u036f]?)_([^\W_](?:_[^\W_])?′?)(?![^\W_])", r"\1<sub>\2</sub>", wide
@@ -78,7 +86,7 @@ def _subscript(tokens: list[str]) -> str:
     if tokens[0] == "{":
         return _row(_group(tokens))
     base = _symbol(tokens)
-    if tokens and tokens[0] == "′":
+    if tokens and tokens[0] in ("′", "'"):
         return f"<mrow>{base}{_operator(tokens.pop(0))}</mrow>"
     return base
 
@@ -159,3 +167,17 @@ def paragraphs(docstring: str) -> list[str]:
             cut.append("")
         cut.append(line)
     return [part.strip("\n") for part in re.split(r"\n\s*\n", "\n".join(cut)) if part.strip()]
+
+
+def formulas_as_mathml(page: str) -> str:
+    """A page whose indented blocks are formulas; what stands between fences stays code."""
+    parts = re.split(r"(^```.*?^```$)", page, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if number % 2 else _set(part) for number, part in enumerate(parts))
+
+
+def _set(text: str) -> str:
+    parts = re.split(r"(?<=\n\n)((?: {4}\S.*\n)+)(?=\n|$)", text)
+    return "".join(
+        mathml(cleandoc(part)) + "\n" if number % 2 else _outside_code(part, _scripts)
+        for number, part in enumerate(parts)
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from mkdocs.config.defaults import MkDocsConfig  # pyright: ignore[reportMissingImports]
 from mkdocs.structure.files import File, Files  # pyright: ignore[reportMissingImports]
+from mkdocs.structure.pages import Page  # pyright: ignore[reportMissingImports]
 
 from docs.gallery import catalogue
+from docs.gallery.formulas import formulas_as_mathml
 
 PLACE = "methods"  # the entry of the navigation in mkdocs.yml that stands for the gallery
 
@@ -25,3 +27,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in catalogue.pages().items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Set the formulas of the note, which it writes as docstrings do."""
+    return formulas_as_mathml(markdown) if page.file.src_uri.startswith("note/") else markdown

@@ -11,7 +11,7 @@ import pytest
 
 import gradmark.estimators
 from docs.gallery import figures
-from docs.gallery.formulas import is_formula, mathml, paragraphs, prose
+from docs.gallery.formulas import formulas_as_mathml, is_formula, mathml, paragraphs, prose
 
 ROOT = Path(__file__).parents[2]
 CHILDREN = {"msub": 2, "msup": 2, "munder": 2, "mover": 2, "mfrac": 2, "msubsup": 3, "msqrt": 1}
@@ -53,6 +53,19 @@ def test_subscripts_of_running_text_are_set_outside_code() -> None:
     assert prose("With z_k and w̄_k, `z_k`") == "With z<sub>k</sub> and w̄<sub>k</sub>, `z_k`"
     assert prose("2^20 states") == "2<sup>20</sup> states"
     assert prose("b_{t+1} and num_samples") == "b<sub>t+1</sub> and num_samples"
+
+
+def test_a_page_keeps_its_code_and_sets_its_formulas() -> None:
+    page = "The draw z_k of `z_k`,\n\n    z_k = 1/K\n\nand\n\n```python\nx_k = 1\n\n    y_k = 2\n```\n"
+    made = formulas_as_mathml(page)
+    assert "The draw z<sub>k</sub> of `z_k`" in made
+    assert made.count("<math") == 1
+    assert "```python\nx_k = 1\n\n    y_k = 2\n```" in made
+
+
+def test_two_equations_of_one_line_are_two_rows() -> None:
+    assert mathml("a = b,    c = d").count("<mtr>") == 2
+    assert mathml("a = b    for q's parameters").count("<mtr>") == 1
 
 
 def test_every_method_has_a_figure() -> None:
