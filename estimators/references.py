@@ -32,9 +32,13 @@ def works() -> dict[str, Work]:
 
 
 def printed(citation: str) -> str:
-    """The entry that a citation names; the citation itself where it is not a key, as in a class of a plug-in."""
-    work = works().get(citation)
-    return citation if work is None else str(work)
+    """The entry that a citation such as `hall1992 (section 2)` names, with the remark in brackets.
+
+    A citation that names no entry, as in a class of a plug-in, is printed as it stands.
+    """
+    key, _, remark = citation.partition(" ")
+    work = works().get(key)
+    return citation if work is None else f"{work} {remark}".rstrip()
 
 
 def _work(fields: dict[str, str]) -> Work:

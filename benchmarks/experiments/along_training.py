@@ -32,7 +32,7 @@ class AlongTraining(Experiment):
     Ratios are formed group by group on the same draws. The tables: `places` with the objective there, `variances` with
     a row for each place, estimator and part, its variance and `ratio`. Raises ValueError for an odd number of steps.
 
-    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+    Reference: kingma2014
     """
 
     title = "The argument for reparameterization, along a training run"

@@ -28,7 +28,7 @@ class AmortisationGap(Experiment):
     means are affine in x. The table `gaps` has both parts in nats a row.
     Raises ValueError for no start, row or sweep.
 
-    Reference: Inference Suboptimality in Variational Autoencoders, Chris Cremer, Xuechen Li, David Duvenaud, 2018.
+    Reference: cremer2018
     """
 
     title = "The family's gap, and the encoder's"

@@ -22,8 +22,7 @@ class Decomposition(Experiment):
     Where the posterior is enumerated, also at q that no family holds: independent Gaussian logits for every state. The
     table `draws` has the three terms summed over rows of data, and the largest residual of a row over its rounding.
 
-    Reference: Graphical Models, Exponential Families, and Variational Inference, Martin J. Wainwright,
-    Michael I. Jordan, 2008.
+    Reference: wainwright2008
     """
 
     title = "For any q: log p(x) is a gap and a bound"

@@ -35,8 +35,7 @@ class FixedPrior(Experiment):
     in nats a row; `latents` the two probabilities of each latent.
     Raises ValueError for a start or step too few.
 
-    Reference: ELBO Surgery: Yet Another Way to Carve Up the Variational Evidence Lower Bound, Matthew D. Hoffman,
-    Matthew J. Johnson, 2016.
+    Reference: hoffman2016
     """
 
     title = "A fixed prior hides part of θ"

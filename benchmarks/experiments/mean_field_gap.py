@@ -30,7 +30,7 @@ class MeanFieldGap(Experiment):
     was within 1e-6 nats of it, and the ratio of q's variance to the posterior's, 1/(A_jj (A⁻¹)_jj).
     Raises ValueError for fewer than two latents and correlations outside [0, 1).
 
-    Reference: Pattern Recognition and Machine Learning, Christopher M. Bishop, 2006 (section 10.1.2).
+    Reference: bishop2006 (section 10.1.2)
     """
 
     title = "Mean field: what independence costs"

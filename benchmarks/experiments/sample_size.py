@@ -29,7 +29,7 @@ class SampleSize(Experiment):
     χ² over its degrees of freedom, and the tail's verdict at the fewest draws; `refused` has who does not fit, and why.
     About `draws` draws are made for each row. Raises ValueError for fewer than three numbers of samples.
 
-    Reference: Variational Bayesian Inference with Stochastic Search, John Paisley, David Blei, Michael Jordan, 2012.
+    Reference: paisley2012
     """
 
     title = "L samples: the variance of an estimate against how many"

@@ -32,8 +32,7 @@ class Scaling(Experiment):
 
     Raises ValueError for more than 64 rows, or latents that are not increasing.
 
-    Reference: REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models, George Tucker,
-    Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha Sohl-Dickstein, 2017 (the model).
+    Reference: tucker2017 (the model)
     """
 
     title = "Direct maximum likelihood, and why it does not scale"

@@ -57,7 +57,7 @@ def judge_bias(
     difference within `rounding` (an absolute number) counts as none. A gradient that is the same every time is
     compared once.
 
-    Reference: On the Removal of Skewness by Transformation, Peter Hall, 1992.
+    Reference: hall1992
     """
     reason = _untested(moments, exact, deterministic)
     if exact is None or reason is not None:

@@ -24,7 +24,7 @@ def mean_interval(groups: Array) -> tuple[float, float] | None:
     Pareto tail in place of the largest on that side. The tail is heavier than the best fit by the square of its
     standard error, as a mean grows faster than the shape does.
 
-    Reference: On the Removal of Skewness by Transformation, Peter Hall, 1992.
+    Reference: hall1992
     """
     skewness = skewness_of_mean(groups)
     if abs(skewness) > DOMINATED:

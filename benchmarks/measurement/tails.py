@@ -36,11 +36,10 @@ def fit_tail(values: Array) -> Pareto | None:
     """The largest min(R/5, 3√R) of R numbers; None where they are fewer than five, or half of them repeat another.
 
     A tail that looks heavy has to look so in its upper quarter, too, else the fit is that of the quarter: bounded
-    numbers in two clusters, such as those of a cosine, have a large shape until the nearer one is left out.
+    numbers in two clusters, such as those of a cosine, have a large shape until the nearer one is left out. The shape's
+    prior is that of [vehtari2024].
 
-    Reference: A New and Efficient Estimation Method for the Generalized Pareto Distribution, Jin Zhang,
-    Michael Stephens, 2009; with the prior of Pareto Smoothed Importance Sampling, Aki Vehtari, Daniel Simpson,
-    Andrew Gelman, Yuling Yao, Jonah Gabry, 2024.
+    Reference: zhang2009
     """
     count = int(min(0.2 * len(values), 3 * math.sqrt(len(values))))
     if count < 5:
@@ -117,8 +116,7 @@ def judge_tail(deviations: Array, exact: bool = False, rounding: float = 0.0) ->
     Numbers that repeat have no tail to fit: light, unless a few events carry the variance. With `exact` the variance
     is known, and so it exists. What is within `rounding` of zero is zero.
 
-    Reference: Pareto Smoothed Importance Sampling, Aki Vehtari, Daniel Simpson, Andrew Gelman, Yuling Yao,
-    Jonah Gabry, 2024.
+    Reference: vehtari2024
     """
     if len(deviations) < FEWEST_FOR_TAIL:
         return Tail(None, None, reason=f"{len(deviations)} replicates; a tail needs {FEWEST_FOR_TAIL}")

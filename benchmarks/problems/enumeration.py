@@ -38,7 +38,7 @@ def importance_weighted_bound(
     The integrand is analytic for |Im u| < π/2, so that the trapezoidal rule converges geometrically. Weights are taken
     relative to exp(E[log w]), and the integral goes as far as those of states that can be drawn reach.
 
-    Reference: The Exponentially Convergent Trapezoidal Rule, Lloyd N. Trefethen, J. A. C. Weideman, 2014.
+    Reference: trefethen2014
     """
     prob = log_prob.exp()
     centre = (prob * log_weight).sum(-1, keepdim=True).detach()

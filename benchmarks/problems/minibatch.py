@@ -30,7 +30,7 @@ class Minibatch(Problem):
 
     Raises ValueError where `problem` has no rows, or `size` is not between 1 and their number.
 
-    Reference: Stochastic Variational Inference, Matthew D. Hoffman, David M. Blei, Chong Wang, John Paisley, 2013.
+    Reference: hoffman2013
     """
 
     problem: Problem

@@ -7,7 +7,7 @@ S. One that is the mean over all pairs (leave-one-out) is a U-statistic, with h 
 
 That it is one is seen at random nodes, not assumed.
 
-Reference: A Class of Statistics with Asymptotically Normal Distribution, Wassily Hoeffding, 1948.
+Reference: hoeffding1948
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Adam(Solver):
     The rule is elementwise, so that many runs train at once on the replicate axis. Raises ValueError for a rate that is
     not positive or fewer than one sample.
 
-    Reference: Adam: A Method for Stochastic Optimization, Diederik P. Kingma, Jimmy Ba, 2015.
+    Reference: kingma2015
     """
 
     estimator: Estimator
@@ -88,8 +88,7 @@ class EM(Solver):
     = log p(x; before). No rate, no draw and no state; every step sees all rows. It is a loop over the problem's hook
     `maximise`, and q's own parameters are not used: the run is evaluated at q = p(z|x).
 
-    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
-    Donald B. Rubin, 1977.
+    Reference: dempster1977
     """
 
     tight = True
@@ -124,7 +123,7 @@ class CAVI(Solver):
     a constant. So the bound cannot fall. No rate, no draw and no state; a step is one sweep over all factors and sees
     all rows. It is a loop over the problem's hook `coordinate`; the model's parameters stay as they are.
 
-    Reference: Variational Inference: A Review for Statisticians, David M. Blei, Alp Kucukelbir, Jon D. McAuliffe, 2017.
+    Reference: blei2017
     """
 
     monotone = True

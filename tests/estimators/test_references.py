@@ -15,7 +15,7 @@ from gradmark.estimators.spec import Spec
 
 ROOT = Path(__file__).parents[2]
 KEY = r"[a-z]+\d{4}[a-z]?"
-CITED = re.compile(rf"^ *Reference: ({KEY})$|\[({KEY})\]", re.MULTILINE)
+CITED = re.compile(rf"^ *Reference: ({KEY})(?:$| \()|\[({KEY})\]", re.MULTILINE)
 
 
 def citations() -> set[str]:
@@ -53,6 +53,18 @@ def test_a_class_prints_the_entry_that_its_docstring_cites() -> None:
 @pytest.mark.parametrize("name", gradmark.estimators.__all__)
 def test_every_method_cites_an_entry(name: str) -> None:
     assert getattr(gradmark.estimators, name).reference in {str(work) for work in works().values()}
+
+
+def test_a_remark_stands_behind_the_entry() -> None:
+    @dataclass(frozen=True)
+    class Mine(Spec):
+        """A method of mine.
+
+        Reference: williams1992 (section
+        5).
+        """
+
+    assert Mine.reference == f"{ScoreFunction.reference} (section 5)"
 
 
 def test_a_plug_in_may_cite_in_words_of_its_own() -> None:

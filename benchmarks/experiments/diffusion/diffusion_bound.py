@@ -22,7 +22,7 @@ class DiffusionBound(Experiment):
     terms from 2 to T, the term of t = 1, their total, the entropy of the data and the gap, in nats of one axis.
     Raises ValueError for a variance that is not positive or a number of steps below 1.
 
-    Reference: Denoising Diffusion Probabilistic Models, Jonathan Ho, Ajay Jain, Pieter Abbeel, 2020.
+    Reference: ho2020
     """
 
     title = "Diffusion: a deep latent-variable model and its bound"

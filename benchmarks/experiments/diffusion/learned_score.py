@@ -39,7 +39,7 @@ class LearnedScore(Experiment):
     beside the floor: that of two samples of the data.
     Raises ValueError for other data or less than one step.
 
-    Reference: A Connection Between Score Matching and Denoising Autoencoders, Pascal Vincent, 2011.
+    Reference: vincent2011
     """
 
     title = "Diffusion: a learned score against the exact one"

@@ -28,8 +28,7 @@ class ReverseError(Experiment):
     are followed on a line, by Anderson's process. In more than one dimension distances are means over projections.
     The order is fitted to the numbers of steps from 16 on. Raises ValueError for less than three of those.
 
-    Reference: Score-Based Generative Modeling through Stochastic Differential Equations, Yang Song, Jascha
-    Sohl-Dickstein, Diederik P. Kingma, Abhishek Kumar, Stefano Ermon, Ben Poole, 2021.
+    Reference: song2021
     """
 
     title = "Diffusion: what the steps buy"

@@ -24,7 +24,7 @@ class ReversePath(Experiment):
     back start from the same draws of p_T. The table `points` has a row for each direction and level.
     Raises ValueError for less than two levels, a level that is shared between two steps or no draws.
 
-    Reference: Reverse-Time Diffusion Equation Models, Brian D. O. Anderson, 1982.
+    Reference: anderson1982
     """
 
     title = "Diffusion: the path forward and back"

@@ -25,8 +25,7 @@ class ReverseTest(Experiment):
     in 1000. The table `smallest` has the smallest shift of p_0 along (1, …, 1)/√d, itself a Wasserstein-1 distance,
     that the same rule rejects. Raises ValueError for a size below 20 or less than 5 seeds.
 
-    Reference: A Kernel Two-Sample Test, Arthur Gretton, Karsten M. Borgwardt, Malte J. Rasch, Bernhard Schölkopf,
-    Alexander Smola, 2012.
+    Reference: gretton2012
     """
 
     title = "Diffusion: draws of the reverse against draws of the data"

@@ -35,7 +35,7 @@ class TimeSampling(Experiment):
     total as measured over `replicates` estimates; `history` says how many draws the learned importance took to warm up.
     Raises ValueError for an odd n, an n that is no power of two, or less than 1024 replicates.
 
-    Reference: Variational Diffusion Models, Diederik P. Kingma, Tim Salimans, Ben Poole, Jonathan Ho, 2021.
+    Reference: kingma2021
     """
 
     title = "Diffusion: which times to draw"

@@ -64,8 +64,7 @@ class NormalisedAdvantages(Experiment):
     over, `exact_length` and `exact_cosine` have no noise. Raises ValueError for batches of less than two or less than
     2^16 draws.
 
-    Reference: What Matters in On-Policy Reinforcement Learning? A Large-Scale Empirical Study, Marcin Andrychowicz,
-    Anton Raichuk, Piotr Stańczyk, et al., 2021.
+    Reference: andrychowicz2021
     """
 
     title = "Batch-normalised advantages are biased"

@@ -32,8 +32,7 @@ class PolicyGradient(Experiment):
     all paths (none beyond 2^18), and three estimators from a hand-written REINFORCE of the same seed; and how many of
     that many trajectories differ. Raises ValueError for horizons that are not increasing and fewer than two draws.
 
-    Reference: Policy Gradient Methods for Reinforcement Learning with Function Approximation, Richard S. Sutton,
-    David McAllester, Satinder Singh, Yishay Mansour, 2000.
+    Reference: sutton2000
     """
 
     title = "The score function is the policy gradient"

@@ -19,7 +19,7 @@ def reinforce(
     G_t is the return of the whole episode, or with `to_go` the sum of rewards from step t on; b_t are `values`, if
     given, one `[states]` for each step, else zero. All episodes take a step at once.
 
-    Reference: Reinforcement Learning: An Introduction, Richard S. Sutton, Andrew G. Barto, 2018.
+    Reference: sutton2018
     """
     policy = logits.detach().requires_grad_()
     state = Categorical(probs=here.initial.expand(episodes, -1), validate_args=False).sample()

@@ -26,7 +26,7 @@ class MixtureRecovery(Recovery):
     is that of the largest log p(x), which knows nothing of θ*. The table `errors` has the error `raw` and the one
     `matched`; `rates` the slopes in sample size.
 
-    Reference: Dealing with Label Switching in Mixture Models, Matthew Stephens, 2000.
+    Reference: stephens2000
     """
 
     title = "Is θ* unique? Orders of components"

@@ -26,8 +26,7 @@ class SubspaceRecovery(Recovery):
     prefers the canonical W = US, up to the signs and the order of its columns. The table `errors` has the error `raw`
     against the canonical W*, its `span` (radians), `gram` of WWᵀ, and `canonical`; `rates` the slopes in sample size.
 
-    Reference: Don't Blame the ELBO! A Linear VAE Perspective on Posterior Collapse, James Lucas, George Tucker,
-    Roger Grosse, Mohammad Norouzi, 2019.
+    Reference: lucas2019
     """
 
     title = "Is θ* unique? Rotations of z"

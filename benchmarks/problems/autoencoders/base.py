@@ -51,8 +51,7 @@ def pixels(name: str, rows: int | None, dtype: torch.dtype, device: torch.device
 def initial_layers(sizes: dict[str, tuple[int, int]]) -> Params:
     """Glorot-uniform weights and zero biases for layers given as name to (outputs, inputs); the same at every call.
 
-    Reference: Understanding the difficulty of training deep feedforward neural networks, Xavier Glorot, Yoshua Bengio,
-    2010.
+    Reference: glorot2010
     """
     draw = np.random.default_rng(0)
     params = {}

@@ -45,9 +45,7 @@ class BernoulliVAE(LatentVariableModel):
 
     Raises BadInput for an unknown data set, ValueError for one without pixels, unknown layers and sizes out of range.
 
-    Reference: REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models, George Tucker,
-    Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha Sohl-Dickstein, 2017 (section 5.2; there on binarised
-    images that are centred before they are encoded).
+    Reference: tucker2017 (section 5.2; there on binarised images that are centred before they are encoded)
     """
 
     data: str = "digits"

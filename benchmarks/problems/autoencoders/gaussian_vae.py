@@ -39,7 +39,7 @@ class GaussianVAE(LatentVariableModel):
 
     Raises BadInput for an unknown data set, ValueError for one without pixels and for sizes out of range.
 
-    Reference: Auto-Encoding Variational Bayes, Diederik P. Kingma, Max Welling, 2014.
+    Reference: kingma2014
     """
 
     data: str = "digits"

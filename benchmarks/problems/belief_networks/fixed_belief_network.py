@@ -37,7 +37,7 @@ class FixedBeliefNetwork(LatentVariableModel):
 
     Raises ValueError for a size out of range, an unknown encoder, a strength that is not positive or a negative seed.
 
-    Reference: Mean Field Theory for Sigmoid Belief Networks, Lawrence K. Saul, Tommi Jaakkola, Michael I. Jordan, 1996.
+    Reference: saul1996
     """
 
     latents: int = 6

@@ -45,7 +45,7 @@ class SigmoidBeliefNetwork(LatentVariableModel):
 
     Raises BadInput for an unknown data set, ValueError for one without pixels and for sizes out of range.
 
-    Reference: Neural Variational Inference and Learning in Belief Networks, Andriy Mnih, Karol Gregor, 2014.
+    Reference: mnih2014
     """
 
     data: str = "digits"

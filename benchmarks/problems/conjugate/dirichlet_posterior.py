@@ -32,8 +32,7 @@ class DirichletPosterior(LatentVariableModel):
 
     Raises ValueError for fewer than two categories, a negative count, no observation, or a prior that is not positive.
 
-    Reference: Reparameterization Gradients through Acceptance-Rejection Sampling Algorithms, Christian A. Naesseth,
-    Francisco J. R. Ruiz, Scott W. Linderman, David M. Blei, 2017 (there with 100 categories).
+    Reference: naesseth2017 (there with 100 categories)
     """
 
     per_row = False

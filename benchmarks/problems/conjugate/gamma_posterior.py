@@ -30,8 +30,7 @@ class GammaPosterior(LatentVariableModel):
 
     Raises ValueError where there are no counts, one is negative, or the prior's concentration or rate is not positive.
 
-    Reference: Bayesian Data Analysis, Andrew Gelman, John B. Carlin, Hal S. Stern, David B. Dunson, Aki Vehtari,
-    Donald B. Rubin, 2013.
+    Reference: gelman2013
     """
 
     per_row = False

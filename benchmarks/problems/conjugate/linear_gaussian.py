@@ -44,7 +44,7 @@ class LinearGaussian(LatentVariableModel):
 
     Raises ValueError for a size below 1, a noise that is not positive, a negative seed, or one latent to correlate.
 
-    Reference: Probabilistic Principal Component Analysis, Michael E. Tipping, Christopher M. Bishop, 1999.
+    Reference: tipping1999
     """
 
     latents: int = 2

@@ -30,8 +30,7 @@ class ContextualBandit(DecisionProblem):
 
     Raises ValueError for probabilities that are negative or do not sum to one, and a table that does not fit them.
 
-    Reference: Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning,
-    Ronald J. Williams, 1992.
+    Reference: williams1992
     """
 
     contexts: tuple[float, ...] = (0.5, 0.3, 0.2)

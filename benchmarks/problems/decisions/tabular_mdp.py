@@ -35,8 +35,7 @@ class TabularMDP(DecisionProblem):
     Raises ValueError for probabilities that are negative or do not sum to one, tables that do not fit each other, and
     a horizon below 1.
 
-    Reference: An Analysis of Model-Based Interval Estimation for Markov Decision Processes, Alexander L. Strehl,
-    Michael L. Littman, 2008 (the river).
+    Reference: strehl2008 (the river)
     """
 
     transitions: tuple[tuple[Row, ...], ...] = (

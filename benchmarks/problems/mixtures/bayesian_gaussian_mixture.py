@@ -44,7 +44,7 @@ class BayesianGaussianMixture(Problem):
 
     Raises ValueError for a size below 1, a prior or separation that is not positive, or a negative seed.
 
-    Reference: A Variational Bayesian Framework for Graphical Models, Hagai Attias, 1999.
+    Reference: attias1999
     """
 
     components: int = 3

@@ -33,8 +33,7 @@ class CategoricalMixture(Mixture):
 
     Raises ValueError for a size out of range, a contrast that is not positive or a negative seed.
 
-    Reference: Identifiability of Parameters in Latent Structure Models with Many Observed Variables,
-    Elizabeth S. Allman, Catherine Matias, John A. Rhodes, 2009.
+    Reference: allman2009
     """
 
     components: int = 3

@@ -33,8 +33,7 @@ class GaussianMixture(Mixture):
 
     Raises ValueError for a size below 1, a separation that is not positive or a negative seed.
 
-    Reference: Maximum Likelihood from Incomplete Data via the EM Algorithm, Arthur P. Dempster, Nan M. Laird,
-    Donald B. Rubin, 1977.
+    Reference: dempster1977
     """
 
     components: int = 3

@@ -38,8 +38,7 @@ class HiddenMarkovModel(LatentVariableModel):
 
     Raises ValueError for a size out of range, a contrast that is not positive or a negative seed.
 
-    Reference: A Maximization Technique Occurring in the Statistical Analysis of Probabilistic Functions of Markov
-    Chains, Leonard E. Baum, Ted Petrie, George Soules, Norman Weiss, 1970.
+    Reference: baum1970
     """
 
     states: int = 2

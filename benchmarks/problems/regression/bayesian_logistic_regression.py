@@ -37,7 +37,7 @@ class BayesianLogisticRegression(LatentVariableModel):
 
     Raises BadInput for an unknown data set, ValueError for one whose labels are not of two classes.
 
-    Reference: Bayesian parameter estimation via variational methods, Tommi S. Jaakkola, Michael I. Jordan, 2000.
+    Reference: jaakkola2000
     """
 
     per_row = False
@@ -108,7 +108,7 @@ def expected_softplus(mean: Tensor, variance: Tensor) -> Tensor:
 
     Shapes: `[*batch]`, with `[*batch, 97]` in between.
 
-    Reference: The Exponentially Convergent Trapezoidal Rule, Lloyd N. Trefethen, J. A. C. Weideman, 2014.
+    Reference: trefethen2014
     """
     scale = variance.sqrt()
     low = ((-REACH - mean) / scale).detach().clamp(-9, 9).unsqueeze(-1)

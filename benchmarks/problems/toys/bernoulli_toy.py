@@ -25,8 +25,7 @@ class BernoulliToy(Problem):
 
     Raises ValueError where `probs` is empty or holds a number outside (0, 1).
 
-    Reference: REBAR: Low-variance, unbiased gradient estimates for discrete latent variable models, George Tucker,
-    Andriy Mnih, Chris J. Maddison, Dieterich Lawson, Jascha Sohl-Dickstein, 2017 (section 5.1).
+    Reference: tucker2017 (section 5.1)
     """
 
     probs: tuple[float, ...] = (0.3,)

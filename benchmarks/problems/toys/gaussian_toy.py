@@ -25,8 +25,7 @@ class GaussianToy(Problem):
 
     Raises ValueError for an unknown function, a scale that is not positive, or "exp" with 1 + 2ks² ≤ 0 at `init`.
 
-    Reference: Monte Carlo Gradient Estimation in Machine Learning, Shakir Mohamed, Mihaela Rosca, Michael Figurnov,
-    Andriy Mnih, 2020 (section 3).
+    Reference: mohamed2020 (section 3)
     """
 
     function: str = "quadratic"

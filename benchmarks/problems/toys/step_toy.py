@@ -27,8 +27,7 @@ class StepToy(Problem):
 
     Raises ValueError where there is no edge, or a scale that is not positive.
 
-    Reference: Monte Carlo Gradient Estimation in Machine Learning, Shakir Mohamed, Mihaela Rosca, Michael Figurnov,
-    Andriy Mnih, 2020 (section 5 on why the path needs a smooth cost).
+    Reference: mohamed2020 (section 5 on why the path needs a smooth cost)
     """
 
     edges: tuple[float, ...] = (0.0,)

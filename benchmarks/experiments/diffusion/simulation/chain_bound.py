@@ -48,7 +48,7 @@ def chain_bound(variance: float, levels: Levels, reverse_variances: Float[np.nda
     Raises ValueError for a reverse variance that is not positive, as ancestral sampling has in its last step: there
     the likelihood of the data is 0.
 
-    Reference: Denoising Diffusion Probabilistic Models, Jonathan Ho, Ajay Jain, Pieter Abbeel, 2020.
+    Reference: ho2020
     """
     if reverse_variances.min() <= 0:
         t = int(np.argmin(reverse_variances)) + 1

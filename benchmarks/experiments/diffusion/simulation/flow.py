@@ -18,8 +18,7 @@ def probability_flow(x: Points, score: Score, levels: Levels, *, stop: float = 0
     The density moves by ∂p/∂v = −∇·(p ẋ) = ½ Δp, which is what the noise does to it: if x ~ p_T, the end is p_0's.
     Raises ValueError where the solver cannot go on.
 
-    Reference: Score-Based Generative Modeling through Stochastic Differential Equations, Yang Song, Jascha
-    Sohl-Dickstein, Diederik P. Kingma, Abhishek Kumar, Stefano Ermon, Ben Poole, 2021.
+    Reference: song2021
     """
     if stop == increasing(levels)[-1]:
         return x
@@ -42,8 +41,7 @@ def euler(x: Points, score: Score, levels: Levels) -> Points:
 def heun(x: Points, score: Score, levels: Levels) -> Points:
     """The mean of the slopes at both ends of a step, the second at where the first leads; of order 2.
 
-    Reference: Elucidating the Design Space of Diffusion-Based Generative Models, Tero Karras, Miika Aittala, Timo
-    Aila, Samuli Laine, 2022.
+    Reference: karras2022
     """
     for t in range(len(levels) - 1, 0, -1):
         step, slope = levels[t] - levels[t - 1], score(x, levels[t]) / 2

@@ -20,8 +20,7 @@ class Denoiser(nn.Module):
 
     Shapes: x `[n, d]`, v `[n, 1]`, D `[n, d]`. The data are centred first.
 
-    Reference: Elucidating the Design Space of Diffusion-Based Generative Models, Tero Karras, Miika Aittala, Timo
-    Aila, Samuli Laine, 2022.
+    Reference: karras2022
     """
 
     def __init__(self, dimension: int, width: int, mean: Tensor, variance: float) -> None:
@@ -45,7 +44,7 @@ def learn(rows: Points, levels: tuple[float, float], *, width: int, steps: int, 
     By Adam, its rate falling to 0 along a cosine. The weight makes every level's error one of F, of equal size. Draws
     from torch's own generator: call inside `gradmark.benchmarks.measurement.block.seeded`.
 
-    Reference: A Connection Between Score Matching and Denoising Autoencoders, Pascal Vincent, 2011.
+    Reference: vincent2011
     """
     data = torch.from_numpy(rows).float()
     variance = float(data.var(dim=0).mean())

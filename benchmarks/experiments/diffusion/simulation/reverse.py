@@ -19,7 +19,7 @@ def anderson(levels: Levels) -> Float[np.ndarray, " steps"]:
 
         dx = ∇ log p_v(x) dv + dw,      Euler: x_{t−1} = x_t + σ_t² ∇ log p_t(x_t) + σ_t ξ
 
-    Reference: Reverse-Time Diffusion Equation Models, Brian D. O. Anderson, 1982.
+    Reference: anderson1982
     """
     return np.diff(increasing(levels))
 
@@ -31,7 +31,7 @@ def ancestral(levels: Levels) -> Float[np.ndarray, " steps"]:
     which is x_t + v_t ∇ log p_t(x_t) (Tweedie), this is Anderson's mean: in the note's chain the two rules have the
     same mean and differ in nothing but the variance.
 
-    Reference: Denoising Diffusion Probabilistic Models, Jonathan Ho, Ajay Jain, Pieter Abbeel, 2020.
+    Reference: ho2020
     """
     return np.diff(increasing(levels)) * levels[:-1] / levels[1:]
 

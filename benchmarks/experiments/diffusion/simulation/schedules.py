@@ -63,9 +63,7 @@ class Geometric(Schedule):
 
     Raises ValueError for a ratio that is not above 1.
 
-    Reference: Score-Based Generative Modeling through Stochastic Differential Equations, Yang Song, Jascha
-    Sohl-Dickstein, Diederik P. Kingma, Abhishek Kumar, Stefano Ermon, Ben Poole, 2021 (the variance exploding SDE, of
-    ratio (σ_max/σ_min)²).
+    Reference: song2021 (the variance exploding SDE, of ratio (σ_max/σ_min)²)
     """
 
     ratio: float = 100.0
@@ -85,7 +83,7 @@ class LinearBeta(Schedule):
 
     Raises ValueError unless 0 < low < high.
 
-    Reference: Denoising Diffusion Probabilistic Models, Jonathan Ho, Ajay Jain, Pieter Abbeel, 2020.
+    Reference: ho2020
     """
 
     low: float = 0.1
@@ -109,7 +107,7 @@ class Cosine(Schedule):
     The paper goes on to ᾱ = 0, where v is infinite, and clips the last β at .999; here the path just ends before.
     Raises ValueError for an offset s outside [0, 1).
 
-    Reference: Improved Denoising Diffusion Probabilistic Models, Alex Nichol, Prafulla Dhariwal, 2021.
+    Reference: nichol2021
     """
 
     offset: float = 0.008

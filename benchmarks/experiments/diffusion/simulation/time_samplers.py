@@ -84,8 +84,7 @@ class RotatedLattice(TimeSampler):
 
     Its draws depend on one another: an estimate has no standard error of its own.
 
-    Reference: Variational Diffusion Models, Diederik P. Kingma, Tim Salimans, Ben Poole, Jonathan Ho, 2021 (there under
-    the name of antithetic time sampling).
+    Reference: kingma2021 (there under the name of antithetic time sampling)
     """
 
     def draw(self, replicates: int, n: int, draw: np.random.Generator) -> tuple[Times, Times]:
@@ -102,7 +101,7 @@ class Importance(TimeSampler):
     Their sum is smallest for p ∝ √E[g_t²], the root of the second moment of a draw at t, whatever is drawn: of the loss
     for the loss, of the gradient for the gradient. Raises ValueError for a bin that is never drawn.
 
-    Reference: Improved Denoising Diffusion Probabilistic Models, Alex Nichol, Prafulla Dhariwal, 2021.
+    Reference: nichol2021
     """
 
     density: Float[np.ndarray, " bins"]  # of mean 1

@@ -26,7 +26,7 @@ FALSE_ALARM = 1e-3  # of a verdict over several seeds, at the most
 def energy(pooled: Points, signs: Signs) -> Float[np.ndarray, " labellings"]:
     """2 mean‖x − y‖ − mean‖x − x'‖ − mean‖y − y'‖.
 
-    Reference: Energy Statistics: A Class of Statistics Based on Distances, Gábor J. Székely, Maria L. Rizzo, 2013.
+    Reference: szekely2013
     """
     return -_contrast(cdist(pooled, pooled), signs)
 
@@ -34,8 +34,7 @@ def energy(pooled: Points, signs: Signs) -> Float[np.ndarray, " labellings"]:
 def maximum_mean_discrepancy(pooled: Points, signs: Signs) -> Float[np.ndarray, " labellings"]:
     """MMD² of the kernel exp(−‖x − y‖²/2b²), with b the median distance of the pooled sample.
 
-    Reference: A Kernel Two-Sample Test, Arthur Gretton, Karsten M. Borgwardt, Malte J. Rasch, Bernhard Schölkopf,
-    Alexander Smola, 2012.
+    Reference: gretton2012
     """
     squared = cdist(pooled, pooled, "sqeuclidean")
     return _contrast(np.exp(-squared / 2 / np.median(squared[np.triu_indices(len(pooled), 1)])), signs)
@@ -44,8 +43,7 @@ def maximum_mean_discrepancy(pooled: Points, signs: Signs) -> Float[np.ndarray, 
 def sliced_wasserstein(pooled: Points, signs: Signs) -> Float[np.ndarray, " labellings"]:
     """∫ |F_x − F_y| of the projections, averaged over 32 directions that are always the same.
 
-    Reference: Sliced and Radon Wasserstein Barycenters of Measures, Nicolas Bonneel, Julien Rabin, Gabriel Peyré,
-    Hanspeter Pfister, 2015.
+    Reference: bonneel2015
     """
     views = np.random.default_rng(0).standard_normal((pooled.shape[1], 32))
     shadows = pooled @ (views / np.linalg.norm(views, axis=0))
