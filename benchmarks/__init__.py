@@ -1,1 +1,1 @@
-"""The measuring: problems with known truth, blocks of replicates, moments, readings, a store."""
+"""The measuring: problems with known truth, blocks of replicates, moments, quantities, a store."""

@@ -172,8 +172,8 @@ def _in_package(data: DataSet) -> Path:
 def _candidates(data: DataSet, folder: Path) -> list[Path]:
     """Where a user may have put the file: under the set's name first, since two sets share their files' names."""
     spellings = (data.file, data.file.replace("-idx", ".idx"))
-    places = (folder / data.name, folder)
-    return [place / f"{name}{end}" for place in places for name in spellings for end in ("", ".gz")]
+    folders = (folder / data.name, folder)
+    return [place / f"{name}{end}" for place in folders for name in spellings for end in ("", ".gz")]
 
 
 def _cache() -> Path:

@@ -22,7 +22,7 @@ class Experiment(Spec):
 
     @abstractmethod
     def run(self, seed: int) -> Tables:
-        """Named tables of rows: numbers, strings, lists of these and readings (`Reading.json()`).
+        """Named tables of rows: numbers, strings, lists of these and quantities (`Quantity.json()`).
 
         Everything but measured time is a function of the fields and `seed`. Draws come from
         `numpy.random.default_rng(seed)` or from torch inside `gradmark.benchmarks.measurement.block.seeded`.

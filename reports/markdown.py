@@ -13,7 +13,7 @@ from gradmark.reports.pages import problem as problems
 from gradmark.reports.pages import training
 from gradmark.reports.plots import variance
 from gradmark.reports.results import ranking
-from gradmark.reports.results.ranking import Place, Ranking
+from gradmark.reports.results.ranking import RankedMethod, Ranking
 from gradmark.reports.results.results import Entry, Results, read
 
 WIDTH, RESOLUTION = "18cm", 180  # of the image; dots an inch
@@ -93,7 +93,7 @@ def winners(results: Results) -> str:
         compared = ranking.at_equal_evaluations(pair[0])
         second = compared.next
         if second is not None:
-            best = compared.places[0]
+            best = compared.methods[0]
             cell = best.entry.record.cell
             names = [best.entry.label, second.entry.label]
             rows.append([f"`{cell.problem}`", cell.at, str(cell.num_samples), *names, _ratio(second)])
@@ -111,9 +111,9 @@ def table(results: Results, problem: str) -> str:
     return f"`{problem}`, {subject.entries[0].record.cell.num_samples} samples:\n\n{_markdown(rows)}"
 
 
-def _row(entry: Entry, places: Ranking, scale: float) -> list[str]:
+def _row(entry: Entry, ranking: Ranking, scale: float) -> list[str]:
     found, bias = entry.summary, entry.summary["bias"]
-    place = next((place for place in places.places if place.entry is entry), None)
+    ranked = next((ranked for ranked in ranking.methods if ranked.entry is entry), None)
     verdict = (
         bias["verdict"] if bias["minimum_detectable"] is None else f"{_tested(bias)} ({bias['minimum_detectable']:.2g})"
     )
@@ -122,7 +122,7 @@ def _row(entry: Entry, places: Ranking, scale: float) -> list[str]:
         {"value": seconds["value"] * scale, "ci": [end * scale for end in seconds["ci"]]} if seconds["ci"] else None
     )
     return [
-        entry.record.cell.at, entry.label, _line(found["total_variance"]), _ratio(place) if place else NONE, verdict,
+        entry.record.cell.at, entry.label, _line(found["total_variance"]), _ratio(ranked) if ranked else NONE, verdict,
         _line(scaled) if scaled else NONE,
     ]  # fmt: skip
 
@@ -133,11 +133,11 @@ def _tested(bias: dict) -> str:
     return f"{bias['verdict']} in {bias['coordinates'] - left} of {bias['coordinates']}" if left else bias["verdict"]
 
 
-def _ratio(place: Place) -> str:
-    found = place.ratio
+def _ratio(ranked: RankedMethod) -> str:
+    found = ranked.ratio
     if found.value == 1 and found.stderr == 0:
         return "1"
-    return _line({"value": found.value, "ci": found.ci}) + (" (tie)" if place.tied else "")
+    return _line({"value": found.value, "ci": found.ci}) + (" (tie)" if ranked.tied else "")
 
 
 def _line(found: dict) -> str:

@@ -151,19 +151,19 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     none = NONE_FINITE if summary["nonfinite"] == summary["replicates"] else None
     return [
         ("objective", _objective(summary["objective"])),
-        ("total variance", _reading(summary["total_variance"], none)),
+        ("total variance", _quantity(summary["total_variance"], none)),
         ("exactly", _exactly(summary["total_variance"])),
         *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
         ("bias", _bias(summary["bias"])),
-        ("signal to noise", _reading(summary["snr"], summary["snr"]["reason"])),
-        ("cosine", _reading(summary["cosine"], summary["cosine"]["reason"])),
+        ("signal to noise", _quantity(summary["snr"], summary["snr"]["reason"])),
+        ("cosine", _quantity(summary["cosine"], summary["cosine"]["reason"])),
         ("tail", _tail(summary["tail"])),
         ("not finite", f"{summary['nonfinite']} of {summary['replicates']} replicates"),
-        ("seconds", _reading(cost["seconds"])),
+        ("seconds", _quantity(cost["seconds"])),
         ("evaluations", _evaluations(cost)),
         ("peak memory", f"{cost['peak_memory_bytes']} bytes"),
-        ("variance × evaluations", _reading(summary["variance_times_evaluations"], none)),
-        ("variance × seconds", _reading(summary["work_normalised_variance"], none)),
+        ("variance × evaluations", _quantity(summary["variance_times_evaluations"], none)),
+        ("variance × seconds", _quantity(summary["work_normalised_variance"], none)),
     ]
 
 
@@ -201,21 +201,21 @@ def _tail(tail: dict[str, Any]) -> str:
     return f"{tail['verdict']} (k-hat {_number(tail['khat'])})"
 
 
-def _reading(reading: dict[str, Any], reason: str | None = None) -> str:
-    if reading["value"] is None:
+def _quantity(quantity: dict[str, Any], reason: str | None = None) -> str:
+    if quantity["value"] is None:
         return f"not known: {reason}" if reason else "not known"
-    text = _number(reading["value"])
-    if reading["withheld"] is not None:
-        return f"{text}  ({reading['withheld']})"
-    return text if reading["ci"] is None else f"{text}  [{_number(reading['ci'][0])}, {_number(reading['ci'][1])}]"
+    text = _number(quantity["value"])
+    if quantity["withheld"] is not None:
+        return f"{text}  ({quantity['withheld']})"
+    return text if quantity["ci"] is None else f"{text}  [{_number(quantity['ci'][0])}, {_number(quantity['ci'][1])}]"
 
 
-def _exactly(reading: dict[str, Any]) -> str:
-    if reading["exact"] is None:
-        return f"not known: {reading['not_exact']}"
-    spread = "" if reading["exact_stderr"] is None else f" ± {reading['exact_stderr']:.2g}"
-    given = "" if reading["exact_given"] is None else f", {reading['exact_given']}"
-    return f"{_number(reading['exact'])}{spread}{given}"
+def _exactly(quantity: dict[str, Any]) -> str:
+    if quantity["exact"] is None:
+        return f"not known: {quantity['not_exact']}"
+    spread = "" if quantity["exact_stderr"] is None else f" ± {quantity['exact_stderr']:.2g}"
+    given = "" if quantity["exact_given"] is None else f", {quantity['exact_given']}"
+    return f"{_number(quantity['exact'])}{spread}{given}"
 
 
 def _number(value: float | None) -> str:

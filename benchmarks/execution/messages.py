@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from gradmark.benchmarks.cells import Cell, Inquiry, Training
-from gradmark.benchmarks.execution.prepare import Known, PlaceRefusal
+from gradmark.benchmarks.execution.prepare import Known, PointRefusal
 from gradmark.benchmarks.execution.work import Failed, Round
 from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.training.points import Refusal
 
-RECORDS = {cls.__name__: cls for cls in (Cell, Training, Inquiry, Refusal, PlaceRefusal, Failed, Known, Round)}
+RECORDS = {cls.__name__: cls for cls in (Cell, Training, Inquiry, Refusal, PointRefusal, Failed, Known, Round)}
 TAG = "$"  # the name under which a JSON object says what it stands for
 
 

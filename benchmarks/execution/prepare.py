@@ -30,7 +30,7 @@ from gradmark.benchmarks.measurement.memory import check_fits
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.quadrature.exact_variance import exact_total_variance
 from gradmark.benchmarks.training import convergence, points
-from gradmark.benchmarks.training.points import Place, Refusal
+from gradmark.benchmarks.training.points import ParameterPoint, Refusal
 from gradmark.estimators.core import Estimator, Params, Problem, State, gradient_of_sum
 
 NO_CUDA = "--device cuda: torch finds no CUDA device on this machine; use --device cpu"
@@ -43,13 +43,13 @@ class Ready:
     cell: Cell
     setting: Setting
     size: int
-    place: str
+    point: str
     _warm: dict[int, State] = field(default_factory=dict, repr=False, compare=False)  # by the first block they serve
 
     def seed(self, index: int | str) -> int:
         """The seed of one block."""
         c = self.cell
-        return block_seed(self.setting.problem, c.num_samples, self.place, c.seed, self.size, index)
+        return block_seed(self.setting.problem, c.num_samples, self.point, c.seed, self.size, index)
 
     def warm(self, block: int) -> State:
         """The warm states of one block `[warm-ups, …]`; None where nothing is warmed up. The last ones are kept."""
@@ -77,8 +77,8 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class PlaceRefusal(Refusal):
-    """A refusal that every cell at this place of this problem gets."""
+class PointRefusal(Refusal):
+    """A refusal that every cell at this point of this problem gets."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Known:
 def prepare(cell: Cell, kept: bytes | Refusal | None) -> tuple[Ready, Known] | Refusal:
     """Everything that a cell's blocks share, and what is known of it; or why it does not fit.
 
-    `kept` are the parameters of the cell's place, or why there are none, where it was looked for before.
+    `kept` are the parameters of the cell's point, or why there are none, where it was looked for before.
     """
     if cell.device == "cuda" and not torch.cuda.is_available():
         return Refusal(NO_CUDA)
@@ -103,11 +103,11 @@ def prepare(cell: Cell, kept: bytes | Refusal | None) -> tuple[Ready, Known] | R
     reason = estimator.refuses(problem.seen, cell.num_samples)
     if reason is not None:
         return Refusal(reason_of(estimator, reason))
-    place = points.find(problem, cell.at) if kept is None else kept
-    place = Place.from_bytes(place) if isinstance(place, bytes) else place
-    if isinstance(place, Refusal):
-        return PlaceRefusal(printable(place.reason))
-    params = _moved(place, cell)
+    point = points.find(problem, cell.at) if kept is None else kept
+    point = ParameterPoint.from_bytes(point) if isinstance(point, bytes) else point
+    if isinstance(point, Refusal):
+        return PointRefusal(printable(point.reason))
+    params = _moved(point, cell)
     check_fits(
         problem,
         1 if estimator.deterministic else cell.num_samples,
@@ -117,21 +117,23 @@ def prepare(cell: Cell, kept: bytes | Refusal | None) -> tuple[Ready, Known] | R
     check_sound(problem)
     rows = _check_forms(problem, estimator, params, cell.num_samples)
     exact = _exact(problem, estimator, params, cell.num_samples)
-    ready = _ready(cell, problem, estimator, place, exact)
+    ready = _ready(cell, problem, estimator, point, exact)
     states = ready.warm(0)
     if states is not None:
         ready = _timed_with(ready, tree_map(lambda value: value[0], states))
-    facts = _facts(problem, estimator, params, place, ready.size)
+    facts = _facts(problem, estimator, params, point, ready.size)
     facts |= {
         "objective": _objective(problem, params, rows),
         "exact_variance": exact_total_variance(ready.setting, states),
     }
-    return ready, Known(plain(facts), exact, place.digest, place.to_bytes(), ready.blocks)
+    return ready, Known(plain(facts), exact, point.digest, point.to_bytes(), ready.blocks)
 
 
 def prepare_again(cell: Cell, archive: bytes) -> Ready:
     """The cell at its parameters with its state, for timing: what is known of it is in the store already."""
-    ready = _ready(cell, specs.problem(cell.problem), specs.estimator(cell.estimator), Place.from_bytes(archive), None)
+    ready = _ready(
+        cell, specs.problem(cell.problem), specs.estimator(cell.estimator), ParameterPoint.from_bytes(archive), None
+    )
     return ready if cell.state != "warm" else _timed_with(ready, warm_state(ready.setting, ready.seed("warm-up 0")))
 
 
@@ -140,18 +142,18 @@ def _timed_with(ready: Ready, state: State) -> Ready:
     return replace(ready, setting=replace(ready.setting, state=state))
 
 
-def _moved(place: Place, cell: Cell) -> Params:
+def _moved(point: ParameterPoint, cell: Cell) -> Params:
     """The parameters in the cell's dtype and on its device."""
     device, dtype = torch.device(cell.device), getattr(torch, cell.dtype)
-    return {name: value.to(device, dtype) for name, value in place.params.items()}
+    return {name: value.to(device, dtype) for name, value in point.params.items()}
 
 
-def _ready(cell: Cell, problem: Problem, estimator: Estimator, place: Place, exact: Array | None) -> Ready:
+def _ready(cell: Cell, problem: Problem, estimator: Estimator, point: ParameterPoint, exact: Array | None) -> Ready:
     """The cell with its truth and its seeds."""
-    params = _moved(place, cell)
+    params = _moved(point, cell)
     truth = None if exact is None else torch.from_numpy(exact.copy()).to(torch.device(cell.device))
     setting = Setting(problem, estimator, cell.num_samples, params, None, truth)
-    seeded_by = cell.at if not cell.at.endswith(points.SUFFIXES) else place.digest
+    seeded_by = cell.at if not cell.at.endswith(points.SUFFIXES) else point.digest
     return Ready(cell, setting, block_size(problem, cell.num_samples, params), seeded_by)
 
 
@@ -176,7 +178,7 @@ def _exact(problem: Problem, estimator: Estimator, params: Params, num_samples: 
     return torch.cat([part.reshape(-1) for part in gradient_of_sum(exact, leaves).values()]).cpu().numpy()
 
 
-def _facts(problem: Problem, estimator: Estimator, params: Params, place: Place, size: int) -> dict[str, Any]:
+def _facts(problem: Problem, estimator: Estimator, params: Params, point: ParameterPoint, size: int) -> dict[str, Any]:
     """What a report needs to know of a cell beside its moments."""
     return {
         "family": specs.family(type(estimator)),
@@ -186,13 +188,13 @@ def _facts(problem: Problem, estimator: Estimator, params: Params, place: Place,
         "deterministic": estimator.deterministic,
         "shapes": {name: list(value.shape) for name, value in params.items()},
         "block": size,
-        "place": place.digest,
+        "place": point.digest,
         "no_oracle": problem.no_oracle,
     }
 
 
 def _objective(problem: Problem, params: Params, rows: torch.Size | None) -> dict[str, Any]:
-    """The expected cost at the place: from the oracle in float64, else from a fixed sample."""
+    """The expected cost at the point: from the oracle in float64, else from a fixed sample."""
     with torch.no_grad():
         exact = problem.exact({name: value.double() for name, value in params.items()})
     if exact is not None:

@@ -50,7 +50,7 @@ class Measurer(Protocol):
     """Whoever measures: each call does one piece of work, of which nothing is left but what it returns."""
 
     def prepare(self, cell: Cell, kept: bytes | Refusal | None) -> Known | Refusal | Failed:
-        """What is known of a cell before its blocks; `kept` is what was found of its place before."""
+        """What is known of a cell before its blocks; `kept` is what was found of its point before."""
         ...
 
     def block(self, cell: Cell, index: int) -> Moments | Failed:

@@ -18,7 +18,7 @@ from gradmark.benchmarks.problems import GaussianVAE
 from gradmark.benchmarks.training import points
 from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
-OBJECTIVE = 512  # draws for the objective at a place
+OBJECTIVE = 512  # draws for the objective at a point
 PARTS = ("encoder", "decoder")
 
 
@@ -26,11 +26,11 @@ PARTS = ("encoder", "decoder")
 class AlongTraining(Experiment):
     """Total variances at parameters along one reference run of Adam, and their ratios to the first estimator's.
 
-    Places are the start, the middle and the end of a run of `steps` steps (`gradmark.benchmarks.training.points`), the
+    Points are the start, the middle and the end of a run of `steps` steps (`gradmark.benchmarks.training.points`), the
     same for all estimators. The variance is split by named tensors: the encoder's are those that q depends on, whose
     gradient the score function and reparameterization find in different ways; the decoder's both differentiate alike.
-    Ratios are formed group by group on the same draws. The tables: `places` with the objective there, `variances` with
-    a row for each place, estimator and part, its variance and `ratio`. Raises ValueError for an odd number of steps.
+    Ratios are formed group by group on the same draws. The tables: `points` with the objective there, `variances` with
+    a row for each point, estimator and part, its variance and `ratio`. Raises ValueError for an odd number of steps.
 
     Reference: kingma2014
     """
@@ -61,12 +61,12 @@ class AlongTraining(Experiment):
 
     def run(self, seed: int) -> Tables:
         tables: Tables = {"setting": [{"problem": str(self.problem), "num_samples": self.num_samples}]}
-        tables |= {"places": [], "variances": []}
+        tables |= {"points": [], "variances": []}
         for at in ("init", f"step={self.steps // 2}", f"step={self.steps}"):
-            place = points.find(self.problem, at)
-            assert isinstance(place, points.Place), "these places are always found"
-            tables["places"].append({"at": at, "objective": self._objective(place.params, at, seed)})
-            tables["variances"] += self._rows(place.params, at, seed)
+            point = points.find(self.problem, at)
+            assert isinstance(point, points.ParameterPoint), "these points are always found"
+            tables["points"].append({"at": at, "objective": self._objective(point.params, at, seed)})
+            tables["variances"] += self._rows(point.params, at, seed)
         return tables
 
     def _objective(self, params: Params, at: str, seed: int) -> dict[str, Any]:

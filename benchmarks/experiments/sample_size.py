@@ -12,7 +12,7 @@ from scipy import stats
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import Setting
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, positive
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, positive
 from gradmark.benchmarks.measurement.replicates import moments_at
 from gradmark.benchmarks.measurement.tails import judge_tail
 from gradmark.benchmarks.problems import GaussianToy
@@ -25,7 +25,7 @@ class SampleSize(Experiment):
 
     The mean of L independent draws has the variance v/L, a slope of −1 on logarithmic axes; leave-one-out's baseline
     gets better with L as well, v/L + w/(L (L − 1)), and bounds of several draws change what is estimated. The table
-    `variances` has a reading for each estimator and L, `slopes` the fit by weighted least squares with its interval,
+    `variances` has a quantity for each estimator and L, `slopes` the fit by weighted least squares with its interval,
     χ² over its degrees of freedom, and the tail's verdict at the fewest draws; `refused` has who does not fit, and why.
     About `draws` draws are made for each row. Raises ValueError for fewer than three numbers of samples.
 
@@ -76,32 +76,32 @@ class SampleSize(Experiment):
         }
 
     def _measured(self, text: str, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        readings, tail = [], None
+        quantities, tail = [], None
         for count in self.samples:
             setting = Setting(self.problem, specs.estimator(text), count, self.problem.init())
             moments = moments_at(setting, "init", seed, max(self.draws // count, 1024))
-            readings.append(positive(moments.traces[:, 0]))
+            quantities.append(positive(moments.traces[:, 0]))
             tail = tail or judge_tail(moments.deviations).verdict or "untested"
         rows = [
-            {"estimator": text, "samples": count, "variance": reading.json()}
-            for count, reading in zip(self.samples, readings, strict=True)
+            {"estimator": text, "samples": count, "variance": quantity.json()}
+            for count, quantity in zip(self.samples, quantities, strict=True)
         ]
-        slope, misfit = fitted_slope(self.samples, readings)
+        slope, misfit = fitted_slope(self.samples, quantities)
         return rows, {"estimator": text, "slope": slope.json(), "misfit": misfit, "tail": tail}
 
 
-def fitted_slope(samples: tuple[int, ...], readings: list[Reading]) -> tuple[Reading, float | None]:
-    """The slope of log variance on log samples by least squares weighted by the readings' own errors, and χ² per
+def fitted_slope(samples: tuple[int, ...], quantities: list[Quantity]) -> tuple[Quantity, float | None]:
+    """The slope of log variance on log samples by least squares weighted by the quantities' own errors, and χ² per
     degree of freedom.
 
     Where the line does not fit (χ² per degree above 1) the interval is widened by its root. No slope where a variance
     is zero or not known.
     """
-    if any(not r.value or not r.stderr for r in readings):
-        return Reading(None), None
+    if any(not r.value or not r.stderr for r in quantities):
+        return Quantity(None), None
     x = np.log(samples)
-    y = np.log([r.value or math.nan for r in readings])
-    weight = np.array([((r.value or 0.0) / (r.stderr or math.nan)) ** 2 for r in readings])
+    y = np.log([r.value or math.nan for r in quantities])
+    weight = np.array([((r.value or 0.0) / (r.stderr or math.nan)) ** 2 for r in quantities])
     centred = x - np.average(x, weights=weight)
     precision = float(weight @ centred**2)
     slope = float(weight @ (centred * y)) / precision
@@ -110,4 +110,4 @@ def fitted_slope(samples: tuple[int, ...], readings: list[Reading]) -> tuple[Rea
     misfit = float(weight @ left**2) / freedom
     stderr = math.sqrt(max(misfit, 1.0) / precision)
     reach = float(stats.t.isf((1 - LEVEL) / 2, freedom) if misfit > 1 else stats.norm.isf((1 - LEVEL) / 2)) * stderr
-    return Reading(slope, stderr, (slope - reach, slope + reach)), misfit
+    return Quantity(slope, stderr, (slope - reach, slope + reach)), misfit

@@ -62,9 +62,9 @@ def numbers(setting: Setting) -> int:
     return numbers_of_one(setting.problem, setting.num_samples, setting.params)
 
 
-def block_seed(problem: Problem, num_samples: int, place: str, seed: int, size: int, index: int | str) -> int:
+def block_seed(problem: Problem, num_samples: int, point: str, seed: int, size: int, index: int | str) -> int:
     """The block's seed: a hash of everything that its draws should depend on, and of no estimator (pairing)."""
-    text = " | ".join(map(str, (problem, num_samples, place, seed, size, index)))
+    text = " | ".join(map(str, (problem, num_samples, point, seed, size, index)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
@@ -215,7 +215,7 @@ def _finite(g: Tensor, paired: bool) -> tuple[Tensor, int]:
 def _groups(
     g: Tensor, units: Tensor, halves: Tensor, sizes: list[int], replicates: int, exact: Tensor | None
 ) -> dict[str, np.ndarray]:
-    """The readings of each group of consecutive replicates, those left over by non-finite ones dropped."""
+    """The quantities of each group of consecutive replicates, those left over by non-finite ones dropped."""
     size = group_size(replicates)
     groups = len(g) // size
     each = size * len(units) // max(len(g), 1)  # units in a group

@@ -6,9 +6,9 @@ from gradmark.benchmarks.measurement.block import Setting, block_seed, block_siz
 from gradmark.benchmarks.measurement.moments import Moments, merged
 
 
-def moments_at(setting: Setting, place: str, seed: int, replicates: int) -> Moments:
+def moments_at(setting: Setting, point: str, seed: int, replicates: int) -> Moments:
     """`replicates` estimates, rounded up to whole blocks, seeded as a cell's blocks are: without the estimator."""
     problem, count = setting.problem, setting.num_samples
     size = block_size(problem, count, setting.params)
-    seeds = [block_seed(problem, count, place, seed, size, index) for index in range(-(-replicates // size))]
+    seeds = [block_seed(problem, count, point, seed, size, index) for index in range(-(-replicates // size))]
     return merged([measure_block(setting, size, each) for each in seeds])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradmark.benchmarks.measurement.moments import Array
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, log_interval
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, log_interval
 
 FEWEST = 2  # rounds that an interval is made of
 
@@ -30,7 +30,7 @@ def round_medians(seconds: Sequence[float] | Sequence[Sequence[float]]) -> Array
     return np.array([np.median(each) for each in in_rounds(seconds)], dtype=float)
 
 
-def nested_median(seconds: Sequence[float] | Sequence[Sequence[float]]) -> Reading:
+def nested_median(seconds: Sequence[float] | Sequence[Sequence[float]]) -> Quantity:
     """The geometric mean of the rounds' medians, with Student's t over rounds on the logarithm.
 
     ci = exp(log m ± t · s / √rounds) with rounds − 1 degrees of freedom. Fewer than `FEWEST` rounds give a value
@@ -38,7 +38,7 @@ def nested_median(seconds: Sequence[float] | Sequence[Sequence[float]]) -> Readi
     """
     medians = round_medians(seconds)
     if not len(medians):
-        return Reading(None)
+        return Quantity(None)
     return over_rounds(medians)
 
 
@@ -46,25 +46,25 @@ def nested_ratio(
     a: Sequence[float] | Sequence[Sequence[float]],
     b: Sequence[float] | Sequence[Sequence[float]],
     level: float = LEVEL,
-) -> Reading:
+) -> Quantity:
     """Seconds of `a` over those of `b`, round by round: what a round does to both cancels."""
     top, bottom = round_medians(a), round_medians(b)
     if not (len(top) and len(bottom)):
-        return Reading(None)
+        return Quantity(None)
     if len(top) == len(bottom):
         return over_rounds(top / bottom, level)
     one, other = over_rounds(top), over_rounds(bottom)
     value = (one.value or math.nan) / (other.value or math.nan)
     if one.stderr is None or other.stderr is None or not (one.value and other.value):
-        return Reading(value if math.isfinite(value) else None)
+        return Quantity(value if math.isfinite(value) else None)
     relative = math.hypot(one.stderr / one.value, other.stderr / other.value)
     return log_interval(value, relative, min(len(top), len(bottom)) - 1, level)
 
 
-def over_rounds(medians: Array, level: float = LEVEL) -> Reading:
+def over_rounds(medians: Array, level: float = LEVEL) -> Quantity:
     """One positive number for each round to their geometric mean, with its interval."""
     logs = np.log(medians)
     value = math.exp(float(logs.mean()))
     if len(medians) < FEWEST:
-        return Reading(value)
+        return Quantity(value)
     return log_interval(value, float(logs.std(ddof=1)) / math.sqrt(len(medians)), len(medians) - 1, level)

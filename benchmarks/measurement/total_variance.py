@@ -1,4 +1,4 @@
-"""The total variance of an estimate: its reading, and when its interval is withheld."""
+"""The total variance of an estimate: its quantity, and when its interval is withheld."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from gradmark.benchmarks.measurement.intervals import largest_share
 from gradmark.benchmarks.measurement.moments import Moments
-from gradmark.benchmarks.measurement.quantities import Reading, positive, reaching, without_interval
+from gradmark.benchmarks.measurement.quantities import Quantity, positive, reaching, without_interval
 from gradmark.benchmarks.measurement.tails import why_no_interval
 
 NO_NOISE = 1e-26  # times the mean square norm: a variance within it is rounding
 FAR = 4  # half widths between a measured and an exact variance: they contradict each other
 
 
-def total_variance(moments: Moments, known: dict[str, Any] | None = None) -> Reading:
+def total_variance(moments: Moments, known: dict[str, Any] | None = None) -> Quantity:
     """The measured total variance; `known` is what the quadrature found, `{"value", "error", "reason"}`."""
     return without_interval(_measured(moments), why_withheld(moments, known))
 
@@ -31,10 +31,10 @@ def why_withheld(moments: Moments, known: dict[str, Any] | None = None) -> str |
         return None
     if (why := why_no_interval(moments.deviations, rounding)) is not None or exact is None:
         return why
-    reading = _measured(moments)
-    if reading.ci is None or reading.value is None:
-        return reading.withheld
-    low, high = (reading.value + FAR * (end - reading.value) for end in reading.ci)
+    quantity = _measured(moments)
+    if quantity.ci is None or quantity.value is None:
+        return quantity.withheld
+    low, high = (quantity.value + FAR * (end - quantity.value) for end in quantity.ci)
     error = (known or {}).get("error") or 0.0
     if low - error - rounding <= exact <= high + error + rounding:
         return None
@@ -46,5 +46,5 @@ def rounding_of(moments: Moments) -> float:
     return NO_NOISE * float(moments.square_norms.mean()) if len(moments.square_norms) else 0.0
 
 
-def _measured(moments: Moments) -> Reading:
+def _measured(moments: Moments) -> Quantity:
     return reaching(positive(moments.traces[:, 0]), largest_share(moments.deviations))

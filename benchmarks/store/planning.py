@@ -37,7 +37,7 @@ def plan(
                 why = _put_aside(rows, table, each, codes.get(each))
                 if why is not None:
                     moved[table, why] += 1
-                _place(rows, table, each, number, codes.get(each))
+                _point(rows, table, each, number, codes.get(each))
         if study is not None:
             _describe(rows, study, asked)
     return [_sentence(table, why, count) for (table, why), count in moved.items()]
@@ -64,7 +64,7 @@ def read_code(rows: Rows, digest: str | None) -> Code | None:
     return None if row is None else Code(**json.loads(row["facts"]))
 
 
-def _place(rows: Rows, table: str, asked: Asked, position: int, code: Code | None) -> None:
+def _point(rows: Rows, table: str, asked: Asked, position: int, code: Code | None) -> None:
     """The row of what is asked for: as it is where it is measured as asked, else missing."""
     row = rows.get(table, asked.key) or {"key": asked.key, "status": "missing"}
     column = {"cells": "cell", "trainings": "training", "experiments": "inquiry"}[table]

@@ -53,7 +53,7 @@ TABLES = {
     "blocks": Table(
         2, {"key": "TEXT NOT NULL", "number": "INTEGER NOT NULL", "moments": "BLOB NOT NULL", "code": "TEXT"}
     ),
-    "places": Table(
+    "places": Table(  # of parameter points; a name of older stores, which stay readable
         2,
         {
             "problem": "TEXT NOT NULL",

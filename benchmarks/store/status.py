@@ -37,7 +37,7 @@ def status(path: Path, study: str | None = None, *, everything: bool = False) ->
 
 
 def _reasons(ended: list[Ending]) -> list[dict[str, Any]]:
-    """Each reason once, with every number of samples and every place at which it was given."""
+    """Each reason once, with every number of samples and every point at which it was given."""
     cells: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
     for what, how, reason, cell in ended:
         if reason is not None:

@@ -20,7 +20,7 @@ from gradmark.benchmarks.store.planning import Asked, read_code
 from gradmark.benchmarks.store.records import Aside, Curve, Description, Outcome, Record
 from gradmark.benchmarks.store.rows import Damage, Row
 
-Ending = tuple[str, str, str | None, tuple[int, str] | None]  # what, how it ended, why, and a cell's K and place
+Ending = tuple[str, str, str | None, tuple[int, str] | None]  # what, how it ended, why, and a cell's K and point
 
 
 class Store:
@@ -192,17 +192,17 @@ class Store:
             aside=aside,
         )
 
-    def add_place(
+    def add_point(
         self, problem: str, at: str, digest: str, params: bytes | None, reason: str | None, code: Code | None = None
     ) -> None:
-        """Keep the parameters of a place (an .npz archive), or why there are none."""
+        """Keep the parameters of a point (an .npz archive), or why there are none."""
         made = code and code.digest
         if code is not None:
             self.rows.put("codes", digest=code.digest, facts=code.text())
         self.rows.put("places", problem=problem, at=at, digest=digest, params=params, reason=reason, code=made)
 
-    def place(self, problem: str, at: str, code: Code | None = None) -> tuple[str, bytes | None, str | None] | None:
-        """Digest, parameters and reason of a place; None where it was not looked for yet, or with other code."""
+    def point(self, problem: str, at: str, code: Code | None = None) -> tuple[str, bytes | None, str | None] | None:
+        """Digest, parameters and reason of a point; None where it was not looked for yet, or with other code."""
         row = self.rows.get("places", problem, at)
         if row is None:
             return None

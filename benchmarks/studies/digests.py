@@ -51,7 +51,7 @@ def of_study(
     return found
 
 
-def of_place(problem: Any) -> Code:
+def of_point(problem: Any) -> Code:
     """The code that a parameter point of a problem is found with."""
     return _code([problem], FINDING)
 

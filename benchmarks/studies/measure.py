@@ -66,7 +66,7 @@ def measure(
         problem_text, estimator_text = str(specs.problem(problem_text)), str(specs.estimator(estimator_text))
         state = state if state in states(estimator_text) else "none"
         count = None if rel_ci is not None else replicates or REPLICATES
-        point = points.parse_place(at)
+        point = points.parse_point(at)
         cell = Cell(problem_text, estimator_text, num_samples, point, device, dtype, seed, state, count, rel_ci)
         runner.run([cell], [], store, limits=limits)
         return summarise(store.record(cell))

@@ -9,7 +9,7 @@ from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Cell, Inquiry, Training
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.execution.limits import Limits
-from gradmark.benchmarks.execution.prepare import Known, PlaceRefusal
+from gradmark.benchmarks.execution.prepare import Known, PointRefusal
 from gradmark.benchmarks.execution.work import Failed, Measurer
 from gradmark.benchmarks.store.marks import Marks
 from gradmark.benchmarks.store.records import Description
@@ -103,18 +103,18 @@ def _run_cell(cell: Cell, workplace: Workplace, measurer: Measurer) -> Known | N
 
 def _prepared(cell: Cell, store: Store, measurer: Measurer) -> Known | None:
     """What is known of a cell, kept in the store; None where it is refused or fails, which the store then says."""
-    code = digests.of_place(specs.problem(cell.problem))
-    kept = store.place(cell.problem, cell.at, code)
+    code = digests.of_point(specs.problem(cell.problem))
+    kept = store.point(cell.problem, cell.at, code)
     from_file = cell.at.endswith(points.SUFFIXES)
     before = None if kept is None or from_file else kept[1] if kept[2] is None else Refusal(kept[2])
     known = measurer.prepare(cell, before)
-    if isinstance(known, PlaceRefusal):
-        store.add_place(cell.problem, cell.at, "", None, known.reason, code)
+    if isinstance(known, PointRefusal):
+        store.add_point(cell.problem, cell.at, "", None, known.reason, code)
     if isinstance(known, Refusal | Failed):
         store.finish(cell, "failed" if isinstance(known, Failed) else "refused", known.reason)
         return None
     if kept is not None and kept[0] != known.digest:
         raise BadInput(f"--at {cell.at!r}: the file changed since the store was measured with it; use another --store")
-    store.add_place(cell.problem, cell.at, known.digest, known.params, None, code)
+    store.add_point(cell.problem, cell.at, known.digest, known.params, None, code)
     store.know(cell, known.facts, known.exact)
     return known

@@ -30,10 +30,10 @@ def half_width(cell: Cell, blocks: list[Moments]) -> float:
     moments = merged(together(cell, blocks))
     if not moments.deviations.any():
         return 0.0
-    reading = total_variance(moments)
-    if not reading.value or reading.ci is None:
+    quantity = total_variance(moments)
+    if not quantity.value or quantity.ci is None:
         return math.inf
-    return (reading.ci[1] - reading.ci[0]) / 2 / reading.value
+    return (quantity.ci[1] - quantity.ci[0]) / 2 / quantity.value
 
 
 def wider_than_asked(cell: Cell, blocks: list[Moments]) -> str | None:

@@ -38,11 +38,11 @@ def _canonical(resolve: Callable[[str], Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _place(text: str) -> str:
-    from gradmark.benchmarks.training.points import parse_place  # torch: only where a study is read
+def _point(text: str) -> str:
+    from gradmark.benchmarks.training.points import parse_point  # torch: only where a study is read
 
     try:
-        return parse_place(text)
+        return parse_point(text)
     except BadInput as fault:
         raise ValueError(str(fault)) from None
 
@@ -51,7 +51,7 @@ ProblemSpec = Annotated[str, _canonical(specs.problem)]
 EstimatorSpec = Annotated[str, _canonical(specs.estimator)]
 SolverSpec = Annotated[str, _canonical(specs.solver)]
 ExperimentSpec = Annotated[str, _canonical(specs.experiment)]
-Place = Annotated[str, AfterValidator(_place)]
+PointText = Annotated[str, AfterValidator(_point)]
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "float64"]
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -67,7 +67,7 @@ class Grid(_Section):
     problems: list[ProblemSpec] = Field(min_length=1)
     estimators: list[EstimatorSpec] = Field(min_length=1)
     num_samples: list[Count] = [1]
-    at: list[Place] = ["init"]
+    at: list[PointText] = ["init"]
     devices: list[Device] = ["cpu"]
     dtypes: list[DType] = ["float64"]
     replicates: Count | None = None

@@ -1,4 +1,4 @@
-"""Moments to readings: what the store has of a cell, as the object that `measure --json` prints and reports read."""
+"""Moments to quantities: what the store has of a cell, as the object that `measure --json` prints and reports read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradmark.benchmarks.measurement.quantities import (
     NONE_FINITE,
     NOTHING,
     ZERO,
-    Reading,
+    Quantity,
     positive,
     product,
     root_ratio,
@@ -105,9 +105,9 @@ def _warm_ups(record: Record) -> int | None:
 
 def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str, Any]:
     """The mean cosine with the exact gradient over the replicates that have a direction; why there is none, if so."""
-    reading = without_interval(signed(moments.cosines), why if why == TOO_FEW else None)
+    quantity = without_interval(signed(moments.cosines), why if why == TOO_FEW else None)
     reason = None
-    if reading.value is None:
+    if quantity.value is None:
         if exact is None:
             reason = "the exact gradient is not known"
         elif moments.nonfinite == moments.replicates:
@@ -116,7 +116,7 @@ def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str,
             reason = "the exact gradient is zero, and has no direction"
         else:
             reason = f"{moments.undirected} of {moments.replicates} gradients are zero, and have no direction"
-    return reading.json() | {"reason": reason, "undirected": moments.undirected}
+    return quantity.json() | {"reason": reason, "undirected": moments.undirected}
 
 
 def _exactly(found: dict[str, Any] | None) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _parameters(moments: Moments, exact: Array | None, shapes: dict[str, list[in
     return found
 
 
-def _noise(moments: Moments, total: Reading, why: str | None) -> dict[str, Any]:
+def _noise(moments: Moments, total: Quantity, why: str | None) -> dict[str, Any]:
     """The noise of the estimator given the rows, the noise of the minibatch, and both."""
     if not moments.paired:
         return {"estimator": total.json(), "minibatch": None, "both": total.json()}
@@ -196,13 +196,13 @@ def _coordinate(flat: int, shapes: dict[str, list[int]]) -> str:
     raise IndexError(flat)
 
 
-def _at_equal_evaluations(total: Reading, timing: dict[str, Any] | None) -> Reading:
+def _at_equal_evaluations(total: Quantity, timing: dict[str, Any] | None) -> Quantity:
     """The total variance times the forward evaluations of an estimate; nothing where these are not counted, or none."""
     count = timing["forward"] if timing else None
     return scaled(total, count) if count else NOTHING
 
 
-def _cost(timing: dict[str, Any] | None, seconds: Reading) -> dict[str, Any]:
+def _cost(timing: dict[str, Any] | None, seconds: Quantity) -> dict[str, Any]:
     if timing is None:
         return {"forward": None, "backward": None, "seconds": NOTHING.json(), "peak_memory_bytes": None}
     counted = {name: timing[name] for name in ("forward", "backward", "peak_memory_bytes")}

@@ -96,8 +96,8 @@ def _fewest(subjects: Sequence[Record | Curve]) -> int:
 
 def _again(table: list[Record], store: Store, worker: Worker) -> None:
     """One more round of a table; rounds that only some of its cells have are made again."""
-    places = [store.place(record.cell.problem, record.cell.at) for record in table]
-    subjects = [(record.cell, place[1]) for record, place in zip(table, places, strict=True) if place and place[1]]
+    points = [store.point(record.cell.problem, record.cell.at) for record in table]
+    subjects = [(record.cell, point[1]) for record, point in zip(table, points, strict=True) if point and point[1]]
     assert len(subjects) == len(table), "a cell that was measured has its parameters in the store"
     found, kept = worker.time(subjects), _fewest(table)
     for record, seconds in zip(table, found.seconds, strict=True):

@@ -33,7 +33,7 @@ def prepare(training: Training) -> tuple[Problem, Solver, Params]:
 
 
 class Evaluation(NamedTuple):
-    """What is known of a place in a run, `[*R]` each."""
+    """What is known of a point in a run, `[*R]` each."""
 
     objective: Tensor  # the expected cost
     stderr: Tensor | None  # of the objective; None from the oracle

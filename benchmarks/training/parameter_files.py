@@ -2,7 +2,7 @@
 
 What the problem's parameters need is known before the file is opened. So the file's size, and every size that the file
 announces of itself, are compared with that before memory is set aside for them. Numbers that float64 would change
-(complex ones, booleans, integers beyond 2^53) are refused, since a place that differs from the file is a wrong place.
+(complex ones, booleans, integers beyond 2^53) are refused, since a point that differs from the file is a wrong point.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Place to parameters: `init`, `optimum`, `step=500` of a reference run, or a file; found once, with a digest."""
+"""From the text of a parameter point to parameters: `init`, `optimum`, `step=500`, or a file; found once, with a digest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = "init, optimum, step=N or a file of parameters (.npz, .json, .pt)"
 
 
 @dataclass(frozen=True)
-class Place:
+class ParameterPoint:
     """Parameters to measure at: float64, on the CPU, without a replicate axis."""
 
     params: Params
@@ -48,8 +48,8 @@ class Place:
         return file.getvalue()
 
     @classmethod
-    def from_bytes(cls, archive: bytes) -> Place:
-        """The place of an archive that `to_bytes` made."""
+    def from_bytes(cls, archive: bytes) -> ParameterPoint:
+        """The point of an archive that `to_bytes` made."""
         with np.load(io.BytesIO(archive), allow_pickle=False) as found:
             return cls({name: torch.from_numpy(found[name]) for name in found.files})
 
@@ -61,8 +61,8 @@ class Refusal:
     reason: str
 
 
-def parse_place(text: str) -> str:
-    """The place's canonical text; BadInput where it is none."""
+def parse_point(text: str) -> str:
+    """The point's canonical text; BadInput where it is none."""
     kind, _, number = text.partition("=")
     call = f"--at {shortened(repr(text), 80)}"
     if text in ("init", "optimum"):
@@ -70,10 +70,10 @@ def parse_place(text: str) -> str:
     if kind == "step":
         return f"step={_steps(call, number)}"
     if Path(text).suffix not in SUFFIXES:
-        raise BadInput(f"{call}: a place is {KINDS}{_meant(text)}")
+        raise BadInput(f"{call}: a point is {KINDS}{_meant(text)}")
     fault = fault_of_file(Path(text))
     if fault is not None:
-        raise BadInput(f"{call}: {fault}; a place is {KINDS}")
+        raise BadInput(f"{call}: {fault}; a point is {KINDS}")
     return text
 
 
@@ -87,7 +87,7 @@ def _steps(call: str, number: str) -> int:
 
 
 def _meant(text: str) -> str:
-    """A question that names the place whose spelling is near, or nothing."""
+    """A question that names the point whose spelling is near, or nothing."""
     word = text.strip().lower().rstrip("0123456789").rstrip("=: ")
     number = text.strip()[len(text.strip().rstrip("0123456789")) :]
     near = difflib.get_close_matches(word, ("init", "optimum", "step"), n=1, cutoff=0.6)
@@ -96,19 +96,19 @@ def _meant(text: str) -> str:
     return f"; did you mean {f'step={shortened(number, 20) or 500}' if near == ['step'] else near[0]}?"
 
 
-def find(problem: Problem, at: str) -> Place | Refusal:
-    """The parameters of a place, or why there are none; BadInput for a file that does not fit the problem."""
+def find(problem: Problem, at: str) -> ParameterPoint | Refusal:
+    """The parameters of a point, or why there are none; BadInput for a file that does not fit the problem."""
     if at == "init":
-        return Place(problem.init())
+        return ParameterPoint(problem.init())
     if at == "optimum":
         return _optimum(problem)
     if at.startswith("step="):
         return _reference_run(problem, int(at.removeprefix("step=")))
     shapes = {name: list(value.shape) for name, value in problem.init().items()}
-    return Place(parameter_files.read(Path(at), str(problem), shapes))
+    return ParameterPoint(parameter_files.read(Path(at), str(problem), shapes))
 
 
-def _optimum(problem: Problem) -> Place | Refusal:
+def _optimum(problem: Problem) -> ParameterPoint | Refusal:
     """L-BFGS on the float64 oracle, run twice: parameters that move on as the tolerance tightens have no optimum."""
     if problem.no_oracle is not None:
         return Refusal(
@@ -131,7 +131,7 @@ def _optimum(problem: Problem) -> Place | Refusal:
             f"--at optimum of {problem}: there is no finite optimum: {name!r} runs off as the tolerance tightens "
             f"(moved by {np.abs(away).max():.3g} so far); use --at step=N"
         )
-    return Place({name: value.detach() for name, value in _unflat(start, second.x).items()})
+    return ParameterPoint({name: value.detach() for name, value in _unflat(start, second.x).items()})
 
 
 def _minimise(problem: Problem, start: np.ndarray, tolerance: float) -> OptimizeResult:
@@ -157,10 +157,10 @@ def _unflat(like: Params, x: np.ndarray) -> Params:
     return {name: part.view(value.shape) for (name, value), part in zip(like.items(), parts, strict=True)}
 
 
-def _reference_run(problem: Problem, steps: int) -> Place:
+def _reference_run(problem: Problem, steps: int) -> ParameterPoint:
     """Adam, fed by the oracle, else by reparameterization, else by leave-one-out: never by the cell's estimator.
 
-    So every estimator is measured at the same place.
+    So every estimator is measured at the same point.
     """
     candidates = [specs.estimator(f"{name}()") for name in ("ExactGradient", "Reparameterization", "LeaveOneOut")]
     fitting = [each for each in candidates if each.refuses(problem.seen, SAMPLES) is None]
@@ -170,4 +170,4 @@ def _reference_run(problem: Problem, steps: int) -> Place:
     with seeded(block_seed(problem, SAMPLES, "reference run", 0, 1, 0), torch.device("cpu")):
         for _ in range(steps):
             params, state = solver.step(problem.draw(1), params, state)
-    return Place({name: value[0].detach() for name, value in params.items()})
+    return ParameterPoint({name: value[0].detach() for name, value in params.items()})

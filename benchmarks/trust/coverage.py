@@ -17,7 +17,7 @@ import torch
 
 from gradmark.benchmarks.cells import MAX_BLOCKS, Cell
 from gradmark.benchmarks.measurement.moments import Moments, merged
-from gradmark.benchmarks.measurement.quantities import Reading, ratio
+from gradmark.benchmarks.measurement.quantities import Quantity, ratio
 from gradmark.benchmarks.measurement.total_variance import total_variance
 from gradmark.benchmarks.studies.stopping import narrow
 from gradmark.benchmarks.trust.cells import HARD, ORDINARY, QUADRATIC, HeavyTail, TrustCell
@@ -50,10 +50,10 @@ class Counts:
         return (self.printed - self.held) / self.runs
 
 
-def counted(readings: list[Reading], truth: float) -> Counts:
-    """How many readings have an interval, and how many of these hold the truth."""
-    ends = [reading.ci for reading in readings if reading.ci is not None]
-    return Counts(len(readings), len(ends), sum(low <= truth <= high for low, high in ends))
+def counted(quantities: list[Quantity], truth: float) -> Counts:
+    """How many quantities have an interval, and how many of these hold the truth."""
+    ends = [quantity.ci for quantity in quantities if quantity.ci is not None]
+    return Counts(len(quantities), len(ends), sum(low <= truth <= high for low, high in ends))
 
 
 def totals(cell: TrustCell, size: int, seeds: range) -> Counts:
@@ -63,26 +63,26 @@ def totals(cell: TrustCell, size: int, seeds: range) -> Counts:
 
 def paired(top: TrustCell, bottom: TrustCell, size: int, seeds: range) -> Counts:
     """The paired ratio of two cells that see the same draws, where both have an interval of their own."""
-    readings = []
+    quantities = []
     for pair in zip(top.samples(size, seeds), bottom.samples(size, seeds), strict=True):
         moments = [merged(blocks) for blocks in pair]
         trusted = all(total_variance(each).withheld is None for each in moments)
-        readings.append(ratio(moments[0].traces[:, 0], moments[1].traces[:, 0]) if trusted else Reading(None))
-    return counted(readings, top.truth / bottom.truth)
+        quantities.append(ratio(moments[0].traces[:, 0], moments[1].traces[:, 0]) if trusted else Quantity(None))
+    return counted(quantities, top.truth / bottom.truth)
 
 
 def stopped(cell: TrustCell, seeds: range, most: int = MAX_BLOCKS) -> Counts:
     """The total variance of a cell that runs until its interval is within WIDTH of the value."""
     asked = Cell(str(cell.problem), cell.estimator, cell.num_samples, replicates=None, rel_ci=WIDTH)
-    readings = []
+    quantities = []
     for seed in seeds:
         blocks: list[Moments] = []
         for block in cell.stream(seed, most):
             blocks.append(block)
             if narrow(asked, blocks):
                 break
-        readings.append(total_variance(merged(blocks)))
-    return counted(readings, cell.truth)
+        quantities.append(total_variance(merged(blocks)))
+    return counted(quantities, cell.truth)
 
 
 def rows(seeds: int, stopping_seeds: int) -> list[Row[Counts]]:

@@ -20,9 +20,9 @@ from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.execution.work import Failed
 from gradmark.benchmarks.execution.worker_client import Worker
-from gradmark.benchmarks.measurement.quantities import Reading, median
+from gradmark.benchmarks.measurement.quantities import Quantity, median
 from gradmark.benchmarks.measurement.timing_rounds import nested_median
-from gradmark.benchmarks.training.points import Place
+from gradmark.benchmarks.training.points import ParameterPoint
 
 PROBLEM = "GaussianToy()"
 METHODS = ("ScoreFunction()", "Reparameterization()", "LeaveOneOut()", "StickingTheLanding()")
@@ -30,7 +30,7 @@ METHODS = ("ScoreFunction()", "Reparameterization()", "LeaveOneOut()", "Sticking
 
 def timed(cells: Sequence[Cell]) -> tuple[list[list[float]], float | None]:
     """The repeats of each cell in a new process, and how busy the machine was."""
-    archive = Place(specs.problem(PROBLEM).init()).to_bytes()
+    archive = ParameterPoint(specs.problem(PROBLEM).init()).to_bytes()
     with Worker(Limits(), fresh=True) as worker:
         found = worker.time([(cell, archive) for cell in cells])
     failed = [each.reason for each in found.seconds if isinstance(each, Failed)]
@@ -38,9 +38,9 @@ def timed(cells: Sequence[Cell]) -> tuple[list[list[float]], float | None]:
     return [each for each in found.seconds if not isinstance(each, Failed)], found.busy
 
 
-def contradictions(intervals: Sequence[Reading]) -> tuple[int, int]:
+def contradictions(intervals: Sequence[Quantity]) -> tuple[int, int]:
     """How many pairs of intervals are disjoint, and how many pairs there are; none has no end."""
-    ends = [reading.ci for reading in intervals if reading.ci is not None]
+    ends = [quantity.ci for quantity in intervals if quantity.ci is not None]
     pairs = list(itertools.combinations(ends, 2))
     return sum(a[1] < b[0] or b[1] < a[0] for a, b in pairs), len(pairs)
 

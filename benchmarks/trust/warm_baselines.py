@@ -14,7 +14,7 @@ from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.execution.prepare import Ready
 from gradmark.benchmarks.measurement.block import Setting, block_size, measure_block, threads, warm_states
 from gradmark.benchmarks.measurement.moments import merged
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, positive
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, positive
 from gradmark.benchmarks.store.records import together
 
 WARM_UPS = 2**12  # of the truth
@@ -54,7 +54,7 @@ def truth(problem: str, estimator: str, num_samples: int, count: int = WARM_UPS)
     return float(found.traces[:, 0].mean())
 
 
-def interval(cell: Ready, blocks: int, frozen: bool = False) -> Reading:
+def interval(cell: Ready, blocks: int, frozen: bool = False) -> Quantity:
     """The total variance as a run measures it; with `frozen`, around one warm-up as if there were no other."""
     if frozen:
         one = warm_states(cell.setting, 1, cell.seed("warm-up"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradmark.reports.layout.axes import text_width
-from gradmark.reports.layout.numbers import MOST_DIGITS, reading
+from gradmark.reports.layout.numbers import MOST_DIGITS, quantity
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.results.results import Entry, Results
 
@@ -114,7 +114,7 @@ class Table:
         self.rows.append({"group": list(text)})
 
     def row(self, *cells: str | Text) -> None:
-        """A row, a cell for each column and two for a reading's."""
+        """A row, a cell for each column and two for a quantity's."""
         self.rows.append({"cells": [[cell] if isinstance(cell, str) else list(cell) for cell in cells]})
 
     def note(self, *text: Segment) -> None:
@@ -149,24 +149,24 @@ def _width(text: Text) -> float:
 
 
 def ends(found: dict[str, Any]) -> tuple[float, float, float]:
-    """A reading's value and the ends of its interval; the value again where it is withheld."""
+    """A quantity's value and the ends of its interval; the value again where it is withheld."""
     return (found["value"], *(found["ci"] or (found["value"],) * 2))
 
 
-def readings(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
-    """A reading as the two cells of its column."""
+def quantities(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
+    """A quantity as the two cells of its column."""
     if found is None or found["value"] is None:
         return [["–"], [""]]
     low, high = found["ci"] or (None, None)
     scaled = (None if part is None else part * scale for part in (low, high))
-    value, interval = reading(found["value"] * scale, *scaled, most=most)
+    value, interval = quantity(found["value"] * scale, *scaled, most=most)
     if found.get("withheld"):
         return [[value], [emph(found["withheld"])]]
     return [[value], [muted(interval)] if interval else [""]]
 
 
 def where(results: Results, key: tuple[str, ...], *, with_target: bool = True) -> str:
-    """What tells one comparison of a problem from the others: place and K, and what the study varies beside."""
+    """What tells one comparison of a problem from the others: point and K, and what the study varies beside."""
     _, samples, at, device, dtype, seed, target = key
     every = [entry.where for entry in results.measured]
     parts = [f"{at}, K = {samples}"]

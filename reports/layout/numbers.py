@@ -33,7 +33,7 @@ def tidy(value: float | None, digits: int = 3) -> str:
     return (number.rstrip("0").rstrip(".") if "." in number else number) + times + exponent
 
 
-def reading(value: float | None, low: float | None, high: float | None, *, most: int = MOST_DIGITS) -> tuple[str, str]:
+def quantity(value: float | None, low: float | None, high: float | None, *, most: int = MOST_DIGITS) -> tuple[str, str]:
     """A value and its interval, as many digits as the interval supports; each with its power of ten."""
     number, interval, times = _parts(value, low, high, most)
     return number + times, interval and interval + times

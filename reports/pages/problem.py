@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from gradmark.reports.layout.elements import Block, Text, figure, heading, paragraph, see, where
-from gradmark.reports.layout.numbers import grouped, plain, reading, tidy
+from gradmark.reports.layout.numbers import grouped, plain, quantity, tidy
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.pages import problem_tables
 from gradmark.reports.pages.problem_tables import Subject
@@ -54,7 +54,7 @@ def _intro(about: Subject) -> Block:
 
 
 def _objectives(about: Subject) -> Text:
-    """The expected cost at every place, and how it was found."""
+    """The expected cost at every point, and how it was found."""
     found: dict[str, dict[str, Any]] = {}
     for group in about.groups:
         found.setdefault(group[0].record.cell.at, group[0].summary["objective"])
@@ -66,7 +66,7 @@ def _objectives(about: Subject) -> Text:
         elif objective["exact"]:
             parts.append(f"at {at} {tidy(value, 8)} (exact)")
         else:
-            written, _ = reading(value, value - error, value + error, most=8)
+            written, _ = quantity(value, value - error, value + error, most=8)
             parts.append(f"at {at} {written} ± {plain(error, 2)} (from a fixed sample)")
     return ["Objective: ", "; ".join(parts), "."]
 

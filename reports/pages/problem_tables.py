@@ -8,10 +8,21 @@ from typing import Any
 
 from gradmark.benchmarks.measurement.bias_test import POWER
 from gradmark.benchmarks.measurement.quantities import NOT_COUNTED
-from gradmark.reports.layout.elements import Block, Table, Text, emph, method, muted, paragraph, readings, strong, where
-from gradmark.reports.layout.numbers import NONE, count, grouped, memory, plain, probability, reading, tidy, time_unit
+from gradmark.reports.layout.elements import (
+    Block,
+    Table,
+    Text,
+    emph,
+    method,
+    muted,
+    paragraph,
+    quantities,
+    strong,
+    where,
+)
+from gradmark.reports.layout.numbers import NONE, count, grouped, memory, plain, probability, quantity, tidy, time_unit
 from gradmark.reports.layout.style import Look, breakable
-from gradmark.reports.results.ranking import Place, Ranking, by_evaluations
+from gradmark.reports.results.ranking import RankedMethod, Ranking, by_evaluations
 from gradmark.reports.results.results import Entry, Results
 
 MOST_COLUMNS = 6  # parameters in a table of their variances
@@ -45,7 +56,7 @@ class Subject:
         return [entry for group in self.groups for entry in group]
 
     def table(self, name: str, title: str, rest: str) -> Table:
-        """A table whose caption names the problem, and the place where there is just one; with the methods' column."""
+        """A table whose caption names the problem, and the parameter point where there is just one; with the methods' column."""
         at = f" ({where(self.results, self.groups[0][0].where)})" if len(self.groups) == 1 else ""
         table = Table([strong(title), f" on {breakable(self.problem)}{at}. {rest}"], f"{self.key}-{name}")
         table.column("estimator")
@@ -81,7 +92,7 @@ def variance(subject: Subject) -> Block:
     for entry, (ranking, _), name in subject.fill(table):
         found = entry.summary
         table.row(
-            name, *readings(found["total_variance"]), *([_exactly(found["total_variance"])] if exact else []),
+            name, *quantities(found["total_variance"]), *([_exactly(found["total_variance"])] if exact else []),
             *_relative(entry, ranking), _tail(found["tail"]), grouped(found["replicates"]), _not_finite(found),
         )  # fmt: skip
     return table.block()
@@ -129,7 +140,7 @@ def accuracy(subject: Subject) -> Iterator[Block]:
         table.reading_column(head)
     for entry, _, name in subject.fill(table):
         if not (entry.summary["deterministic"] and entry.summary["total_variance"]["value"] == 0):
-            table.row(name, *(cell for column, _ in columns for cell in readings(entry.summary[column])))
+            table.row(name, *(cell for column, _ in columns for cell in quantities(entry.summary[column])))
     if any("cells" in row for row in table.rows):
         yield table.block()
 
@@ -148,7 +159,7 @@ def noises(subject: Subject) -> Iterator[Block]:
         table.reading_column(head)
     for entry, _, name in subject.fill(table):
         noise = entry.summary["noise"]
-        table.row(name, *(cell for kind in ("estimator", "minibatch", "both") for cell in readings(noise[kind])))
+        table.row(name, *(cell for kind in ("estimator", "minibatch", "both") for cell in quantities(noise[kind])))
     yield table.block()
 
 
@@ -164,7 +175,7 @@ def parameters(subject: Subject) -> Iterator[Block]:
         for name in part:
             table.reading_column(name) if len(part) <= 2 else table.column(name, "right")
         for entry, _, label in subject.fill(table):
-            cells = [readings(entry.summary["variance_by_parameter"].get(name)) for name in part]
+            cells = [quantities(entry.summary["variance_by_parameter"].get(name)) for name in part]
             table.row(label, *(c for cell in cells for c in (cell if len(part) <= 2 else cell[:1])))
         yield table.block()
 
@@ -182,7 +193,7 @@ def evaluations(subject: Subject) -> Block:
     table.reading_column("relative")
     compared = {group[0].where: by_evaluations(group) for group in subject.groups}
     for entry, _, name in subject.fill(table):
-        cells = [*readings(entry.summary["variance_times_evaluations"]), *_relative(entry, compared[entry.where])]
+        cells = [*quantities(entry.summary["variance_times_evaluations"]), *_relative(entry, compared[entry.where])]
         table.row(name, _counted(entry.summary["cost"]), *cells)
     return table.block()
 
@@ -211,28 +222,28 @@ def cost(subject: Subject) -> Block:
     for entry, (_, ranking), name in subject.fill(table):
         found = entry.summary["cost"]
         table.row(
-            name, *readings(found["seconds"], scale), memory(found["peak_memory_bytes"]),
-            *readings(entry.summary["work_normalised_variance"]), *_relative(entry, ranking),
+            name, *quantities(found["seconds"], scale), memory(found["peak_memory_bytes"]),
+            *quantities(entry.summary["work_normalised_variance"]), *_relative(entry, ranking),
         )  # fmt: skip
     return table.block()
 
 
 def _relative(entry: Entry, ranking: Ranking) -> list[Text]:
     """The ratio to the best; why there is none for a method that is not ranked."""
-    place = next((place for place in ranking.places if place.entry is entry), None)
-    if place is None:
+    ranked = next((ranked for ranked in ranking.methods if ranked.entry is entry), None)
+    if ranked is None:
         why = next((reason for other, reason in ranking.unranked if other is entry), "not timed")
         return [[""], [muted(SHORT.get(why, why))]]
-    if place is ranking.places[0]:
-        return [[strong("1")], [strong("smallest")]] if len(ranking.places) > 1 else [[""], [muted("no other")]]
-    return _ratio(place)
+    if ranked is ranking.methods[0]:
+        return [[strong("1")], [strong("smallest")]] if len(ranking.methods) > 1 else [[""], [muted("no other")]]
+    return _ratio(ranked)
 
 
-def _ratio(place: Place) -> list[Text]:
-    if place.ratio.value is None:
-        return [["1"], [emph("tie")]] if place.tied else [["∞"], [""]]
-    value, interval = reading(place.ratio.value, *(place.ratio.ci or (None, None)), most=RATIO_DIGITS)
-    return [[value], [muted(interval), *([emph(" tie")] if place.tied else [])]]
+def _ratio(ranked: RankedMethod) -> list[Text]:
+    if ranked.ratio.value is None:
+        return [["1"], [emph("tie")]] if ranked.tied else [["∞"], [""]]
+    value, interval = quantity(ranked.ratio.value, *(ranked.ratio.ci or (None, None)), most=RATIO_DIGITS)
+    return [[value], [muted(interval), *([emph(" tie")] if ranked.tied else [])]]
 
 
 def _exactly(total: dict[str, Any]) -> Text:

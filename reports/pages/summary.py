@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gradmark.benchmarks.measurement.quantities import Reading
+from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.reports.layout.elements import Block, Text, bullets, figure, heading, see, strong, where
 from gradmark.reports.layout.numbers import count, grouped, plain, tidy
 from gradmark.reports.layout.style import Look, breakable
@@ -48,7 +48,7 @@ def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[T
         said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
         said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
     elif results.measured:
-        said.append(["Nothing is ranked: no two methods that may be ranked were measured in the same place."])
+        said.append(["Nothing is ranked: no two methods that may be ranked were measured in the same ranked."])
     said += _fastest(results)
     said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
     ended = counts(results)
@@ -63,7 +63,7 @@ def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[T
 def _wins(found: list[Ranking]) -> Text:
     """How often each method is the best, and how often the best is not separated from the next."""
     contested = [ranking for ranking in found if ranking.next is not None]
-    clear = Counter(ranking.places[0].entry.label for ranking in contested if not ranking.tied)
+    clear = Counter(ranking.methods[0].entry.label for ranking in contested if not ranking.tied)
     ordered = clear.most_common()
     parts: list[Text] = [[strong(name), f" wins {wins}"] for name, wins in ordered[:NAMED]]
     if ordered[NAMED:]:
@@ -100,7 +100,7 @@ def _fastest(results: Results) -> list[Text]:
     return sentences
 
 
-def _arrived(first: Arrival, others: list[tuple[Arrival, Reading]], named: dict[int, str]) -> Text:
+def _arrived(first: Arrival, others: list[tuple[Arrival, Quantity]], named: dict[int, str]) -> Text:
     """The first run at the target and how much longer the next takes; or those that are not separated from it."""
     when = f"{plain(first.total_seconds)} seconds" if len(first.seconds) else f"{tidy(first.steps)} steps"
     seeds = f"{first.reached} of {len(first.by)} seeds"

@@ -10,7 +10,7 @@ import numpy as np
 from gradmark.benchmarks.measurement.quantities import LEVEL
 from gradmark.benchmarks.store.records import Curve
 from gradmark.reports.layout.elements import Block, Table, Text, emph, figure, heading, muted, paragraph, swatch
-from gradmark.reports.layout.numbers import count, plain, reading, tidy, time_unit
+from gradmark.reports.layout.numbers import count, plain, quantity, tidy, time_unit
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.plots import evidence
 from gradmark.reports.plots import training as drawing
@@ -95,7 +95,7 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
         known: dict[str, Any] = {
             str(key): None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()
         }
-        ends = [*_reading(known, "final"), *(_reading(known, "gap") if gaps else [])]
+        ends = [*_quantity(known, "final"), *(_quantity(known, "gap") if gaps else [])]
         step, steps, seconds = (known[part] for part in ("seconds_per_step", "steps_to_target", "seconds_to_target"))
         table.row(
             [swatch(looks[known["estimator"]]), breakable(name)], *ends,
@@ -134,6 +134,6 @@ def _longer(curves: list[Curve]) -> dict[int, tuple[Text, Text]]:
     return cells
 
 
-def _reading(row: dict[str, Any], name: str) -> list[Text]:
-    value, interval = reading(row[name], row[f"{name}_low"], row[f"{name}_high"])
+def _quantity(row: dict[str, Any], name: str) -> list[Text]:
+    value, interval = quantity(row[name], row[f"{name}_low"], row[f"{name}_high"])
     return [[value], [muted(interval)]]

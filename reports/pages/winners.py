@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradmark.benchmarks.measurement.quantities import Reading
+from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.measurement.tails import HEAVY, NO_VARIANCE
 from gradmark.reports.layout.elements import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
 from gradmark.reports.layout.numbers import MOST_DIGITS, reading_line
@@ -17,7 +17,7 @@ RATIO_DIGITS = 4
 
 def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[str, Look]) -> list[Block]:
     """Who wins at equal evaluations, which are the same on every machine; at equal samples; at equal seconds."""
-    level = found[0][0].places[0].value.level
+    level = found[0][0].methods[0].value.level
     evaluations: Text = [
         strong("Which estimator wins where, at equal evaluations"),
         ": the smallest variance × evaluations, the variance that is left when estimates are averaged for one forward "
@@ -61,21 +61,21 @@ def _table(results: Results, found: list[Ranking], looks: dict[str, Look], table
 
 
 def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
-    if not ranking.places:
+    if not ranking.methods:
         return [["not timed, or not counted"], *[[""]] * 5]
-    best, second = ranking.places[0], ranking.next
+    best, second = ranking.methods[0], ranking.next
     first = [[*method(best.entry, looks), *_marks(best.entry)], *_line(best.value)]
     if second is None:
         return [*first, [muted("no other contender")], [""], [""]]
-    also = [breakable(place.entry.label) for place in ranking.tied if place is not second]
+    also = [breakable(ranked.entry.label) for ranked in ranking.tied if ranked is not second]
     others: Text = [NEWLINE, emph(f"tied: {', '.join(also)}")] if also else []
     ratio, interval = _line(second.ratio, RATIO_DIGITS) if second.ratio.value is not None else (["∞"], [""])
     tie: Text = [emph(" tie")] if second.tied else []
     return [*first, [*method(second.entry, looks), *_marks(second.entry), *others], ratio, [*interval, *tie]]
 
 
-def _line(found: Reading, most: int = MOST_DIGITS) -> list[Text]:
-    """A reading as two cells of one line, its power of ten once at the end."""
+def _line(found: Quantity, most: int = MOST_DIGITS) -> list[Text]:
+    """A quantity as two cells of one line, its power of ten once at the end."""
     value, interval = reading_line(found.value, *(found.ci or (None, None)), most=most)
     return [[value], [muted(interval)]]
 
@@ -94,10 +94,12 @@ def _notes(found: list[Ranking], alone: list[Ranking]) -> list[Text]:
             reasons.setdefault(reason, []).append(entry.estimator)
     why = "; ".join(f"{', '.join(dict.fromkeys(names))} ({reason})" for reason, names in reasons.items())
     lines: list[Text] = [[f"Not ranked: {why}."]] if why else []
-    ranked = [place.entry for ranking in found for place in ranking.places]
-    single = dict.fromkeys(f"{p.entry.label} (target: {p.entry.target})" for each in alone for p in each.places)
+    ranked = [ranked.entry for ranking in found for ranked in ranking.methods]
+    single = dict.fromkeys(f"{p.entry.label} (target: {p.entry.target})" for each in alone for p in each.methods)
     if single:
-        lines.append([f"Nothing to compare with in the same place and with the same target: {', '.join(single)}."])
+        lines.append(
+            [f"Nothing to compare with at the same parameter point and with the same target: {', '.join(single)}."]
+        )
     if any(entry.summary["bias"]["verdict"] == "untested" for entry in ranked):
         lines.append([f"{UNTESTED} bias untested."])
     if any(entry.summary["tail"]["verdict"] in HEAVY_TAILS for entry in ranked):

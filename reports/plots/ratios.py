@@ -26,9 +26,9 @@ def overview(
     lines = _lines(found, where)
     if not lines:
         return None
-    ratios = [place.ratio.value for pair in found for ranking in pair for place in ranking.places]
+    ratios = [ranked.ratio.value for pair in found for ranking in pair for ranked in ranking.methods]
     limits = (0.8, room([1.0, *(value for value in ratios if value)])[1])
-    used = dict.fromkeys(place.entry.estimator for pair in found for place in pair[0].places)
+    used = dict.fromkeys(ranked.entry.estimator for pair in found for ranked in pair[0].methods)
     across = columns(map(wrapped, used), 0.4)
     rows = -(-sum(wrapped(name).count("\n") + 1 for name in used) // across)
     with drawing():
@@ -71,14 +71,16 @@ def _draw(axes: Axes, lines: Lines, number: int, looks: dict[str, Look]) -> None
     grid(axes, "x")
     axes.axvline(1, color=FAINT, linewidth=0.8, zorder=1)
     for row, (_, pair) in enumerate(lines):
-        for place in reversed(pair[number].places if pair else []):
-            if place.ratio.value is None:
+        for ranked in reversed(pair[number].methods if pair else []):
+            if ranked.ratio.value is None:
                 continue
-            look = looks[place.entry.estimator]
-            if place.ratio.ci is not None:
-                axes.plot(place.ratio.ci, [row, row], color=look.colour, linewidth=1.2, solid_capstyle="butt", zorder=2)
-            face = "white" if place.entry.record.cell.state == "cold" else look.colour
-            axes.plot([place.ratio.value], [row], look.marker, color=look.colour, markerfacecolor=face, markersize=4)
+            look = looks[ranked.entry.estimator]
+            if ranked.ratio.ci is not None:
+                axes.plot(
+                    ranked.ratio.ci, [row, row], color=look.colour, linewidth=1.2, solid_capstyle="butt", zorder=2
+                )
+            face = "white" if ranked.entry.record.cell.state == "cold" else look.colour
+            axes.plot([ranked.ratio.value], [row], look.marker, color=look.colour, markerfacecolor=face, markersize=4)
 
 
 def _name(axes: Axes, lines: Lines) -> None:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, figure, readings
+from gradmark.reports.layout.elements import Block, Table, figure, quantities
 from gradmark.reports.layout.numbers import grouped, tidy
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE
 
@@ -95,5 +95,5 @@ def _table(tables: dict[str, list[dict[str, Any]]], errors: Sequence[Error], lab
         for number, error in enumerate(errors):
             ends = [float(np.sqrt((_of(rows, rate["fit"], n, error.name) ** 2).mean())) for n in (sizes[0], sizes[-1])]
             first = rate["fit"] if not number else ""
-            table.row(first, error.title, *readings(rate[error.name]), *(tidy(end) for end in ends))
+            table.row(first, error.title, *quantities(rate[error.name]), *(tidy(end) for end in ends))
     return table.block()

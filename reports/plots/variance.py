@@ -84,8 +84,8 @@ def _drawn(entry: Entry, measure: str) -> bool:
     return value is not None and (value > 0 or not entry.summary["deterministic"])
 
 
-def _limits(readings: list[dict[str, Any]]) -> tuple[float, float]:
-    values = [value for reading in readings for value in (reading["value"], *(reading["ci"] or ()))]
+def _limits(quantities: list[dict[str, Any]]) -> tuple[float, float]:
+    values = [value for quantity in quantities for value in (quantity["value"], *(quantity["ci"] or ()))]
     positive = [value for value in values if value is not None and value > LOWEST]
     return room(positive) if positive else (0.1, 10.0)
 
@@ -93,7 +93,7 @@ def _limits(readings: list[dict[str, Any]]) -> tuple[float, float]:
 def _dots(axes: Axes, panel: Panel, measure: str, rows: dict[str, float], looks: dict[str, Look]) -> None:
     grid(axes, "x")
     ranking = panel.rankings[list(MEASURES).index(measure)]
-    best = ranking.places[0].value.value if ranking.places else None
+    best = ranking.methods[0].value.value if ranking.methods else None
     if best:
         axes.axvline(best, color=FAINT, linewidth=0.8, zorder=1)
     for entry in panel.entries:
@@ -109,15 +109,15 @@ def _mark(panel: Panel, entry: Entry, look: Look) -> dict[str, Any]:
     return {"marker": marker, "color": look.colour, "markerfacecolor": face, "markersize": 4.2, "markeredgewidth": 1}
 
 
-def _dot(axes: Axes, row: float, reading: dict[str, Any], mark: dict[str, Any]) -> None:
+def _dot(axes: Axes, row: float, quantity: dict[str, Any], mark: dict[str, Any]) -> None:
     edge = axes.get_xlim()[0]
-    if reading["value"] <= LOWEST:
+    if quantity["value"] <= LOWEST:
         axes.plot([edge], [row], **{**mark, "marker": "<"}, clip_on=False)
         axes.annotate("0", (edge, row), (5, 0), textcoords="offset points", va="center", fontsize=7)
         return
-    if reading["ci"] is not None:
-        axes.plot(reading["ci"], [row, row], color=mark["color"], linewidth=1.4, solid_capstyle="butt", zorder=2)
-    axes.plot([reading["value"]], [row], **mark)
+    if quantity["ci"] is not None:
+        axes.plot(quantity["ci"], [row, row], color=mark["color"], linewidth=1.4, solid_capstyle="butt", zorder=2)
+    axes.plot([quantity["value"]], [row], **mark)
 
 
 def _name_rows(axes: Axes, labels: dict[str, bool], rows: tuple[dict[str, float], float]) -> None:
@@ -136,8 +136,8 @@ def noises(shown: list[Panel], looks: dict[str, Look]) -> str:
     with drawing():
         left = text_width(map(wrapped, labels)) + 0.1
         figure, axes = panels((1, len(shown)), rows[1], left=left, top=0.44, bottom=0.38, between=0)
-        readings = [e.summary["noise"][kind] for panel in shown for e in panel.entries for kind in NOISES]
-        limits = _limits([{**found, "ci": None} for found in readings if found is not None])
+        quantities = [e.summary["noise"][kind] for panel in shown for e in panel.entries for kind in NOISES]
+        limits = _limits([{**found, "ci": None} for found in quantities if found is not None])
         for each, panel in zip(axes[0], shown, strict=True):
             logarithmic(each, "x", limits, TICKS[len(shown)])
             _noise_rows(each, panel, rows[0], looks)
@@ -156,12 +156,12 @@ def _noise_rows(axes: Axes, panel: Panel, rows: dict[str, float], looks: dict[st
     axes.set_xlabel("total variance")
     for entry in panel.entries:
         for shift, (kind, (mark, _)) in zip((-SHIFT, 0.0, SHIFT), NOISES.items(), strict=True):
-            reading = entry.summary["noise"][kind]
-            if entry.label not in rows or reading is None or reading["value"] is None:
+            quantity = entry.summary["noise"][kind]
+            if entry.label not in rows or quantity is None or quantity["value"] is None:
                 continue
             colour, row = looks[entry.estimator].colour, rows[entry.label] + shift
-            low, high = reading["ci"] or (reading["value"],) * 2
+            low, high = quantity["ci"] or (quantity["value"],) * 2
             if high > edge:
                 axes.plot([max(low, edge), high], [row, row], color=colour, linewidth=1.2, solid_capstyle="butt")
-            if reading["value"] > edge:
-                axes.plot([reading["value"]], [row], mark, color=colour, markersize=3.4)
+            if quantity["value"] > edge:
+                axes.plot([quantity["value"]], [row], mark, color=colour, markersize=3.4)

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import stats
 
 from gradmark.benchmarks.measurement.moments import Array
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity
 from gradmark.benchmarks.measurement.timing_rounds import round_medians
 from gradmark.benchmarks.store.records import Curve
-from gradmark.reports.layout.numbers import plain, reading
+from gradmark.reports.layout.numbers import plain, quantity
 from gradmark.reports.results.ranking import MARGIN, WINNER_LEVEL
 
 TARGET = 0.99  # of the way from the start to the best final objective: what "reached the target" means
@@ -61,7 +61,7 @@ def arrival(curve: Curve, goal: float) -> Arrival:
     return Arrival(curve, above, np.where(ever, steps[index], np.inf), round_medians(data.get("seconds") or []))
 
 
-def first(arrivals: list[Arrival]) -> tuple[Arrival, list[tuple[Arrival, Reading]]] | None:
+def first(arrivals: list[Arrival]) -> tuple[Arrival, list[tuple[Arrival, Quantity]]] | None:
     """The run with the smallest time to the target, and how many times longer each other takes, the next one first.
 
     A run that half of its seeds or more never finished is no candidate, and comes last among the others. Time is in
@@ -80,20 +80,20 @@ def first(arrivals: list[Arrival]) -> tuple[Arrival, list[tuple[Arrival, Reading
     return ordered[0], [(other, longer(ordered[0], other, level)) for other in ordered[1:]]
 
 
-def separated(ratio: Reading) -> bool:
+def separated(ratio: Quantity) -> bool:
     """Whether the interval of a ratio of times shows that the other one takes longer, by more than MARGIN."""
     return ratio.ci is not None and ratio.ci[0] > MARGIN
 
 
-def text(ratio: Reading) -> tuple[str, str]:
+def text(ratio: Quantity) -> tuple[str, str]:
     """A ratio of times and its interval, whose upper end may be open: `1.3` and `[1.1, 1.6]`, or `≥ 1.1`."""
     low, high = ratio.ci or (None, None)
     if ratio.value is not None and high is not None and math.isfinite(high):
-        return reading(ratio.value, low, high)
+        return quantity(ratio.value, low, high)
     return plain(ratio.value), "" if not low else f"≥ {plain(low)}"
 
 
-def longer(a: Arrival, b: Arrival, level: float = LEVEL) -> Reading:
+def longer(a: Arrival, b: Arrival, level: float = LEVEL) -> Quantity:
     """How many times longer `b` takes to the target than `a`, paired over seeds, which see the same draws.
 
     The interval covers three things: the seeds, the rounds of timing, and the spacing of evaluations, between two of
@@ -105,12 +105,12 @@ def longer(a: Arrival, b: Arrival, level: float = LEVEL) -> Reading:
     seconds, reach = _times(a, b, level)
     steps = float(np.median(b.by)) / float(np.median(a.by)) if np.median(a.by) > 0 else math.nan
     if reach is None:
-        return Reading(_finite(seconds * steps), level=level)
+        return Quantity(_finite(seconds * steps), level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
         least, most = (np.log(top / bottom) for top, bottom in ((b.above, a.by), (b.by, a.above)))
     low = _end(np.nan_to_num(least, nan=-np.inf, posinf=np.inf, neginf=-np.inf), level, lower=True) - reach
     high = _end(np.nan_to_num(most, nan=np.inf, posinf=np.inf, neginf=-np.inf), level, lower=False) + reach
-    return Reading(_finite(seconds * steps), None, (seconds * math.exp(low), seconds * _exp(high)), level)
+    return Quantity(_finite(seconds * steps), None, (seconds * math.exp(low), seconds * _exp(high)), level)
 
 
 def _times(a: Arrival, b: Arrival, level: float) -> tuple[float, float | None]:

@@ -7,7 +7,7 @@ from collections import Counter
 from gradmark.benchmarks.store.codes import Code
 from gradmark.benchmarks.store.records import Curve, Outcome, Record
 from gradmark.benchmarks.studies.summary import summarise
-from gradmark.reports.layout.elements import Block, Table, Text, heading, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, Text, heading, paragraph, quantities
 from gradmark.reports.layout.numbers import count
 from gradmark.reports.layout.style import breakable, label
 from gradmark.reports.results.results import Results
@@ -59,4 +59,4 @@ def _row(old: Record | Curve | Outcome) -> list[str | Text]:
         name, where = old.training.solver, f"{old.training.problem}, {old.training.steps} steps"
     else:
         name, where = old.inquiry.experiment, f"seed {old.inquiry.seed}"
-    return [f"old: {breakable(name)}", breakable(where), *readings(total), breakable(why)]
+    return [f"old: {breakable(name)}", breakable(where), *quantities(total), breakable(why)]

@@ -13,7 +13,7 @@ from gradmark.benchmarks.store.records import Curve
 from gradmark.reports.results import arrivals
 from gradmark.reports.results.results import Entry, Results, inner
 
-READINGS = (
+QUANTITIES = (
     "total_variance", "mean_squared_error", "snr", "cosine", "wrong_signs", "variance_times_evaluations",
     "work_normalised_variance",
 )  # fmt: skip
@@ -22,7 +22,7 @@ FIELDS = ("problem", "estimator", "state", "num_samples", "at", "device", "dtype
 
 
 def measurements(entries: list[Entry]) -> pd.DataFrame:
-    """One row for each cell; a reading `x` has the columns x, x_stderr, x_low and x_high, empty where not known."""
+    """One row for each cell; a quantity `x` has the columns x, x_stderr, x_low and x_high, empty where not known."""
     return pd.DataFrame([_row(entry.summary) for entry in entries])
 
 
@@ -31,11 +31,11 @@ def _row(summary: dict[str, Any]) -> dict[str, Any]:
     objective = summary["objective"] or {}
     row |= {"objective": objective.get("value"), "objective_stderr": objective.get("stderr")}
     row |= {"objective_exact": objective.get("exact")}
-    for name in READINGS:
+    for name in QUANTITIES:
         row |= spread(name, summary[name])
     row |= {"total_variance_exact": (summary["total_variance"] or {}).get("exact")}
-    for name, reading in (summary["noise"] or {}).items():
-        row |= spread(f"noise_{name}", reading)
+    for name, quantity in (summary["noise"] or {}).items():
+        row |= spread(f"noise_{name}", quantity)
     row |= {f"bias_{name}": value for name, value in (summary["bias"] or {}).items()}
     row |= {f"tail_{name}": value for name, value in (summary["tail"] or {}).items()}
     cost = dict(summary["cost"] or {})
@@ -43,9 +43,9 @@ def _row(summary: dict[str, Any]) -> dict[str, Any]:
     return row | cost
 
 
-def spread(name: str, reading: dict[str, Any] | None) -> dict[str, float | None]:
-    """A reading as columns."""
-    found = reading or {"value": None, "stderr": None, "ci": None}
+def spread(name: str, quantity: dict[str, Any] | None) -> dict[str, float | None]:
+    """A quantity as columns."""
+    found = quantity or {"value": None, "stderr": None, "ci": None}
     low, high = found["ci"] or (None, None)
     return {name: found["value"], f"{name}_stderr": found["stderr"], f"{name}_low": low, f"{name}_high": high}
 
@@ -54,9 +54,9 @@ def by_parameter(entries: list[Entry]) -> pd.DataFrame:
     """The total variance of every named parameter, one row for each cell and parameter."""
     rows = [
         {"estimator": entry.estimator, "state": entry.record.cell.state, "where": entry.where, "parameter": name}
-        | spread("variance", reading)
+        | spread("variance", quantity)
         for entry in entries
-        for name, reading in entry.summary["variance_by_parameter"].items()
+        for name, quantity in entry.summary["variance_by_parameter"].items()
     ]
     return pd.DataFrame(rows)
 
@@ -96,11 +96,11 @@ def unmeasured(results: Results) -> pd.DataFrame:
         for each in results.outcomes
         if each.status != "measured"
     ]
-    places: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
+    points: dict[tuple[str, str, str, str], list[tuple[str, str]]] = {}
     for status, method, problem, where, reason in ended:
-        places.setdefault((status, problem, reason, method), []).append(where)
+        points.setdefault((status, problem, reason, method), []).append(where)
     methods: dict[tuple[str, str, str, str], list[str]] = {}
-    for (status, problem, reason, method), where in places.items():
+    for (status, problem, reason, method), where in points.items():
         methods.setdefault((status, problem, reason, _joined(where)), []).append(method)
     rows = [(*key, ", ".join(names)) for key, names in methods.items()]
     return pd.DataFrame(rows, columns=["status", "problem", "reason", "where", "method"])
@@ -108,16 +108,16 @@ def unmeasured(results: Results) -> pd.DataFrame:
 
 def _where(entry: Entry) -> tuple[str, str]:
     cell = entry.record.cell
-    place = cell.at if cell.device == "cpu" else f"{cell.at}, {cell.device}"
-    return f"{place}, K = ", str(cell.num_samples)
+    point = cell.at if cell.device == "cpu" else f"{cell.at}, {cell.device}"
+    return f"{point}, K = ", str(cell.num_samples)
 
 
-def _joined(places: list[tuple[str, str]]) -> str:
-    """Places with their K behind them, each place once."""
+def _joined(points: list[tuple[str, str]]) -> str:
+    """Points with their K behind them, each point once."""
     found: dict[str, list[str]] = {}
-    for place, samples in dict.fromkeys(places):
-        found.setdefault(place, []).append(samples)
-    return "; ".join(place + ", ".join(samples) for place, samples in found.items())
+    for point, samples in dict.fromkeys(points):
+        found.setdefault(point, []).append(samples)
+    return "; ".join(point + ", ".join(samples) for point, samples in found.items())
 
 
 def bibliography(results: Results) -> pd.DataFrame:

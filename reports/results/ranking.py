@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gradmark.benchmarks.measurement.quantities import LEVEL, NOT_COUNTED, Reading, product, ratio, scaled, widened
+from gradmark.benchmarks.measurement.quantities import LEVEL, NOT_COUNTED, Quantity, product, ratio, scaled, widened
 from gradmark.benchmarks.measurement.timing_rounds import nested_ratio
 from gradmark.reports.results.results import Entry, tables
 
@@ -16,13 +16,13 @@ WINNER_LEVEL = 0.995  # of the interval that separates the best: copies of a met
 
 
 @dataclass(frozen=True)
-class Place:
-    """One method's place in a comparison."""
+class RankedMethod:
+    """One method in a comparison."""
 
     entry: Entry
-    value: Reading  # total variance, or variance × seconds
-    ratio: Reading  # to the best of the comparison; 1 for the best itself
-    separation: Reading  # the same ratio, with the interval of WINNER_LEVEL
+    value: Quantity  # total variance, or variance × seconds
+    ratio: Quantity  # to the best of the comparison; 1 for the best itself
+    separation: Quantity  # the same ratio, with the interval of WINNER_LEVEL
 
     @property
     def tied(self) -> bool:
@@ -35,21 +35,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Methods with the same target at the same place, smallest first; and those not ranked, with the reason."""
+    """Methods with the same target at the same parameter point, smallest first, and why others are not ranked."""
 
     where: tuple[str, ...]
-    places: list[Place]
+    methods: list[RankedMethod]
     unranked: list[tuple[Entry, str]]
 
     @property
-    def tied(self) -> list[Place]:
+    def tied(self) -> list[RankedMethod]:
         """Those that are not separated from the best, itself left out."""
-        return [place for place in self.places[1:] if place.tied]
+        return [ranked for ranked in self.methods[1:] if ranked.tied]
 
     @property
-    def next(self) -> Place | None:
+    def next(self) -> RankedMethod | None:
         """The runner-up."""
-        return self.places[1] if len(self.places) > 1 else None
+        return self.methods[1] if len(self.methods) > 1 else None
 
 
 def by_variance(entries: list[Entry]) -> Ranking:
@@ -72,63 +72,63 @@ def by_evaluations(entries: list[Entry]) -> Ranking:
 def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
     """Every comparison of measured cells, at equal samples and at equal seconds; those without a contender left out."""
     found = [(by_variance(group), by_work(group)) for group in tables(entries)]
-    return [pair for pair in found if pair[0].places]
+    return [pair for pair in found if pair[0].methods]
 
 
 def at_equal_evaluations(ranking: Ranking) -> Ranking:
     """The same methods, compared by total variance × forward evaluations of the cost."""
-    return by_evaluations([place.entry for place in ranking.places] + [entry for entry, _ in ranking.unranked])
+    return by_evaluations([ranked.entry for ranked in ranking.methods] + [entry for entry, _ in ranking.unranked])
 
 
-def variance_of(entry: Entry) -> Reading:
+def variance_of(entry: Entry) -> Quantity:
     """What a method is ranked by: the measured total variance, or the exact one where the measured one's interval is
     withheld.
     """
     found = entry.summary["total_variance"]
     if found["withheld"] is None or found["exact"] is None:
-        return _reading(found)
+        return _quantity(found)
     error = (found["exact_error"] or 0.0) + (found.get("exact_stderr") or 0.0)
-    return Reading(found["exact"], error, (max(found["exact"] - error, 0.0), found["exact"] + error))
+    return Quantity(found["exact"], error, (max(found["exact"] - error, 0.0), found["exact"] + error))
 
 
-def _times(entry: Entry, name: str, cost: str) -> Reading:
+def _times(entry: Entry, name: str, cost: str) -> Quantity:
     """The variance by which a method is ranked, times what an estimate costs."""
     found = entry.summary[name]
     if entry.summary["total_variance"]["withheld"] is None or found["value"] is None:
-        return _reading(found)
+        return _quantity(found)
     counted = entry.summary["cost"][cost]
     if cost == "seconds":
-        return product(variance_of(entry), _reading(counted))
+        return product(variance_of(entry), _quantity(counted))
     return scaled(variance_of(entry), counted)
 
 
-def variance_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
+def variance_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Quantity:
     """Total variance of `a` over that of `b`, paired group by group; unpaired where an exact one stands for either."""
     if a is b or all(entry.summary["total_variance"]["withheld"] is None for entry in (a, b)):
         return widened(ratio(a.traces, b.traces), level)
     return widened(product(variance_of(a), _inverse(variance_of(b))), level)
 
 
-def _inverse(reading: Reading) -> Reading:
-    """One over a positive reading; nothing where it is not known to be positive."""
-    if not reading.value or reading.stderr is None:
-        return Reading(None)
-    ci = (1 / reading.ci[1], 1 / reading.ci[0]) if reading.ci is not None and reading.ci[0] > 0 else None
-    return Reading(1 / reading.value, reading.stderr / reading.value**2, ci, reading.level, reading.withheld)
+def _inverse(quantity: Quantity) -> Quantity:
+    """One over a positive quantity; nothing where it is not known to be positive."""
+    if not quantity.value or quantity.stderr is None:
+        return Quantity(None)
+    ci = (1 / quantity.ci[1], 1 / quantity.ci[0]) if quantity.ci is not None and quantity.ci[0] > 0 else None
+    return Quantity(1 / quantity.value, quantity.stderr / quantity.value**2, ci, quantity.level, quantity.withheld)
 
 
-def evaluations_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
+def evaluations_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Quantity:
     """Variance × evaluations of `a` over that of `b`: the paired ratio of variances, as evaluations have no spread."""
     counts = [(e.record.timing or {}).get("forward") for e in (a, b)]
     if not counts[0] or not counts[1]:
-        return Reading(None)
+        return Quantity(None)
     return scaled(variance_ratio(a, b, level), counts[0] / counts[1])
 
 
-def work_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
+def work_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Quantity:
     """Variance × seconds of `a` over that of `b`; their rounds of timing were taken in turn, and are paired too."""
     if a is b:
-        return Reading(1.0, 0.0, (1.0, 1.0))
+        return Quantity(1.0, 0.0, (1.0, 1.0))
     one, other = (e.record.timing["seconds"] if e.record.timing else [] for e in (a, b))
     return product(variance_ratio(a, b, level), nested_ratio(one, other, level))
 
@@ -136,17 +136,17 @@ def work_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Reading:
 def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -> Ranking:  # noqa: ANN001
     contenders = [entry for entry in entries if entry.unranked is None and value(entry).value is not None]
     contenders.sort(key=lambda entry: value(entry).value)
-    places = [
-        Place(entry, value(entry), *(ratio_to(entry, contenders[0], level) for level in (LEVEL, WINNER_LEVEL)))
+    methods = [
+        RankedMethod(entry, value(entry), *(ratio_to(entry, contenders[0], level) for level in (LEVEL, WINNER_LEVEL)))
         for entry in contenders
     ]
     unranked = [(entry, entry.unranked or lacking) for entry in entries if entry not in contenders]
-    return Ranking(entries[0].where, places, unranked)
+    return Ranking(entries[0].where, methods, unranked)
 
 
-def _reading(found: dict[str, Any]) -> Reading:
+def _quantity(found: dict[str, Any]) -> Quantity:
     ci = None if found["ci"] is None else tuple(found["ci"])
-    return Reading(found["value"], found["stderr"], ci, LEVEL, found["withheld"])
+    return Quantity(found["value"], found["stderr"], ci, LEVEL, found["withheld"])
 
 
 MEASURES = {
@@ -157,7 +157,7 @@ MEASURES = {
 
 
 def frame(entries: list[Entry]) -> pd.DataFrame:
-    """Every place of every comparison as rows: measure, rank, value and ratio to the best with their intervals."""
+    """Every ranked method of every comparison as rows: measure, rank, value and ratio to the best with their intervals."""
     rows = [
         {
             **dict(
@@ -165,18 +165,18 @@ def frame(entries: list[Entry]) -> pd.DataFrame:
             ),
             "measure": measure,
             "rank": rank,
-            "estimator": place.entry.estimator,
-            "state": place.entry.record.cell.state,
-            "value": place.value.value,
-            "ratio": place.ratio.value,
-            "ratio_low": place.ratio.ci[0] if place.ratio.ci else None,
-            "ratio_high": place.ratio.ci[1] if place.ratio.ci else None,
-            "tied": place.tied,
-            "bias": place.entry.summary["bias"]["verdict"],
+            "estimator": ranked.entry.estimator,
+            "state": ranked.entry.record.cell.state,
+            "value": ranked.value.value,
+            "ratio": ranked.ratio.value,
+            "ratio_low": ranked.ratio.ci[0] if ranked.ratio.ci else None,
+            "ratio_high": ranked.ratio.ci[1] if ranked.ratio.ci else None,
+            "tied": ranked.tied,
+            "bias": ranked.entry.summary["bias"]["verdict"],
         }
         for group in tables(entries)
         for measure, compared in MEASURES.items()
         for ranking in [compared(group)]
-        for rank, place in enumerate(ranking.places, 1)
+        for rank, ranked in enumerate(ranking.methods, 1)
     ]
     return pd.DataFrame(rows)

@@ -18,7 +18,7 @@ from gradmark.reports.layout.style import label
 
 @dataclass(frozen=True)
 class Entry:
-    """One cell: what the store has, and the readings made of it."""
+    """One cell: what the store has, and the quantities made of it."""
 
     record: Record
     summary: dict[str, Any]
@@ -35,7 +35,7 @@ class Entry:
 
     @property
     def measured(self) -> bool:
-        """Whether there are readings."""
+        """Whether there are quantities."""
         return self.summary["total_variance"] is not None
 
     @property
@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """What cells share that may be compared: problem, num_samples, place, device, dtype, seed and target."""
+        """What cells share that may be compared: problem, num_samples, point, device, dtype, seed and target."""
         return (*self.record.cell.table, self.target)
 
     @cached_property
@@ -84,7 +84,7 @@ class Results:
 
     @property
     def measured(self) -> list[Entry]:
-        """The cells that have readings."""
+        """The cells that have quantities."""
         return [entry for entry in self.entries if entry.measured]
 
     @property

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, paragraph, quantities
 from gradmark.reports.layout.style import Look, breakable, looks, wrapped
 
 HEIGHT = 1.6  # inches of a panel
@@ -67,13 +67,13 @@ def _style(look: Look) -> dict[str, Any]:
 
 
 def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look]) -> None:
-    places = list(dict.fromkeys(row["at"] for row in rows))
+    points = list(dict.fromkeys(row["at"] for row in rows))
     for name in dict.fromkeys(row["estimator"] for row in rows):
         mine = [ends(row["variance"]) for row in rows if row["estimator"] == name]
         reach = [[value - low for value, low, _ in mine], [high - value for value, _, high in mine]]
         axes.errorbar(range(len(mine)), [value for value, _, _ in mine], reach, **_style(known[name]), elinewidth=0.8)
-    axes.set_xticks(range(len(places)), places)
-    axes.set_xlim(-0.3, len(places) - 0.7)
+    axes.set_xticks(range(len(points)), points)
+    axes.set_xlim(-0.3, len(points) - 0.7)
 
 
 def _table(outcome: Outcome, label: str) -> Block:
@@ -88,10 +88,10 @@ def _table(outcome: Outcome, label: str) -> Block:
     table.column("estimator")
     table.reading_column("variance")
     table.reading_column("ratio")
-    for place in tables["places"]:
-        objective, interval = readings(place["objective"])
-        table.group(f"{place['at']}, objective ", *objective, " ", *interval)
+    for point in tables.get("points") or tables["places"]:  # as older stores name it
+        objective, interval = quantities(point["objective"])
+        table.group(f"{point['at']}, objective ", *objective, " ", *interval)
         for row in tables["variances"]:
-            if (row["at"], row["part"]) == (place["at"], "encoder"):
-                table.row(breakable(row["estimator"]), *readings(row["variance"]), *readings(row["ratio"]))
+            if (row["at"], row["part"]) == (point["at"], "encoder"):
+                table.row(breakable(row["estimator"]), *quantities(row["variance"]), *quantities(row["ratio"]))
     return table.block()

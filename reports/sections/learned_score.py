@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, quantities
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE
 
 HEIGHT = 1.7  # inches of a panel
@@ -80,5 +80,5 @@ def _table(outcomes: list[Outcome], label: str) -> Block:
         tables = outcome.tables or {}
         table.group(tables["setting"][0]["data"])
         for row in tables["distances"]:
-            table.row(row["draws of"], *readings(row["distance"]))
+            table.row(row["draws of"], *quantities(row["distance"]))
     return table.block()

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, paragraph, quantities
 from gradmark.reports.layout.numbers import NONE, plain
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
@@ -125,7 +125,7 @@ def _table(outcome: Outcome, label: str) -> Block:
         exact = NONE if row["exact_length"] is None else plain(row["exact_length"], 4)
         rest = plain((row["exact_length"] or row["length"]["value"]) / share, 4)
         table.row(
-            str(batch), plain(share, 4), *readings(mean["length"]), *readings(row["length"]), exact, rest,
-            *readings(row["cosine"]),
+            str(batch), plain(share, 4), *quantities(mean["length"]), *quantities(row["length"]), exact, rest,
+            *quantities(row["cosine"]),
         )  # fmt: skip
     return table.block()

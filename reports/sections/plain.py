@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradmark.benchmarks.store.records import Outcome
-from gradmark.reports.layout.elements import Block, Table, Text, readings
+from gradmark.reports.layout.elements import Block, Table, Text, quantities
 from gradmark.reports.layout.numbers import grouped, tidy
 from gradmark.reports.layout.style import breakable
 
@@ -40,7 +40,7 @@ def _is_reading(value: Any) -> bool:
 
 def _cells(value: Any, reads: bool) -> list[Text]:
     if reads:
-        return readings(value)
+        return quantities(value)
     if isinstance(value, float | int) and not isinstance(value, bool):
         return [[tidy(float(value), 5)]]
     return [["–" if value is None else breakable(str(value))]]

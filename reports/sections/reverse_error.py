@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, muted, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, muted, paragraph, quantities
 from gradmark.reports.layout.numbers import tidy
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
@@ -114,7 +114,7 @@ def _orders(outcomes: list[Outcome], label: str) -> Block:
         table.group(breakable(f"{setting['data']}, {setting['schedule']}"), muted(f"  {setting['known']}"))
         for case in _cases([outcome]):
             rows = [row for row in orders if (row["rule"], row["score"]) == case]
-            cells = [cell for row in rows for cell in readings(row["order"], most=3)]
+            cells = [cell for row in rows for cell in quantities(row["order"], most=3)]
             table.row(_label(case), *cells, ", ".join(tidy(float(row["expected"])) for row in rows))
     table.note(
         "Ancestral sampling is short of order 1 by a logarithm where the schedule starts with equal steps: it lacks "

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, math, paragraph, quantities
 from gradmark.reports.layout.numbers import plain
 from gradmark.reports.layout.style import Look, breakable, looks, wrapped
 
@@ -102,7 +102,7 @@ def _table(outcomes: list[Outcome], label: str) -> Block:
         tables = outcome.tables or {}
         table.group(breakable(tables["setting"][0]["problem"]))
         for row in tables["slopes"]:
-            table.row(breakable(row["estimator"]), *readings(row["slope"]), plain(row["misfit"], 2), row["tail"])
+            table.row(breakable(row["estimator"]), *quantities(row["slope"]), plain(row["misfit"], 2), row["tail"])
         for row in tables["refused"]:
             table.note(f"{breakable(row['estimator'])} is left out: {breakable(row['reason'])}")
     table.note("Where the line does not fit (χ²/f above 1) the interval is widened by its root.")

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
-from gradmark.reports.layout.elements import Block, Segment, Table, figure, formula, paragraph, readings, strong
+from gradmark.reports.layout.elements import Block, Segment, Table, figure, formula, paragraph, quantities, strong
 from gradmark.reports.layout.numbers import memory, plain, time_unit
 from gradmark.reports.layout.style import INK, MARKERS, MUTED, PALETTE, WIDTH, breakable
 
@@ -159,5 +159,7 @@ def _table(lines: Lines, label: str) -> Block:
     table.column("peak memory", "right")
     for name, rows in lines.items():
         for row in (rows[0], rows[-1]):
-            table.row(breakable(name), str(row["latents"]), *readings(row["seconds"]), memory(row["peak_memory_bytes"]))
+            table.row(
+                breakable(name), str(row["latents"]), *quantities(row["seconds"]), memory(row["peak_memory_bytes"])
+            )
     return table.block()

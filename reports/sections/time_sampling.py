@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.axes import drawing, grid, panels, svg, text_width
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, readings
+from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, quantities
 from gradmark.reports.layout.numbers import plain, tidy
 from gradmark.reports.layout.style import INK, PALETTE
 
@@ -86,7 +86,7 @@ def _table(tables: dict[str, Any], label: str) -> Block:
         table.group(f"{quantity}, {target} target")
         for row in [each for each in rows if (each["quantity"], each["target"]) == (quantity, target)]:
             parts = (plain(row["time"]), plain(row["noise"]), plain(row["time"] + row["noise"]))
-            table.row(row["sampler"], *parts, *readings(row["variance"]))
+            table.row(row["sampler"], *parts, *quantities(row["variance"]))
     spent = max(row["draws"] for row in tables["history"])
     table.note(
         f"The learned importance was warmed up by uniform times until each bin had its history: up to {spent} draws."

@@ -20,7 +20,7 @@ from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.store import status
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
-from gradmark.benchmarks.training.points import Place
+from gradmark.benchmarks.training.points import ParameterPoint
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for room in ("estimators", "benchmarks", "reports") for path in (ROOT / room).rglob("*.py"))
@@ -82,7 +82,7 @@ def test_a_pickle_does_what_it_says(tmp_path: Path) -> None:
 
 
 def test_no_blob_of_a_store_is_unpickled(tmp_path: Path) -> None:
-    """Every blob of every table in turn is a trap; whatever reading the store then says, nothing was run."""
+    """Every blob of every table in turn is a trap; whatever quantity the store then says, nothing was run."""
     made, cell = tmp_path / "made", Cell("GaussianToy()", "ScoreFunction()", at="step=1", replicates=8)
     for number, trap in enumerate(traps(made)):
         path = tmp_path / f"store{number}"
@@ -116,7 +116,7 @@ def reread(path: Path, cell: Cell) -> None:
 
 def test_the_readers_of_blobs_run_nothing(tmp_path: Path) -> None:
     for trap in traps(tmp_path / "made"):
-        for read in (Moments.from_bytes, Place.from_bytes):
+        for read in (Moments.from_bytes, ParameterPoint.from_bytes):
             with pytest.raises(Exception, match=r".*"):
                 read(trap)
             assert not (tmp_path / "made").exists()

@@ -25,5 +25,5 @@ class Throws(Experiment):
         if self.throws == 14:
             raise KeyboardInterrupt
         pips = np.random.default_rng(seed).integers(1, 7, self.throws).tolist()
-        reading = {"value": 3.5, "stderr": 0.1, "ci": [3.3, 3.7], "level": 0.95}
-        return {"pips": [{"throw": i, "pip": pip, "mean": reading} for i, pip in enumerate(pips)]}
+        quantity = {"value": 3.5, "stderr": 0.1, "ci": [3.3, 3.7], "level": 0.95}
+        return {"pips": [{"throw": i, "pip": pip, "mean": quantity} for i, pip in enumerate(pips)]}

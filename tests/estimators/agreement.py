@@ -54,15 +54,15 @@ def assert_mean(moments: Moments, coordinate: int, mean: float, variance: float,
 def assert_variance(moments: Moments, column: int, variance: float) -> None:
     """The trace of one named tensor (column 1 the first) is within what its own groups allow."""
     groups = moments.traces[:, column]
-    reading = positive(groups)
-    assert reading.value is not None
-    assert reading.stderr is not None
+    quantity = positive(groups)
+    assert quantity.value is not None
+    assert quantity.stderr is not None
     if variance < 1e-20:
-        assert reading.value < 1e-20
+        assert quantity.value < 1e-20
         return
-    reach = stats.t.isf(LEVEL / 2, len(groups) - 1) * reading.stderr / reading.value
-    off = math.log(reading.value / variance)
-    assert abs(off) < reach, f"variance {reading.value} is off {variance} by {off:.3f} in logs; {reach:.3f} is allowed"
+    reach = stats.t.isf(LEVEL / 2, len(groups) - 1) * quantity.stderr / quantity.value
+    off = math.log(quantity.value / variance)
+    assert abs(off) < reach, f"variance {quantity.value} is off {variance} by {off:.3f} in logs; {reach:.3f} is allowed"
     assert reach < 0.25, "too few replicates to see anything"
 
 
@@ -76,6 +76,6 @@ def assert_agrees(moments: Moments, *answers: tuple[float, float]) -> None:
 
 def total_is_covered(moments: Moments, variance: float) -> bool:
     """Whether the interval that reports show contains the exact total variance."""
-    reading = positive(np.asarray(moments.traces[:, 0]))
-    assert reading.ci is not None
-    return reading.ci[0] <= variance <= reading.ci[1]
+    quantity = positive(np.asarray(moments.traces[:, 0]))
+    assert quantity.ci is not None
+    return quantity.ci[0] <= variance <= quantity.ci[1]

@@ -19,9 +19,9 @@ from gradmark.benchmarks.problems import BernoulliVAE, GaussianToy, LinearGaussi
 from gradmark.estimators import IWAE, VIMCO, DReG, Reparameterization, StickingTheLanding
 from gradmark.estimators.core import Estimator, Params, Problem
 from tests.estimators.agreement import assert_mean, assert_variance, measured
-from tests.estimators.test_gaussian_target import NAMES, PLACES, PROBLEM, Place, X
+from tests.estimators.test_gaussian_target import NAMES, PROBLEM, SETTINGS, ParameterPoint, X
 
-each_place = pytest.mark.parametrize("at", PLACES)
+each_place = pytest.mark.parametrize("at", SETTINGS)
 each_number = pytest.mark.parametrize("draws", [2, 3])
 POINTS = {2: 401, 3: 61}
 
@@ -29,7 +29,7 @@ POINTS = {2: 401, 3: 61}
 class Grid:
     """K draws of e on a product grid, `[K, points^K]`, with probabilities `[points^K]`, and log w and its slopes."""
 
-    def __init__(self, at: Place, draws: int) -> None:
+    def __init__(self, at: ParameterPoint, draws: int) -> None:
         side = np.linspace(-7.5, 7.5, POINTS[draws])
         self.e = np.stack(np.meshgrid(*[side] * draws)).reshape(draws, -1)
         density = np.exp(-(self.e**2).sum(0) / 2)
@@ -54,7 +54,12 @@ class Grid:
 
 
 def assert_gradient(
-    at: Place, estimator: Estimator, grid: Grid, loc: np.ndarray, log_scale: np.ndarray, replicates: int = 2**16
+    at: ParameterPoint,
+    estimator: Estimator,
+    grid: Grid,
+    loc: np.ndarray,
+    log_scale: np.ndarray,
+    replicates: int = 2**16,
 ) -> None:
     """Mean and variance of all six parameters; the model's part is Σ w̄ ∂ log p for all methods."""
     moments = measured(PROBLEM, estimator, len(grid.e), replicates, at.params)
@@ -68,7 +73,7 @@ def assert_gradient(
 
 @each_number
 @each_place
-def test_iwae(at: Place, draws: int) -> None:
+def test_iwae(at: ParameterPoint, draws: int) -> None:
     """d log w/d mu is the joint's slope alone, as log q(mu + s·e) does not depend on mu."""
     grid = Grid(at, draws)
     loc = -(grid.normalized * grid.joint_slope).sum(0)
@@ -78,7 +83,7 @@ def test_iwae(at: Place, draws: int) -> None:
 
 @each_number
 @each_place
-def test_dreg(at: Place, draws: int) -> None:
+def test_dreg(at: ParameterPoint, draws: int) -> None:
     grid = Grid(at, draws)
     square = grid.normalized**2
     assert_gradient(at, DReG(), grid, -(square * grid.path).sum(0), -(square * grid.path * at.s * grid.e).sum(0))
@@ -96,7 +101,7 @@ def others(log_w: np.ndarray) -> np.ndarray:
 
 @each_number
 @each_place
-def test_vimco(at: Place, draws: int) -> None:
+def test_vimco(at: ParameterPoint, draws: int) -> None:
     grid = Grid(at, draws)
     signal = grid.bound - others(grid.log_w) - grid.normalized
     loc, log_scale = -(signal * grid.e / at.s).sum(0), -(signal * (grid.e**2 - 1)).sum(0)
@@ -173,7 +178,7 @@ def test_one_draw_is_the_elbo(bound: Estimator, elbo: Estimator, weighted: bool)
 
 def test_signal_to_noise_falls_with_draws() -> None:
     """Of q's location, as 1/√K for many draws: from 16 to 256 by about 4; the ratio's relative error is a seventh."""
-    at = Place(weight=1.3, bias=0.2, noise=0.8, mu=0.5, s=0.6)
+    at = ParameterPoint(weight=1.3, bias=0.2, noise=0.8, mu=0.5, s=0.6)
     ratios = []
     for draws in (16, 256):
         moments = measured(PROBLEM, IWAE(), draws, 2**14, at.params)

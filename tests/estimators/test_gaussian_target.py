@@ -35,7 +35,7 @@ NAMES = list(PROBLEM.init())
 
 
 @dataclass(frozen=True)
-class Place:
+class ParameterPoint:
     """Parameters, and everything about the two Gaussians that follows from them."""
 
     weight: float
@@ -80,20 +80,20 @@ class Place:
         return Polynomial(-alpha, self.d * self.s / self.v, -(0.5 - self.s**2 / (2 * self.v)), self.s)
 
 
-PLACES = [
-    Place(weight=1.3, bias=0.2, noise=0.8, mu=0.7, s=0.9),
-    Place(weight=-0.6, bias=-0.5, noise=0.5, mu=-1.0, s=0.3),
-    Place(weight=2.0, bias=0.0, noise=1.5, mu=0.1, s=1.4),
+SETTINGS = [
+    ParameterPoint(weight=1.3, bias=0.2, noise=0.8, mu=0.7, s=0.9),
+    ParameterPoint(weight=-0.6, bias=-0.5, noise=0.5, mu=-1.0, s=0.3),
+    ParameterPoint(weight=2.0, bias=0.0, noise=1.5, mu=0.1, s=1.4),
 ]
 AT_POSTERIOR = [
-    Place(w, b, n, mu=1 / (1 + w**2 / n**2) * w * (X - b) / n**2, s=(1 + w**2 / n**2) ** -0.5)
+    ParameterPoint(w, b, n, mu=1 / (1 + w**2 / n**2) * w * (X - b) / n**2, s=(1 + w**2 / n**2) ** -0.5)
     for w, b, n in ((1.3, 0.2, 0.8), (-0.6, -0.5, 0.5))
 ]
-each_place = pytest.mark.parametrize("at", PLACES + AT_POSTERIOR)
+each_place = pytest.mark.parametrize("at", SETTINGS + AT_POSTERIOR)
 
 
 def assert_q(
-    at: Place, estimator: Estimator, answers: tuple[Answer, Answer], draws: int = 1, baseline: float = 0.0
+    at: ParameterPoint, estimator: Estimator, answers: tuple[Answer, Answer], draws: int = 1, baseline: float = 0.0
 ) -> None:
     """Mean and variance of the gradients of q's three parameters."""
     state = frozen_average(baseline) if isinstance(estimator, MovingAverageBaseline) else None
@@ -106,12 +106,12 @@ def assert_q(
 
 
 @each_place
-def test_score_function(at: Place) -> None:
+def test_score_function(at: ParameterPoint) -> None:
     assert_q(at, ScoreFunction(), at.cost.score_function())
 
 
 @each_place
-def test_moving_average_at_the_mean(at: Place) -> None:
+def test_moving_average_at_the_mean(at: ParameterPoint) -> None:
     mean = at.cost.alpha + at.cost.gamma
     assert_q(at, MovingAverageBaseline(), at.cost.score_function(mean), baseline=mean)
 
@@ -119,12 +119,12 @@ def test_moving_average_at_the_mean(at: Place) -> None:
 @each_place
 @pytest.mark.parametrize("draws", [2, 5])
 @pytest.mark.parametrize("estimator", [LeaveOneOut(), VarGrad()], ids=str)
-def test_leave_one_out(at: Place, estimator: Estimator, draws: int) -> None:
+def test_leave_one_out(at: ParameterPoint, estimator: Estimator, draws: int) -> None:
     assert_q(at, estimator, at.cost.leave_one_out(draws), draws)
 
 
 @each_place
-def test_reparameterization(at: Place) -> None:
+def test_reparameterization(at: ParameterPoint) -> None:
     """s²/v² and (d² + 2s²)/v²: Monte-Carlo entropy is as good as closed-form entropy."""
     mean, mean_scale = at.cost.means
     by_scale = mean_scale, (at.d**2 + 2 * at.s**2) / at.v**2
@@ -132,7 +132,7 @@ def test_reparameterization(at: Place) -> None:
 
 
 @each_place
-def test_sticking_the_landing(at: Place) -> None:
+def test_sticking_the_landing(at: ParameterPoint) -> None:
     """(1/s − s/v)², and d²/v² + 2(1/s − s/v)²."""
     mean, mean_scale = at.cost.means
     gap = (1 / at.s - at.s / at.v) ** 2
@@ -141,7 +141,7 @@ def test_sticking_the_landing(at: Place) -> None:
 
 
 @each_place
-def test_analytic_kl(at: Place) -> None:
+def test_analytic_kl(at: ParameterPoint) -> None:
     """Only the likelihood is noise: precision W²/noise² around (x − b)/W."""
     mean, mean_scale = at.cost.means
     precision, peak = at.weight**2 / at.noise**2, (X - at.bias) / at.weight
@@ -151,7 +151,7 @@ def test_analytic_kl(at: Place) -> None:
 
 @pytest.mark.parametrize("at", AT_POSTERIOR)
 @pytest.mark.parametrize("estimator", [StickingTheLanding(), LeaveOneOut(), VarGrad()], ids=str)
-def test_no_noise_at_the_posterior(at: Place, estimator: Estimator) -> None:
+def test_no_noise_at_the_posterior(at: ParameterPoint, estimator: Estimator) -> None:
     moments = measured(PROBLEM, estimator, 3, 256, at.params)
     for name in ("encoder_bias", "encoder_weight", "log_scale"):
         assert moments.traces[:, 1 + NAMES.index(name)].max() < 1e-24
@@ -159,7 +159,7 @@ def test_no_noise_at_the_posterior(at: Place, estimator: Estimator) -> None:
 
 
 @pytest.mark.parametrize("at", AT_POSTERIOR)
-def test_noise_of_others_at_the_posterior(at: Place) -> None:
+def test_noise_of_others_at_the_posterior(at: ParameterPoint) -> None:
     """The cost is constant there, log p(x), which plain score functions multiply by the score; the path has 1/v."""
     flat = at.cost.score_function()
     assert flat[0][1] == pytest.approx(at.log_evidence**2 / at.v)
@@ -169,7 +169,7 @@ def test_noise_of_others_at_the_posterior(at: Place) -> None:
 
 def test_sticking_the_landing_loses_where_q_is_too_narrow() -> None:
     """v = .5, s = .3: 7.471 against .360 for mu."""
-    at = Place(weight=1.0, bias=0.0, noise=1.0, mu=(X / 2) + 0.6, s=0.3)
+    at = ParameterPoint(weight=1.0, bias=0.0, noise=1.0, mu=(X / 2) + 0.6, s=0.3)
     assert at.s**2 / at.v**2 == pytest.approx(0.36)
     assert (1 / at.s - at.s / at.v) ** 2 == pytest.approx(7.471, abs=5e-4)
     bias = NAMES.index("encoder_bias")
@@ -179,7 +179,7 @@ def test_sticking_the_landing_loses_where_q_is_too_narrow() -> None:
 
 @each_place
 @pytest.mark.parametrize("draws", [1, 4])
-def test_exact_posterior(at: Place, draws: int) -> None:
+def test_exact_posterior(at: ParameterPoint, draws: int) -> None:
     """The gradient of −log p(x) in the model's parameters, with z = m + √v·e, r = x − b; nothing for q's."""
     moments = measured(PROBLEM, ExactPosterior(), draws, 2**17, at.params)
     w, noise, r = at.weight, at.noise**2, X - at.bias

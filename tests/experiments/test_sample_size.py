@@ -1,4 +1,4 @@
-"""Slopes from readings whose slope is known, those of estimators whose variance is, and ratios along a run."""
+"""Slopes from quantities whose slope is known, those of estimators whose variance is, and ratios along a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scipy import stats
 from gradmark.benchmarks.experiments import AlongTraining, SampleSize
 from gradmark.benchmarks.experiments.along_training import parameters_of_q
 from gradmark.benchmarks.experiments.sample_size import fitted_slope
-from gradmark.benchmarks.measurement.quantities import Reading, log_interval
+from gradmark.benchmarks.measurement.quantities import Quantity, log_interval
 from gradmark.benchmarks.problems import GaussianToy, GaussianVAE, StepToy
 
 SAMPLES = (2, 4, 8, 16)
 
 
-def noisy(slope: float, bend: float, seed: int, relative: float = 0.01) -> list[Reading]:
+def noisy(slope: float, bend: float, seed: int, relative: float = 0.01) -> list[Quantity]:
     noise = np.random.default_rng(seed).normal(size=len(SAMPLES)) * relative
     found = [3 * n**slope * (1 + bend / n) * math.exp(e) for n, e in zip(SAMPLES, noise, strict=True)]
     return [log_interval(value, relative, 100) for value in found]
@@ -46,7 +46,7 @@ def test_a_bend_is_seen_as_a_misfit_and_another_slope_is_not_taken_for_it() -> N
 
 
 def test_no_slope_without_a_variance() -> None:
-    assert fitted_slope(SAMPLES, [Reading(0.0, 0.0)] * 4)[0].value is None
+    assert fitted_slope(SAMPLES, [Quantity(0.0, 0.0)] * 4)[0].value is None
 
 
 def test_means_of_independent_draws_have_the_slope_of_one() -> None:
@@ -86,8 +86,8 @@ def test_ratios_along_a_run() -> None:
         replicates=256,
     )  # fmt: skip
     tables = experiment.run(0)
-    assert [row["at"] for row in tables["places"]] == ["init", "step=20", "step=40"]
-    start, _, end = (row["objective"] for row in tables["places"])
+    assert [row["at"] for row in tables["points"]] == ["init", "step=20", "step=40"]
+    start, _, end = (row["objective"] for row in tables["points"])
     assert end["ci"][1] < start["ci"][0]
     for row in tables["variances"]:
         if row["estimator"] == "ScoreFunction()":

@@ -12,7 +12,7 @@ from gradmark.reports.results.results import Results
 
 
 def names(ranking):
-    return [place.entry.label for place in ranking.places]
+    return [ranked.entry.label for ranked in ranking.methods]
 
 
 def test_methods_are_in_the_order_of_their_variance_with_paired_ratios(build):
@@ -20,7 +20,7 @@ def test_methods_are_in_the_order_of_their_variance_with_paired_ratios(build):
     ranking = by_variance(entries)
     assert names(ranking) == ["Pathwise()", "Baseline()", "Score()"]
     expected = ratio(entries[0].traces, entries[1].traces)
-    assert ranking.places[2].ratio == expected
+    assert ranking.methods[2].ratio == expected
     assert expected.value == pytest.approx(4.0)  # the same draws, doubled
     assert not ranking.tied
 
@@ -49,30 +49,30 @@ def test_different_targets_are_not_compared(build):
 
 def test_identical_draws_are_a_tie(build):
     ranking = by_variance([build("Score()", 2.0), build("Baseline()", 2.0, state="cold")])
-    assert ranking.places[1].ratio.value == 1
-    assert ranking.tied == [ranking.places[1]]
+    assert ranking.methods[1].ratio.value == 1
+    assert ranking.tied == [ranking.methods[1]]
     assert names(ranking)[1] == "Baseline(), cold"
 
 
 def test_a_difference_below_one_per_cent_is_a_tie_however_sure(build):
     ranking = by_variance([build("Score()", 1.0), build("Other()", 1.001)])
-    low, _ = ranking.places[1].ratio.ci or (0, 0)
+    low, _ = ranking.methods[1].ratio.ci or (0, 0)
     assert low > 1  # paired: the interval excludes 1
-    assert ranking.places[1].tied
+    assert ranking.methods[1].tied
 
 
 def test_an_interval_that_includes_one_is_a_tie(build):
     ranking = by_variance([build("Score()", 1.0, seed=1), build("Other()", 1.01, seed=2)])
-    low, high = ranking.places[1].ratio.ci or (0, 0)
+    low, high = ranking.methods[1].ratio.ci or (0, 0)
     assert low < 1 < high
-    assert ranking.places[1].tied
+    assert ranking.methods[1].tied
 
 
 def test_two_zero_variances_are_a_tie_and_anything_else_is_not(build):
     known = {"value": 0.0, "error": 0.0, "nodes": 1, "reason": None}
     zeros = [build(name, 0.0, exact_variance=known) for name in ("A()", "B()")]
     ranking = by_variance([*zeros, build("C()", 1.0)])
-    assert [place.tied for place in ranking.places] == [True, True, False]
+    assert [ranked.tied for ranked in ranking.methods] == [True, True, False]
 
 
 def test_a_withheld_interval_decides_no_rank(build):
@@ -83,10 +83,10 @@ def test_a_withheld_interval_decides_no_rank(build):
     assert [why for _, why in ranking.unranked] == ["too few replicates"]
     ranking = by_variance([build("Alike()", 0.0, exact_variance=known), build("Score()", 2.0)])
     assert names(ranking) == ["Alike()", "Score()"]
-    assert ranking.places[0].value.value == 0.5
-    low, high = ranking.places[1].ratio.ci or (0, 0)
+    assert ranking.methods[0].value.value == 0.5
+    low, high = ranking.methods[1].ratio.ci or (0, 0)
     assert low < 16 < high
-    assert not ranking.places[1].tied
+    assert not ranking.methods[1].tied
 
 
 def test_equal_seconds_multiply_by_paired_seconds(build):
@@ -96,7 +96,7 @@ def test_equal_seconds_multiply_by_paired_seconds(build):
     assert names(ranking) == ["Fast()", "Slow()"]
     slower = nested_ratio(*(e.record.timing["seconds"] for e in (slow, fast)))
     expected = product(ratio(slow.traces, fast.traces), slower)
-    assert ranking.places[1].ratio == expected
+    assert ranking.methods[1].ratio == expected
     assert expected.value == pytest.approx(9 / 4, rel=0.02)
 
 
@@ -104,10 +104,10 @@ def test_equal_evaluations_multiply_by_what_is_counted(build):
     many, few, unseen = build("Many()", 1.0, evaluations=9), build("Few()", 2.0), build("X()", 0.1, evaluations=None)
     ranking = by_evaluations([many, few, unseen])
     assert names(ranking) == ["Few()", "Many()"]
-    assert ranking.places[0].value.value == pytest.approx(few.summary["total_variance"]["value"])
+    assert ranking.methods[0].value.value == pytest.approx(few.summary["total_variance"]["value"])
     expected = ratio(many.traces, few.traces)
-    assert ranking.places[1].ratio.value == pytest.approx(9 * (expected.value or 0))
-    assert ranking.places[1].ratio.ci == pytest.approx([9 * end for end in expected.ci or ()])
+    assert ranking.methods[1].ratio.value == pytest.approx(9 * (expected.value or 0))
+    assert ranking.methods[1].ratio.ci == pytest.approx([9 * end for end in expected.ci or ()])
     assert [why for _, why in ranking.unranked] == ["not counted"]
     assert unseen.summary["variance_times_evaluations"]["value"] is None
 

@@ -22,7 +22,7 @@ def test_looks_are_all_different():
 
 
 @pytest.mark.parametrize(
-    ("reading", "expected"),
+    ("quantity", "expected"),
     [
         ((1896.295, 1737.0, 2071.0), ("1900", "[1740, 2070]")),
         ((76.464, 74.3, 78.7), ("76.5", "[74.3, 78.7]")),
@@ -36,8 +36,8 @@ def test_looks_are_all_different():
         ((3.14159, None, None), ("3.142", "")),
     ],
 )
-def test_readings_have_the_digits_of_their_interval(reading, expected):
-    assert numbers.reading(*reading) == expected
+def test_readings_have_the_digits_of_their_interval(quantity, expected):
+    assert numbers.quantity(*quantity) == expected
 
 
 def test_one_line_has_its_power_of_ten_once():

@@ -17,7 +17,7 @@ def test_measurements_are_the_summaries(results):
         if not entry.measured:
             assert np.isnan(row["total_variance"])
             continue
-        for name in frames.READINGS:
+        for name in frames.QUANTITIES:
             low, high = entry.summary[name]["ci"] or (None, None)
             expected = [np.nan if part is None else part for part in (entry.summary[name]["value"], low, high)]
             assert [row[name], row[f"{name}_low"], row[f"{name}_high"]] == pytest.approx(expected, nan_ok=True)

@@ -16,7 +16,7 @@ from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import measure, runner
 from gradmark.benchmarks.training import convergence, points
-from gradmark.benchmarks.training.points import Place, Refusal
+from gradmark.benchmarks.training.points import ParameterPoint, Refusal
 from gradmark.estimators import ScoreFunction
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
@@ -147,7 +147,7 @@ def test_the_objective_is_the_oracles_or_a_sample_around_it() -> None:
 
 def test_optimum_where_there_is_one() -> None:
     found = points.find(specs.problem("LinearGaussian()"), "optimum")
-    assert isinstance(found, Place)
+    assert isinstance(found, ParameterPoint)
     problem = specs.problem("LinearGaussian()")
     leaves = {name: value.clone().requires_grad_() for name, value in found.params.items()}
     exact = problem.exact(leaves)
@@ -178,7 +178,7 @@ def test_the_reference_run_descends() -> None:
         values = []
         for at in ("step=0", "step=30"):
             found = points.find(problem, at)
-            assert isinstance(found, Place)
+            assert isinstance(found, ParameterPoint)
             params = {name: value.unsqueeze(0) for name, value in found.params.items()}
             values.append(float(convergence.evaluate(problem, params)[0]))
         assert values[1] < values[0]

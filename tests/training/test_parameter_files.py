@@ -39,7 +39,7 @@ PROBLEM = specs.problem("GaussianToy()")
 def refused(path: Path | str) -> str:
     """The line that a file is refused with."""
     with pytest.raises(BadInput) as caught:
-        points.find(PROBLEM, points.parse_place(str(path)))
+        points.find(PROBLEM, points.parse_point(str(path)))
     line = str(caught.value)
     assert "\n" not in line
     assert len(line) < 300
@@ -143,7 +143,7 @@ def test_a_flipped_bit_of_an_archive_is_never_another_number(tmp_path: Path) -> 
     content[entry + 38] |= 0x10
     (tmp_path / "params.pt").write_bytes(content)
     found = points.find(PROBLEM, str(tmp_path / "params.pt"))
-    assert isinstance(found, points.Place)
+    assert isinstance(found, points.ParameterPoint)
     assert found.params["loc"].tolist() == [2.0]
 
 
@@ -186,8 +186,8 @@ def test_a_place_that_is_misspelled(text: str, meant: str) -> None:
 
 
 def test_a_place_has_one_spelling() -> None:
-    assert points.parse_place("step=007") == "step=7"
-    assert points.parse_place("step=" + "0" * 5000) == "step=0"
+    assert points.parse_point("step=007") == "step=7"
+    assert points.parse_point("step=" + "0" * 5000) == "step=0"
 
 
 def test_the_command_line_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

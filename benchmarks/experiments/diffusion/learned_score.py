@@ -21,7 +21,7 @@ from gradmark.benchmarks.experiments.diffusion.simulation.scores import Score
 from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture
 from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import energy
 from gradmark.benchmarks.measurement.block import seeded
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, signed
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, signed
 
 DATA = ("mixture", "digits")
 TRAINED = 4096  # draws of the mixture to learn from
@@ -89,8 +89,8 @@ def _errors(scores: dict[str, Score], exact: Score, x: Points, v: float) -> Iter
         ratio = float(missed.mean() / size.mean())
         stderr = float(np.std(missed - ratio * size, ddof=1) / np.sqrt(len(x)) / size.mean())
         reach = float(stats.norm.isf((1 - LEVEL) / 2)) * stderr
-        reading = Reading(ratio, stderr, (ratio - reach, ratio + reach)).json()
-        yield {"score": name, "added": v, "error": reading}
+        quantity = Quantity(ratio, stderr, (ratio - reach, ratio + reach)).json()
+        yield {"score": name, "added": v, "error": quantity}
 
 
 def _distances(

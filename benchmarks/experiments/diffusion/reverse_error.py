@@ -14,7 +14,7 @@ from gradmark.benchmarks.experiments.diffusion.simulation.distances import DISTA
 from gradmark.benchmarks.experiments.diffusion.simulation.orders import fitted_order
 from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Geometric, Schedule
 from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, Target
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity
 
 EXPECTED = {"Wasserstein-1": 1, "total variation": 1, "energy": 2}  # of the chain; the energy distance is a square
 
@@ -68,5 +68,5 @@ class ReverseError(Experiment):
         order, stderr = fitted_order(np.array([r["steps"] for r in late]), np.array([r["error"] for r in late]))
         reach = float(stats.t.isf((1 - LEVEL) / 2, len(late) - 2)) * stderr
         expected = EXPECTED[distance] * (2 if rule == "heun" else 1) if score == "exact" else 0
-        reading = Reading(order, stderr, (order - reach, order + reach)).json()
-        return {"rule": rule, "score": score, "distance": distance, "order": reading, "expected": expected}
+        quantity = Quantity(order, stderr, (order - reach, order + reach)).json()
+        return {"rule": rule, "score": score, "distance": distance, "order": quantity, "expected": expected}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
-from gradmark.benchmarks.measurement.quantities import LEVEL, Reading, signed
+from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, signed
 from gradmark.benchmarks.problems import ContextualBandit
 from gradmark.benchmarks.problems.decisions.base import DecisionProblem
 from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, gradient_of_sum
@@ -127,7 +127,7 @@ class NormalisedAdvantages(Experiment):
         return np.array(found)
 
 
-def cosine(means: np.ndarray, truth: np.ndarray) -> Reading:
+def cosine(means: np.ndarray, truth: np.ndarray) -> Quantity:
     """The cosine of the groups' mean with `truth`, by the jackknife, which takes away the pull of noise to zero."""
 
     def of(mean: np.ndarray) -> float:
@@ -138,7 +138,7 @@ def cosine(means: np.ndarray, truth: np.ndarray) -> Reading:
     value = count * whole - (count - 1) * left_out.mean()
     stderr = math.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
     reach = float(stats.t.isf((1 - LEVEL) / 2, count - 1)) * stderr
-    return Reading(float(value), stderr, (float(value - reach), float(value + reach)))
+    return Quantity(float(value), stderr, (float(value - reach), float(value + reach)))
 
 
 def expected_gradient(problem: DecisionProblem, params: Params, batch: int, *, normalised: bool) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from scipy.linalg import subspace_angles
 from scipy.optimize import linear_sum_assignment
 
 from gradmark.benchmarks.measurement.moments import Array
-from gradmark.benchmarks.measurement.quantities import Reading, signed
+from gradmark.benchmarks.measurement.quantities import Quantity, signed
 
 
 def canonical(weight: Float[Array, "observed latents"]) -> Float[Array, "observed latents"]:
@@ -55,7 +55,7 @@ def up_to_order(found: Float[Array, "components size"], true: Float[Array, "comp
     return float(np.sqrt(_best(away)) / np.linalg.norm(true))
 
 
-def rate(sizes: Float[Array, " n"], errors: Float[Array, "sets n"]) -> Reading:
+def rate(sizes: Float[Array, " n"], errors: Float[Array, "sets n"]) -> Quantity:
     """The slope of log error on log sample size, one for each data set, and Student's t over these.
 
     −½ where θ* is identified, 0 where it is not. The sizes of one data set share rows; data sets share none.

@@ -134,8 +134,8 @@ def test_bound_is_above_the_entropy() -> None:
 def test_measured_variances_hold_the_exact_ones() -> None:
     """24 means and variances within 5 standard errors of 32 groups: of t at 31 degrees that is 1e-3 in all."""
     for row in TimeSampling(replicates=8192).run(0)["variances"]:
-        for reading, exact in ((row["mean"], row["truth"]), (row["variance"], row["time"] + row["noise"])):
-            assert abs(reading["value"] - exact) < 5 * reading["stderr"]
+        for quantity, exact in ((row["mean"], row["truth"]), (row["variance"], row["time"] + row["noise"])):
+            assert abs(quantity["value"] - exact) < 5 * quantity["stderr"]
 
 
 @pytest.mark.parametrize("name", ["diffusion_path", "diffusion_bound"])

@@ -11,7 +11,7 @@ import torch
 from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, judge_bias
 from gradmark.benchmarks.measurement.block import fold
 from gradmark.benchmarks.measurement.moments import Moments
-from gradmark.benchmarks.measurement.quantities import Reading, median, positive, product, ratio, root_ratio, signed
+from gradmark.benchmarks.measurement.quantities import Quantity, median, positive, product, ratio, root_ratio, signed
 from gradmark.benchmarks.measurement.tails import judge_tail
 from gradmark.benchmarks.trust.cells import QUADRATIC, TrustCell
 from gradmark.benchmarks.trust.coverage import paired
@@ -26,9 +26,9 @@ def test_positive_interval_covers() -> None:
     draw = np.random.default_rng(0)
     hits = 0
     for _ in range(1000):
-        reading = positive(draw.chisquare(3, 64))
-        assert reading.ci is not None
-        hits += reading.ci[0] <= 3 <= reading.ci[1]
+        quantity = positive(draw.chisquare(3, 64))
+        assert quantity.ci is not None
+        hits += quantity.ci[0] <= 3 <= quantity.ci[1]
     assert hits >= 930
 
 
@@ -56,24 +56,24 @@ def test_paired_ratio_covers_where_either_tail_may_be_missing() -> None:
 
 def test_what_cannot_be_said_is_none() -> None:
     nothing = np.zeros(0)
-    for reading in (positive(nothing), signed(nothing), root_ratio(nothing, nothing), median(nothing)):
-        assert reading == Reading(None)
+    for quantity in (positive(nothing), signed(nothing), root_ratio(nothing, nothing), median(nothing)):
+        assert quantity == Quantity(None)
     assert ratio(np.ones(8), np.zeros(8)).value is None
     assert root_ratio(np.ones(8), np.zeros(8)).value is None
     assert positive(np.array([1.0, math.inf])).value is None
 
 
 def test_zero_variance_has_a_zero_interval() -> None:
-    assert positive(np.zeros(8)) == Reading(0.0, 0.0, (0.0, 0.0))
-    assert product(Reading(0.0, 0.0), Reading(2.0, 0.1)).value == 0
+    assert positive(np.zeros(8)) == Quantity(0.0, 0.0, (0.0, 0.0))
+    assert product(Quantity(0.0, 0.0), Quantity(2.0, 0.1)).value == 0
 
 
 def test_signal_below_the_noise_is_zero_with_an_upper_bound() -> None:
     draw = np.random.default_rng(2)
-    reading = root_ratio(draw.normal(-0.1, 1, 100), np.ones(100))
-    assert reading.value == 0
-    assert reading.ci is not None
-    assert reading.ci[0] == 0 < reading.ci[1]
+    quantity = root_ratio(draw.normal(-0.1, 1, 100), np.ones(100))
+    assert quantity.value == 0
+    assert quantity.ci is not None
+    assert quantity.ci[0] == 0 < quantity.ci[1]
 
 
 @pytest.mark.parametrize("law", ["normal", "lognormal", "rare"])
