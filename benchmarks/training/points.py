@@ -1,4 +1,4 @@
-"""From the text of a parameter point to parameters: `init`, `optimum`, `step=500`, or a file; found once, with a digest."""
+"""Parameter points: `init`, `optimum`, `step=500` of a reference run, or a file; found once, with a digest."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def parse_point(text: str) -> str:
     if kind == "step":
         return f"step={_steps(call, number)}"
     if Path(text).suffix not in SUFFIXES:
-        raise BadInput(f"{call}: a point is {KINDS}{_meant(text)}")
+        raise BadInput(f"{call}: must be {KINDS}{_meant(text)}")
     fault = fault_of_file(Path(text))
     if fault is not None:
-        raise BadInput(f"{call}: {fault}; a point is {KINDS}")
+        raise BadInput(f"{call}: {fault}; must be {KINDS}")
     return text
 
 

@@ -56,7 +56,7 @@ class Subject:
         return [entry for group in self.groups for entry in group]
 
     def table(self, name: str, title: str, rest: str) -> Table:
-        """A table whose caption names the problem, and the parameter point where there is just one; with the methods' column."""
+        """A table with a column of methods; its caption names the problem, and the point if there is one only."""
         at = f" ({where(self.results, self.groups[0][0].where)})" if len(self.groups) == 1 else ""
         table = Table([strong(title), f" on {breakable(self.problem)}{at}. {rest}"], f"{self.key}-{name}")
         table.column("estimator")

@@ -157,7 +157,7 @@ MEASURES = {
 
 
 def frame(entries: list[Entry]) -> pd.DataFrame:
-    """Every ranked method of every comparison as rows: measure, rank, value and ratio to the best with their intervals."""
+    """Every ranked method as a row: measure, rank, value and ratio to the best with their intervals."""
     rows = [
         {
             **dict(

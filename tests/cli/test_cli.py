@@ -87,7 +87,7 @@ def test_a_refusal_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "part"),
     [
         (["measure", *TOY, "LeaveOnOut()"], "did you mean LeaveOneOut"),
-        (["measure", *TOY, "ScoreFunction()", "--at", "nowhere"], "a place is init, optimum, step=N or a file"),
+        (["measure", *TOY, "ScoreFunction()", "--at", "nowhere"], "must be init, optimum, step=N or a file"),
         (["measure", *TOY, "ScoreFunction()", "--at", "none.npz"], "no such file"),
         (["measure", *TOY, "ScoreFunction()", "--num-samples", "0"], "num-samples"),
         (["measure", *TOY, "ScoreFunction()", "--replicates", "9", "--rel-ci", "0.1"], "exclude each other"),

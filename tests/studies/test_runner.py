@@ -1,4 +1,4 @@
-"""From study to store: refusals are data, failures are one cell's own, and a place is found once."""
+"""From study to store: refusals are data, failures are one cell's own, and a parameter point is found once."""
 
 from __future__ import annotations
 

@@ -176,16 +176,16 @@ def test_the_count_of_mutated_files_can_fail(monkeypatch: pytest.MonkeyPatch) ->
         ("step=-1", "as in step=500"),
         ("step=1000000000000", "1000000 steps at the most"),
         ("step=" + "9" * 5000, "1000000 steps at the most"),
-        ("x" * 5000, "a place is init"),
-        ("[/red]", "a place is init"),
+        ("x" * 5000, "must be init"),
+        ("[/red]", "must be init"),
     ],
 )
-def test_a_place_that_is_misspelled(text: str, meant: str) -> None:
+def test_a_point_that_is_misspelled(text: str, meant: str) -> None:
     line = refused(text)
     assert meant in line
 
 
-def test_a_place_has_one_spelling() -> None:
+def test_a_point_has_one_spelling() -> None:
     assert points.parse_point("step=007") == "step=7"
     assert points.parse_point("step=" + "0" * 5000) == "step=0"
 
