@@ -33,8 +33,8 @@ class MeasureValued(WeakDerivative):
 
     Reference: mohamed2020
 
-    Its section 6; the method is Pflug's [pflug1989]. There each of the 4d ends is drawn and
-    evaluated; here the normal ends of all σ_j are z itself, with the same variance in each coordinate.
+    See section 6 of the paper; the method is that of [pflug1989]. There each of the 4d ends is drawn and evaluated.
+    Here the normal ends of all σ_j are z itself, with the same variance in each coordinate.
     """
 
     claims = ("constants_change_nothing", "exact_variance_halves")
