@@ -202,7 +202,11 @@ def test_what_does_not_count(tmp_path: Path) -> None:
 def test_a_cell_depends_on_its_own_methods_and_the_measuring_and_on_no_other() -> None:
     [code] = digests.of_study([PLAIN], [], []).values()
     names = set(code.files)
-    for part in ("estimators/score_function/score_function", "benchmarks/problems/gaussian_toy", "benchmarks/block"):
+    for part in (
+        "estimators/score_function/score_function",
+        "benchmarks/problems/toys/gaussian_toy",
+        "benchmarks/measurement/block",
+    ):
         assert f"{part}.py" in names
     assert not any("leave_one_out" in name or "__init__" in name for name in names)
     [nested] = digests.of_study(
