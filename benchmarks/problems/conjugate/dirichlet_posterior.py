@@ -106,4 +106,4 @@ def _log_beta(concentration: Tensor) -> Tensor:
 @shared
 def _rows(counts: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     one_hot = torch.eye(len(counts), dtype=dtype, device=device)
-    return one_hot.repeat_interleave(torch.tensor(counts, device=device), 0)
+    return one_hot.repeat_interleave(torch.tensor(counts, device=device), 0, output_size=sum(counts))

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, OneHotCategorical, constraints, register_kl
 from torch.nn.functional import one_hot
 
+from gradmark.benchmarks.problems.distributions.one_hot import UnvalidatedOneHot
+
 
 class MarkovChain(Distribution):
     """z_1 ~ softmax(initial), z_{t+1} | z_t = i ~ softmax(transitions_{t, i}); event (steps, states), one-hot.
@@ -35,10 +37,10 @@ class MarkovChain(Distribution):
     ) -> Tensor:  # Any: a checker of sequences would draw from Python's generator
         """Draws of whole paths, `[*sample_shape, *batch, steps, states]`."""
         shape, states = torch.Size([*sample_shape, *self.batch_shape]), self.event_shape[-1]
-        path = [OneHotCategorical(logits=self.initial.expand(*shape, states), validate_args=False).sample()]
+        path = [UnvalidatedOneHot(self.initial.expand(*shape, states)).sample()]
         for step in range(self.event_shape[0] - 1):
             logits = (path[-1].unsqueeze(-2) @ self.transitions[..., step, :, :]).squeeze(-2)
-            path.append(OneHotCategorical(logits=logits, validate_args=False).sample())
+            path.append(UnvalidatedOneHot(logits).sample())
         return torch.stack(path, -2)
 
     @property

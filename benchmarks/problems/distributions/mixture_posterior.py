@@ -23,7 +23,7 @@ class MixturePosterior(Distribution):
         self, logits: Tensor, concentration: Tensor, gamma: tuple[Tensor, Tensor], mean: tuple[Tensor, Tensor]
     ) -> None:
         """`logits` `[*batch, rows, K]`, α `[*batch, K]`, (a, b) and (m, β) `[*batch, K, D]` each."""
-        self.assignment = OneHot(logits=logits, validate_args=False)
+        self.assignment = OneHot(logits)
         self.weights = Dirichlet(concentration, validate_args=False)
         self.precision = Gamma(*gamma, validate_args=False)
         self.loc, self.tightness = mean

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Independent, OneHotCategorical
+from torch.distributions import Distribution, Independent
 from torch.nn.functional import one_hot
 
+from gradmark.benchmarks.problems.distributions.one_hot import UnvalidatedOneHot
 from gradmark.benchmarks.problems.sizes import check_sizes
 from gradmark.estimators.core import Params, Problem
 
@@ -50,7 +51,7 @@ class CategoricalToy(Problem):
         return {"logits": torch.tensor([self.probs] * self.latents, dtype=torch.float64).log()}
 
     def distribution(self, params: Params) -> Distribution:
-        return Independent(OneHotCategorical(logits=params["logits"], validate_args=False), 1, validate_args=False)
+        return Independent(UnvalidatedOneHot(params["logits"]), 1, validate_args=False)
 
     def cost(self, params: Params, z: Float[Tensor, "*batch d C"], q: Distribution) -> Float[Tensor, "*batch"]:
         levels = torch.linspace(0, 1, len(self.probs), dtype=z.dtype, device=z.device)
