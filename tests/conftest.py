@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import hypothesis
 import jaxtyping
@@ -38,9 +39,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is marked `full`, unless `--full` asks for it."""
+    """Deselect what is marked `full`, and most combinations of what is marked `each_once`; unless `--full` is given."""
     if config.option.full:
         return
-    left_out = [item for item in items if item.get_closest_marker("full")]
+    chosen = _each_once([item for item in items if item.get_closest_marker("each_once")])
+    kept, left_out = [], []
+    for item in items:
+        out = item.get_closest_marker("full") or (item.get_closest_marker("each_once") and item not in chosen)
+        (left_out if out else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("full")]
+    items[:] = kept
+
+
+def _each_once(items: list[Any]) -> set[Any]:
+    """Of each test, few combinations of its arguments in which every argument takes each of its values."""
+    if not items:
+        return set()
+    from tests.covering import cover  # here only: a copy of this file works without
+
+    tests: dict[str, list[Any]] = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return {item for each in tests.values() for item in cover(each, lambda item: item.callspec.indices.items())}

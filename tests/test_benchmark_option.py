@@ -29,7 +29,7 @@ def test_fast(benchmark):
     ("options", "outcome"),
     [
         ([], "1 passed, 1 skipped, 1 deselected"),
-        (["--benchmark"], "1 passed, 1 skipped, 1 deselected"),
+        pytest.param(["--benchmark"], "1 passed, 1 skipped, 1 deselected", marks=pytest.mark.full),
         (["--benchmark-enable", "--full"], "3 passed"),
     ],
 )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 import gradmark.estimators as estimators
 from gradmark.benchmarks import problems
 from gradmark.benchmarks.checks import FIXTURES, Case, Fixture
@@ -20,6 +18,7 @@ from gradmark.benchmarks.trust.false_alarms import Outcome, pairs, sound, table,
 from gradmark.estimators import LeaveOneOut, StraightThrough
 from gradmark.estimators.core import Estimator
 from tests.controls.wrong.score_function import OwnSampleInBaseline
+from tests.covering import parametrize_cover
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 COUNTS = (2, 3, 4)
@@ -49,7 +48,12 @@ def sample() -> list[tuple[Estimator, Fixture]]:
 SAMPLE = sample()
 
 
-@pytest.mark.parametrize(("estimator", "fixture"), SAMPLE, ids=str)
+def family(estimator: Estimator, fixture: Fixture) -> tuple[str, ...]:
+    """What a plain run tries one of: `test_laws` has every estimator's checks of form in any run."""
+    return (type(estimator).__module__.rpartition(".")[0],)
+
+
+@parametrize_cover(("estimator", "fixture"), SAMPLE, family)
 def test_no_false_alarm(estimator: Estimator, fixture: Fixture) -> None:
     trial = Trial(fixture, (fewest(estimator, fixture) or 1,), mean=False)
     assert [ruling for ruling in judge(estimator, [trial], budget=PATIENCE).laws if ruling.status in BROKEN] == []

@@ -164,6 +164,7 @@ def test_measure_prints_one_object_whatever_a_plugin_prints(folder: Path) -> Non
     assert "spoilt" in done.stderr
 
 
+@pytest.mark.full  # in any run, test_front_door has a folder called benchmarks, and checks in it
 def test_the_current_folder_hides_nothing(folder: Path) -> None:
     """Python itself puts it first for `python -m`; the installed script does not."""
     for name in ("torch", "random", "json", "pathlib", "click", "decimal", "statistics"):

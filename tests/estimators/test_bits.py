@@ -41,6 +41,7 @@ def test_the_best_constant_leaves_no_noise() -> None:
     assert_agrees(moments, (0.1 * 0.3 * 0.7, 0.0))
 
 
+@pytest.mark.each_once
 @each_bit
 @pytest.mark.parametrize("draws", [2, 3, 6])
 def test_leave_one_out(p: float, t: float, draws: int) -> None:

@@ -116,6 +116,7 @@ def test_moving_average_at_the_mean(at: ParameterPoint) -> None:
     assert_q(at, MovingAverageBaseline(), at.cost.score_function(mean), baseline=mean)
 
 
+@pytest.mark.each_once
 @each_place
 @pytest.mark.parametrize("draws", [2, 5])
 @pytest.mark.parametrize("estimator", [LeaveOneOut(), VarGrad()], ids=str)

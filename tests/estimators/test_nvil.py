@@ -60,6 +60,7 @@ def arbitrary() -> Any:
     return {"slope": slope, "average": torch.tensor(3.0).double(), "weight": torch.tensor(0.4).double()}
 
 
+@pytest.mark.each_once
 @pytest.mark.parametrize("draws", [1, 4])
 @pytest.mark.parametrize("name", ["cold", "arbitrary", "learned"])
 def test_every_state(name: str, draws: int) -> None:

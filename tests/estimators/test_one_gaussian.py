@@ -47,6 +47,7 @@ def test_warm_moving_average(k: float, loc: float, scale: float, offset: float) 
     assert_agrees(moments, *closed_forms.quadratic(k, loc, scale).score_function(baseline))
 
 
+@pytest.mark.each_once
 @each_quadratic
 @pytest.mark.parametrize("draws", [2, 3, 7])
 def test_leave_one_out(k: float, loc: float, scale: float, draws: int) -> None:
@@ -72,6 +73,7 @@ def test_reparameterization_of_waves(function: str, k: float, loc: float, scale:
     assert_agrees(moments, *wave(function, k, loc, scale)["pathwise"])
 
 
+@pytest.mark.each_once
 @each_wave
 @pytest.mark.parametrize("draws", [2, 5])
 def test_leave_one_out_of_waves(function: str, k: float, loc: float, scale: float, draws: int) -> None:

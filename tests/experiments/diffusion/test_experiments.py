@@ -26,11 +26,12 @@ from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import provenance, runner, study
 from gradmark.reports import document
 
+SLOW = "ReverseError(data=LineMixture(dimension=3), steps=(16, 24, 32))"
 SMALL = [
     "ReversePath(steps=8, shown=3, draws=20)",
     "WhiteNoise(totals=(1.0, 10.0, 100.0))",
     "ReverseError(data=GaussianTarget(dimension=2), schedule=Cosine())",
-    "ReverseError(data=LineMixture(dimension=3), steps=(16, 24, 32))",
+    SLOW,
     "ReverseTest(steps=(2,), size=20, seeds=5)",
     "DiffusionBound(steps=(1, 4))",
     "TimeSampling(theta=1.0, replicates=1024)",
@@ -108,11 +109,13 @@ def test_bad_input(text: str, said: str) -> None:
         specs.experiment(text)
 
 
-def test_pages(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.full)])
+def test_pages(tmp_path: Path, slow: bool) -> None:
+    texts = [text for text in SMALL if slow or text != SLOW]
     with Store(tmp_path / "s") as store:
         store.add_provenance(provenance.gather())
-        runner.run([], [], store, inquiries=[Inquiry(text, 0) for text in SMALL])
-        assert [each.status for each in store.outcomes()] == ["measured"] * 7 + ["refused"]
+        runner.run([], [], store, inquiries=[Inquiry(text, 0) for text in texts])
+        assert [each.status for each in store.outcomes()] == ["measured"] * (6 + slow) + ["refused"]
     document.write(tmp_path / "s", tmp_path / "r.pdf")
     text = "".join(page.extract_text() for page in PdfReader(tmp_path / "r.pdf").pages)
     for said in (
