@@ -100,12 +100,12 @@ def laid_out(root: Path) -> bytes:
 
 def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     """What the template is given: everything that is said, and the figures by file name."""
-    images: dict[str, str] = {}
     look = looks(results.used)
-    blocks = [*summary.blocks(results, look, images), {"kind": "outline"}, *setup.setup(results)]
-    blocks += [*sections.blocks(results.answered, images), *_problems(results, look, images)]
-    blocks += [*training.blocks(results, look, images)]
+    blocks = [*summary.blocks(results, look), {"kind": "outline"}, *setup.setup(results)]
+    blocks += [*sections.blocks(results.answered), *_problems(results, look)]
+    blocks += [*training.blocks(results, look)]
     blocks += [*setup.unmeasured(results), *codes.aside(results), *setup.bibliography(results)]
+    images = {block["file"]: block.pop("svg") for block in blocks if block["kind"] == "figure"}
     runs = results.provenance
     data = {
         "title": results.description.get("title") or "Gradient estimators measured",
@@ -118,10 +118,10 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
     return data, images
 
 
-def _problems(results: Results, look: dict, images: dict[str, str]) -> list[Block]:
+def _problems(results: Results, look: dict) -> list[Block]:
     found: list[Block] = []
     for number, problem in enumerate(results.problems):
-        found += problems.blocks(results, problem, number, look, images)
+        found += problems.blocks(results, problem, number, look)
     return [heading(1, "Variance, bias and cost", "problems"), *found] if found else []
 
 

@@ -53,9 +53,9 @@ def pictures(store: Path, folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise BadInput(f"FOLDER {str(folder)!r}: there is none; make it, or use another")
-    results, drawn = read(store), dict[str, str]()
-    sections.blocks(results.answered, drawn)
-    training.blocks(results, looks(results.used), drawn)
+    results = read(store)
+    blocks = [*sections.blocks(results.answered), *training.blocks(results, looks(results.used))]
+    drawn = {block["file"]: block["svg"] for block in blocks if block["kind"] == "figure"}
     if not drawn:
         raise BadInput(
             f"store {str(store)!r}: it has no experiment with a figure; run one, such as `gradmark run note`"

@@ -80,9 +80,9 @@ def bullets(items: list[Text]) -> Block:
     return {"kind": "list", "items": items}
 
 
-def figure(file: str, caption: Text, label: str, *, floating: bool = False) -> Block:
-    """A figure from an SVG file beside the template; a floating one may move to the top or bottom of a page."""
-    return {"kind": "figure", "file": file, "caption": caption, "label": label, "float": floating}
+def figure(file: str, svg: str, caption: Text, label: str, *, floating: bool = False) -> Block:
+    """A figure: the name of its file, and the SVG in it; a floating one may move to the top or bottom of a page."""
+    return {"kind": "figure", "file": file, "svg": svg, "caption": caption, "label": label, "float": floating}
 
 
 @dataclass

@@ -20,14 +20,14 @@ _T = TypeVar("_T")
 PANELS, TALL = 3, 18  # panels side by side; one alone where more methods than TALL are drawn
 
 
-def blocks(results: Results, problem: str, number: int, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
-    """Everything about the report's `number`-th problem; its figures are put into `images`."""
+def blocks(results: Results, problem: str, number: int, looks: dict[str, Look]) -> list[Block]:
+    """Everything about the report's `number`-th problem."""
     about = subject(results, problem, number, looks)
     shown = list(panels(about))
     found = [heading(2, problem, about.key), _intro(about), problem_tables.variance(about)]
-    found += _variance_figures(about, shown, images)
+    found += _variance_figures(about, shown)
     found += [problem_tables.bias(about), *problem_tables.accuracy(about), *problem_tables.noises(about)]
-    found += _noise_figures(about, shown, images)
+    found += _noise_figures(about, shown)
     return [*found, *problem_tables.parameters(about), problem_tables.evaluations(about), problem_tables.cost(about)]
 
 
@@ -81,13 +81,18 @@ def panels(about: Subject) -> Iterator[Panel]:
         yield Panel(where(about.results, entries[0].where, with_target=False), entries, rankings[entries[0].where])
 
 
-def _variance_figures(about: Subject, shown: list[Panel], images: dict[str, str]) -> Iterator[Block]:
+def _variance_figures(about: Subject, shown: list[Panel]) -> Iterator[Block]:
     shown = [panel for panel in shown if any(entry.summary["total_variance"]["value"] for entry in panel.entries)]
     rows = max((len(panel.entries) for panel in shown), default=0)
     for number, part in enumerate(chunks(shown, PANELS if rows <= TALL else 1)):
         name = f"{about.key}-figure-{number}"
-        images[f"{name}.svg"] = variance.variance(part, about.looks)
-        yield figure(f"{name}.svg", _caption(about, part), name, floating=True)
+        yield figure(
+            f"{name}.svg",
+            variance.variance(part, about.looks),
+            _caption(about, part),
+            name,
+            floating=True,
+        )
 
 
 def _caption(about: Subject, shown: list[Panel]) -> Text:
@@ -107,17 +112,20 @@ def _caption(about: Subject, shown: list[Panel]) -> Text:
     return [text + (f" Not drawn, as its variance is zero: {', '.join(exact)}." if exact else "")]
 
 
-def _noise_figures(about: Subject, shown: list[Panel], images: dict[str, str]) -> Iterator[Block]:
+def _noise_figures(about: Subject, shown: list[Panel]) -> Iterator[Block]:
     shown = [panel for panel in shown if any(entry.summary["noise"]["minibatch"] for entry in panel.entries)]
     for number, part in enumerate(chunks(shown, PANELS)):
         name = f"{about.key}-noise-figure-{number}"
-        images[f"{name}.svg"] = variance.noises(part, about.looks)
         caption: Text = [
             f"The three noises on {breakable(about.problem)}: the numbers of ",
             see(f"{about.key}-noises"),
         ]
         yield figure(
-            f"{name}.svg", [*caption, ". An interval that reaches zero ends at the frame."], name, floating=True
+            f"{name}.svg",
+            variance.noises(part, about.looks),
+            [*caption, ". An interval that reaches zero ends at the frame."],
+            name,
+            floating=True,
         )
 
 

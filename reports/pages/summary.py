@@ -27,16 +27,15 @@ OVERVIEW = (
 NAMED = 5  # winners in a sentence
 
 
-def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
-    """The answer in sentences, the tables it is read from, and a figure of all methods, put into `images`."""
+def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
+    """The answer in sentences, the tables it is read from, and a figure of all methods."""
     found = rankings(results.measured)
     listed: list[Block] = [heading(1, "At a glance", "glance"), bullets(_sentences(results, found))]
     if found:
         listed += winners.tables(results, found, looks)
         drawn = overview(found, lambda ranking: where(results, ranking.where), looks)
         if drawn is not None:
-            images["overview.svg"] = drawn
-            listed.append(figure("overview.svg", [OVERVIEW], "overview"))
+            listed.append(figure("overview.svg", drawn, [OVERVIEW], "overview"))
     return listed
 
 

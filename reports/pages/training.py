@@ -21,23 +21,21 @@ from gradmark.reports.results.results import Results, whole
 NAME = "training"
 
 
-def blocks(results: Results, looks: dict[str, Look], images: dict[str, str]) -> list[Block]:
-    """The section on convergence; its figures are put into `images`."""
+def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
+    """The section on convergence."""
     if not results.figures:
         return []
     found: list[Block] = [heading(1, "Convergence", NAME), paragraph(PREFACE)]
     for number, curves in enumerate(results.figures):
         key = f"{NAME}-{number}"
-        images[f"{key}.svg"] = drawing.convergence(curves, looks)
         found += [
             heading(2, whole(curves[0].training.problem)[0], f"{key}-heading"),
-            figure(f"{key}.svg", _caption(curves), f"{key}-figure"),
+            figure(f"{key}.svg", drawing.convergence(curves, looks), _caption(curves), f"{key}-figure"),
             _ends(curves, looks, key),
         ]
         stacked = evidence.split(curves, looks)
         if stacked is not None:
-            images[f"{key}-split.svg"] = stacked
-            found.append(figure(f"{key}-split.svg", [SPLIT], f"{key}-split-figure"))
+            found.append(figure(f"{key}-split.svg", stacked, [SPLIT], f"{key}-split-figure"))
     return found
 
 

@@ -25,15 +25,17 @@ class Error(NamedTuple):
     title: str
 
 
-def recovered(outcome: Outcome, errors: Sequence[Error], key: str, images: dict[str, str]) -> list[Block]:
+def recovered(outcome: Outcome, errors: Sequence[Error], key: str) -> list[Block]:
     """A figure and a table of one experiment."""
     tables = outcome.tables or {}
-    images[f"{key}.svg"] = _drawn(tables["errors"], errors)
     caption = (
         "Relative error against rows of data, on logarithmic axes: root mean square over data sets (lines) and their "
         "median (rings). The grey line falls as one over the root of the sample size."
     )
-    return [figure(f"{key}.svg", [caption], f"{key}-figure"), _table(tables, errors, f"{key}-table")]
+    return [
+        figure(f"{key}.svg", _drawn(tables["errors"], errors), [caption], f"{key}-figure"),
+        _table(tables, errors, f"{key}-table"),
+    ]
 
 
 def _names(rows: list[dict[str, Any]]) -> list[str]:

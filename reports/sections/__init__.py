@@ -12,17 +12,17 @@ from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.elements import Block, heading
 
 
-def blocks(outcomes: list[Outcome], images: dict[str, str]) -> list[Block]:
-    """A section for each class of experiment, in the order of the study; its figures are put into `images`.
+def blocks(outcomes: list[Outcome]) -> list[Block]:
+    """A section for each class of experiment, in the order of the study.
 
-    A section is a function `blocks(outcomes, key, images)` of the experiments of that class; labels and the names of
-    its images begin with `key`.
+    A section is a function `blocks(outcomes, key)` of the experiments of that class; labels and the names of figures
+    begin with `key`.
     """
     found: list[Block] = []
     order = list(dict.fromkeys(map(name, outcomes)))
     for each, alike in groupby(sorted(outcomes, key=lambda outcome: order.index(name(outcome))), key=name):
         key, these = snake(each).replace("_", "-"), list(alike)
-        found += [heading(1, these[0].facts["title"], key), *section(each).blocks(these, key, images)]
+        found += [heading(1, these[0].facts["title"], key), *section(each).blocks(these, key)]
     return found
 
 

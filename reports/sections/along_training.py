@@ -24,10 +24,9 @@ CAPTION = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The two gradients as a formula, a figure of all problems, and a table of ratios for each."""
     known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["variances"])
-    images[f"{key}.svg"] = _drawn(outcomes, known)
     found = [
         formula(FORMULA),
         paragraph(
@@ -37,7 +36,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             "score of log q, which reparameterization leaves in its derivative, stays as noisy as it was. Sticking the "
             "landing takes that away in turn. The decoder's gradient is the same for all."
         ),
-        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(outcomes, known), [CAPTION], f"{key}-figure"),
     ]
     return found + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
 

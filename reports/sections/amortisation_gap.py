@@ -23,7 +23,7 @@ FORMULA = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, what the two models say, and for each experiment a figure and a table."""
     found = [
         formula(FORMULA),
@@ -40,8 +40,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         rows, name = (outcome.tables or {})["gaps"], f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn(rows)
-        found += [figure(f"{name}.svg", CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
+        found += [figure(f"{name}.svg", _drawn(rows), CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
     return found
 
 

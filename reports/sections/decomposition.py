@@ -21,10 +21,9 @@ Group = tuple[str, str, list[dict[str, Any]]]  # problem, where q is from, rows
 FORMULA = 'log p(x) = "KL"(q || p(z|x)) + cal(L)(q), quad cal(L)(q) = EE_q [log p(x, z) - log q(z)]'
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, a figure of every draw, and a table of what is left over."""
     groups = _groups(outcomes)
-    images[f"{key}.svg"] = _drawn(groups)
     return [
         formula(FORMULA),
         paragraph(
@@ -34,7 +33,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             math("cal(L)(q)"),
             " reaches its maximum, log p(x), at q = p(z|x).",
         ),
-        figure(f"{key}.svg", CAPTION, f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(groups), CAPTION, f"{key}-figure"),
         _table(groups, f"{key}-table"),
     ]
 

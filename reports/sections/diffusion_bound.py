@@ -22,7 +22,7 @@ FORMULA = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The bound as a formula, then a figure for each law of data."""
     found = [
         formula(FORMULA),
@@ -42,13 +42,12 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
-        images[f"{name}.svg"] = _drawn(tables["bounds"])
         setting = tables["setting"][0]
         caption = (
             f"Data of variance {tidy(setting['variance'])}, {breakable(setting['schedule'])}, nats of one axis. Above: "
             "the terms of minus the bound with Anderson's variances, and the data's entropy (line). Below: the gap."
         )
-        found.append(figure(f"{name}.svg", [caption], name))
+        found.append(figure(f"{name}.svg", _drawn(tables["bounds"]), [caption], name))
     return found
 
 

@@ -21,7 +21,7 @@ FORMULA = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What is hidden, and for each experiment a figure and a table."""
     found = [
         paragraph(
@@ -40,8 +40,10 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         tables, name = outcome.tables or {}, f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn(tables["latents"])
-        found += [figure(f"{name}.svg", CAPTION, f"{name}-figure"), _table(tables["fits"], f"{name}-table")]
+        found += [
+            figure(f"{name}.svg", _drawn(tables["latents"]), CAPTION, f"{name}-figure"),
+            _table(tables["fits"], f"{name}-table"),
+        ]
     return found
 
 

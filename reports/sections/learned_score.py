@@ -17,9 +17,8 @@ HEIGHT = 1.7  # inches of a panel
 FORMULA = "EE_(p_v) |s_theta - s|^2 \\/ EE_(p_v) |s|^2, quad s = nabla log p_v"
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The measure as a formula, the errors as a figure and the distances as a table."""
-    images[f"{key}.svg"] = _drawn(outcomes)
     return [
         formula(FORMULA),
         paragraph(
@@ -30,7 +29,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             "is that of a mixture of as many Gaussians; at little noise it knows every row by heart, which a network "
             "does not, and should not.",
         ),
-        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(outcomes), [CAPTION], f"{key}-figure"),
         _table(outcomes, f"{key}-distances"),
     ]
 

@@ -20,7 +20,7 @@ SWEEP = "q_j (z_j) prop exp EE_(k != j) [log p(x, z)], quad j = 1, 2, ..."
 GAP = 'min_(q "factorised") "KL"(q || p(z|x)) = 1/2 [sum_j log A_(j j) - log det A], quad A = "Cov"(z|x)^(-1)'
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The iterative method, the closed form, and for each experiment a figure and a table."""
     found = [
         paragraph(
@@ -39,8 +39,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         rows, name = (outcome.tables or {})["gaps"], f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn(rows)
-        found += [figure(f"{name}.svg", CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
+        found += [figure(f"{name}.svg", _drawn(rows), CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
     return found
 
 

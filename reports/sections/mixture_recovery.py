@@ -11,7 +11,7 @@ ERRORS = (Error("raw", "components as they come"), Error("matched", "components,
 FORMULA = 'sum_k pi_(tau(k)) p(x; theta_(tau(k))) = sum_k pi_k p(x; theta_k) quad "for every order" tau in S_K'
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The group to blame, and for each experiment a figure and a table."""
     found = [
         formula(FORMULA),
@@ -24,5 +24,5 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
         ),
     ]
     for number, outcome in enumerate(outcomes):
-        found += recovered(outcome, ERRORS, f"{key}-{number}", images)
+        found += recovered(outcome, ERRORS, f"{key}-{number}")
     return found

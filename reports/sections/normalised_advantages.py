@@ -25,9 +25,8 @@ FORMULA = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The measure as a formula, a figure of all problems, and a table for each."""
-    images[f"{key}.svg"] = _drawn(outcomes)
     found = [
         formula(FORMULA),
         paragraph(
@@ -40,7 +39,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             " another direction. In large batches the error of the length falls as 1/K, and so does the angle, whose "
             "square is what a cosine shows.",
         ),
-        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(outcomes), [CAPTION], f"{key}-figure"),
     ]
     return found + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
 

@@ -12,7 +12,7 @@ from gradmark.reports.layout.style import breakable
 MOST = 40  # rows that are shown
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """A table for each table of each experiment."""
     return [
         _table(outcome, name, rows, f"{key}-{number}-{name}")

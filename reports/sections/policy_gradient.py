@@ -24,7 +24,7 @@ CAPTION = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The policy gradient as a formula, then a figure and a table for each experiment."""
     found = [
         formula(FORMULA),
@@ -39,10 +39,14 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
-        images[f"{name}.svg"] = _drawn(tables["variances"])
         count = tables["setting"][0]["num_samples"]
         found += [
-            figure(f"{name}.svg", [f"{breakable(outcome.inquiry.experiment)}, {count} trajectories. {CAPTION}"], name),
+            figure(
+                f"{name}.svg",
+                _drawn(tables["variances"]),
+                [f"{breakable(outcome.inquiry.experiment)}, {count} trajectories. {CAPTION}"],
+                name,
+            ),
             _table(tables["agreement"], f"{name}-table"),
         ]
     return found

@@ -20,9 +20,8 @@ Case = tuple[str, str]  # rule and score
 FORMULA = "p_(t-1)(y) = integral p_t (x) thin N(y; x + sigma_t^2 s(x), rho_t) dif x"
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What is compared, the figure, and the fitted orders."""
-    images[f"{key}.svg"] = _drawn(outcomes)
     return [
         formula(FORMULA),
         paragraph(
@@ -40,7 +39,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             emph("heun"),
             " follows the probability flow. With the exact score all come back; with a wrong one steps buy nothing.",
         ),
-        figure(f"{key}.svg", CAPTION, f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(outcomes), CAPTION, f"{key}-figure"),
         _orders(outcomes, f"{key}-orders"),
     ]
 

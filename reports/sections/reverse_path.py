@@ -19,7 +19,7 @@ SHARE = 99.5  # per cent of the points that lie inside the frame
 FORMULA = "x_t = x_(t-1) + epsilon_t, quad x_(t-1) = x_t + sigma_t^2 nabla log p_t (x_t) + sigma_t xi"
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The chain and its reverse as formulas, then a figure for each experiment."""
     found = [
         formula(FORMULA),
@@ -36,12 +36,11 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         name = f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn((outcome.tables or {})["points"])
         caption = [
             f"{outcome.inquiry.experiment}. Forward, from left to right; back, from right to left, by the reverse "
             "process and by the probability flow, both from the same draws of the exact end of the path."
         ]
-        found.append(figure(f"{name}.svg", caption, name))
+        found.append(figure(f"{name}.svg", _drawn((outcome.tables or {})["points"]), caption, name))
     return found
 
 

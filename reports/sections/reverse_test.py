@@ -11,7 +11,7 @@ from gradmark.reports.layout.numbers import tidy
 from gradmark.reports.layout.style import breakable
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """How a verdict is reached, and a table for each law of data."""
     setting = (outcomes[0].tables or {})["setting"][0]
     text = paragraph(

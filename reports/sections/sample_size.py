@@ -25,10 +25,9 @@ CAPTION = (
 )
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The law of averages as a formula, a figure of all problems, and a table of slopes."""
     known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["slopes"])
-    images[f"{key}.svg"] = _drawn(outcomes, known)
     return [
         formula(FORMULA),
         paragraph(
@@ -40,7 +39,7 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
             math("L"),
             ": as it tightens, the gradient of q vanishes, and its noise with it.",
         ),
-        figure(f"{key}.svg", [CAPTION], f"{key}-figure"),
+        figure(f"{key}.svg", _drawn(outcomes, known), [CAPTION], f"{key}-figure"),
         _table(outcomes, f"{key}-table"),
     ]
 

@@ -26,16 +26,15 @@ LAST = 5  # points that the growth is fitted to
 FORMULA = "nabla log p(x) = nabla log sum_(z in {0, 1}^d) p(x, z)"
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What it says, a figure and a table for each experiment."""
     found: list[Block] = [formula(FORMULA)]
     for number, outcome in enumerate(outcomes):
         lines = _lines((outcome.tables or {})["gradients"])
         name = f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn(lines)
         found += [
             paragraph(*_said(lines)),
-            figure(f"{name}.svg", CAPTION, f"{name}-figure"),
+            figure(f"{name}.svg", _drawn(lines), CAPTION, f"{name}-figure"),
             _table(lines, f"{name}-table"),
         ]
     return found

@@ -16,7 +16,7 @@ ERRORS = (
 FORMULA = 'p(x; W R) = N(b, W R R^top W^top + s^2 I) = p(x; W) quad "for every" R in O(k)'
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The group to blame, what breaks it, and for each experiment a figure and a table."""
     found = [
         paragraph("The note asks whether θ* is unique. In probabilistic PCA it is not, and the group is known:"),
@@ -35,5 +35,5 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
         ),
     ]
     for number, outcome in enumerate(outcomes):
-        found += recovered(outcome, ERRORS, f"{key}-{number}", images)
+        found += recovered(outcome, ERRORS, f"{key}-{number}")
     return found

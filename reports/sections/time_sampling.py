@@ -19,7 +19,7 @@ TIME, NOISE = PALETTE[1], PALETTE[3]
 FORMULA = '"Var"[1/n sum_i w_i g_i] = "Var"[1/n sum_i w_i EE[g | t_i]] + EE[w^2 "Var"[g | t]] \\/ n'
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The split as a formula, and for each experiment a figure and a table."""
     found = [
         formula(FORMULA),
@@ -33,13 +33,12 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
-        images[f"{name}.svg"] = _drawn(tables["variances"])
         setting = tables["setting"][0]
         caption = (
             f"Denoiser at θ = {tidy(setting['theta'])}, means of {setting['n']} draws: variance relative to that of "
             "uniform times, exact; the tick is the total as measured."
         )
-        found.append(figure(f"{name}.svg", [caption], f"{name}-figure"))
+        found.append(figure(f"{name}.svg", _drawn(tables["variances"]), [caption], f"{name}-figure"))
         found.append(_table(tables, f"{name}-table"))
     return found
 

@@ -15,7 +15,7 @@ DISTANCES = ("Wasserstein-1", "total variation", "energy")
 FORMULA = "p_T = p_0 * N(0, v_T), quad v_T = sigma_1^2 + dots.c + sigma_T^2"
 
 
-def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Block]:
+def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, the correction, and a figure for each law of data."""
     found = [
         formula(FORMULA),
@@ -31,10 +31,11 @@ def blocks(outcomes: list[Outcome], key: str, images: dict[str, str]) -> list[Bl
     ]
     for number, outcome in enumerate(outcomes):
         name = f"{key}-{number}"
-        images[f"{name}.svg"] = _drawn(outcome)
         data = breakable((outcome.tables or {})["setting"][0]["data"])
         caption = f"{data}. Left: distance of the end of the chain from N(0, v). Right: distance from the data where "
-        found.append(figure(f"{name}.svg", [caption + "the exact probability flow starts from N(0, v)."], name))
+        found.append(
+            figure(f"{name}.svg", _drawn(outcome), [caption + "the exact probability flow starts from N(0, v)."], name)
+        )
     return found
 
 

@@ -1,1 +1,0 @@
-../../gradmark/__init__.py
