@@ -13,7 +13,7 @@ from scipy import stats
 from gradmark.benchmarks.checks.cases import Case, coordinate
 from gradmark.benchmarks.checks.control_variates import known_methods
 from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
-from gradmark.benchmarks.measurement.bias_test import FEWEST_FOR_BIAS, judge_bias
+from gradmark.benchmarks.measurement.bias_test import FEWEST_FOR_BIAS, assess_bias
 from gradmark.benchmarks.measurement.block import block_seed, block_size, measure_block
 from gradmark.benchmarks.measurement.moments import Array, Moments, merged
 from gradmark.benchmarks.measurement.quantities import ratio
@@ -65,7 +65,7 @@ def _mean(case: Case) -> Finding:
         return _same_every_time(case, truth)
     small = block_size(case.fixture.problem, case.num_samples, params) * 16 < REPLICATES
     moments = replicated(case, FEWER if small else REPLICATES, fewest=FEWEST_FOR_BIAS)
-    verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
+    verdict = assess_bias(moments, truth, _rounding(moments, truth), deterministic=False)
     if verdict.untested_coordinates and verdict.verdict != "biased" and (missed := _missed(case, moments, truth)):
         return missed
     if verdict.untested_coordinates and verdict.verdict == "untested":
@@ -97,7 +97,7 @@ def _others_see(case: Case, truth: Array) -> bool:
     """
     for other in known_methods(case):
         moments = replicated(other, REPLICATES)
-        verdict = judge_bias(moments, truth, _rounding(moments, truth), deterministic=False)
+        verdict = assess_bias(moments, truth, _rounding(moments, truth), deterministic=False)
         if verdict.verdict == "unbiased" and not verdict.untested_coordinates:
             return True
     return False

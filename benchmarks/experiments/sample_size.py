@@ -14,7 +14,7 @@ from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import Setting
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, positive
 from gradmark.benchmarks.measurement.replicates import moments_at
-from gradmark.benchmarks.measurement.tails import judge_tail
+from gradmark.benchmarks.measurement.tails import assess_tail
 from gradmark.benchmarks.problems import GaussianToy
 from gradmark.estimators.core import Problem
 
@@ -81,7 +81,7 @@ class SampleSize(Experiment):
             setting = Setting(self.problem, specs.estimator(text), count, self.problem.init())
             moments = moments_at(setting, "init", seed, max(self.draws // count, 1024))
             quantities.append(positive(moments.traces[:, 0]))
-            tail = tail or judge_tail(moments.deviations).verdict or "untested"
+            tail = tail or assess_tail(moments.deviations).verdict or "untested"
         rows = [
             {"estimator": text, "samples": count, "variance": quantity.json()}
             for count, quantity in zip(self.samples, quantities, strict=True)

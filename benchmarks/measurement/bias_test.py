@@ -1,4 +1,4 @@
-"""The verdict on a gradient's mean: is it biased, in how many coordinates was that tested, what would be seen."""
+"""The test of bias: is the mean of a gradient off, in how many coordinates was that tested, what would be detected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ Mask = NDArray[np.bool_]
 FAMILY_LEVEL = 0.001  # chance of calling an unbiased estimator biased, over all coordinates together
 POWER = 0.9  # chance of seeing a bias of the size that is reported as the smallest detectable
 FEWEST_FOR_BIAS = 1024  # replicates; fewer leave Student's t too far from normal on skewed gradients
-BIAS_REPLICATES = 16384  # fixed beforehand: "run until it agrees" accepts biased estimators
 GROSS = 32  # times what an unseen event of the size of those seen could explain
 
 
@@ -48,7 +47,7 @@ class Known:
     variance: float | None = None  # exact, of one unit and all coordinates together
 
 
-def judge_bias(
+def assess_bias(
     moments: Moments, exact: Array | None, rounding: float, deterministic: bool, known: Known | None = None
 ) -> Bias:
     """Hall's skewness-corrected t for each tested coordinate, the largest against the family-wise level.

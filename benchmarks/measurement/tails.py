@@ -109,7 +109,7 @@ class Tail:
     reason: str | None = None  # why it is not judged
 
 
-def judge_tail(deviations: Array, exact: bool = False, rounding: float = 0.0) -> Tail:
+def assess_tail(deviations: Array, exact: bool = False, rounding: float = 0.0) -> Tail:
     """k-hat of the largest |g − mean|²: below ½ its own variance exists, below 1 its mean, which is the variance of g.
 
     The word follows from k-hat less two standard errors, so that chance alone finds a tail heavy once in forty times.
@@ -135,7 +135,7 @@ def why_no_interval(deviations: Array, rounding: float = 0.0) -> str | None:
     A heavy tail has no variance of |g − mean|², on which every interval rests. Where a few events that are alike carry
     it, or no replicate differs from another, the next event may change everything.
     """
-    tail = judge_tail(deviations, rounding=rounding)
+    tail = assess_tail(deviations, rounding=rounding)
     if tail.verdict in (HEAVY, NO_VARIANCE):
         return NO_INTERVAL
     return TOO_FEW if tail.verdict is None and _carried_by_few(deviations, rounding) else None

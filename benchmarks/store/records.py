@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gradmark.benchmarks.cells import Cell, Inquiry, Training
-from gradmark.benchmarks.measurement.bias_test import BIAS_REPLICATES
+from gradmark.benchmarks.cells import BIAS_REPLICATES, Cell, Inquiry, Training
 from gradmark.benchmarks.measurement.grouping import blocks_of_a_warm_up
 from gradmark.benchmarks.measurement.moments import Array, Moments, merged
 from gradmark.benchmarks.store.codes import Code
@@ -58,7 +57,7 @@ class Record:
 
     @property
     def early(self) -> Moments:
-        """The first BIAS_REPLICATES: a number fixed beforehand, for the bias verdict."""
+        """The first BIAS_REPLICATES: a number fixed beforehand, for the test of bias."""
         return merged(self.blocks[: max(-(-BIAS_REPLICATES // self.blocks[0].replicates), 1)])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradmark.benchmarks.measurement.bias_test import Known, judge_bias
+from gradmark.benchmarks.measurement.bias_test import Known, assess_bias
 from gradmark.benchmarks.measurement.grouping import warm_ups
 from gradmark.benchmarks.measurement.moments import Array, Moments
 from gradmark.benchmarks.measurement.quantities import (
@@ -23,7 +23,7 @@ from gradmark.benchmarks.measurement.quantities import (
     signed,
     without_interval,
 )
-from gradmark.benchmarks.measurement.tails import TOO_FEW, judge_tail
+from gradmark.benchmarks.measurement.tails import TOO_FEW, assess_tail
 from gradmark.benchmarks.measurement.timing_rounds import nested_median
 from gradmark.benchmarks.measurement.total_variance import rounding_of, total_variance, why_withheld
 from gradmark.benchmarks.store.records import Record
@@ -73,7 +73,7 @@ def _measured(record: Record) -> dict[str, Any]:
     none = NONE_FINITE if moments.nonfinite == moments.replicates else None
     seconds = nested_median(record.timing["seconds"]) if record.timing else NOTHING
     snr = root_ratio(moments.square_norms - moments.traces[:, 0], moments.traces[:, 0])
-    tail = judge_tail(moments.deviations, bool(known and known["value"] is not None), rounding_of(moments))
+    tail = assess_tail(moments.deviations, bool(known and known["value"] is not None), rounding_of(moments))
     return {
         "replicates": moments.replicates,
         "warm_ups": _warm_ups(record),
@@ -165,7 +165,7 @@ def _noise(moments: Moments, total: Quantity, why: str | None) -> dict[str, Any]
 
 
 def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
-    """The verdict, with the worst coordinate by name; rounding is measured in units of the largest number involved."""
+    """The test of bias, with the worst coordinate by name; rounding is in units of the largest number involved."""
     early, exact = record.early, record.exact
     objective = (record.facts.get("objective") or {}).get("value") or 0.0
     scales = [abs(objective), float(np.abs(early.mean).max(initial=0.0))]
@@ -174,7 +174,7 @@ def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
     rounding = ROUNDING * EPSILON[record.cell.dtype] * max(scales)
     sizes = [math.prod(shape) for shape in record.facts["shapes"].values()]
     known = Known(max(scales), sizes, _exact_variance(record))
-    verdict = asdict(judge_bias(early, exact, rounding, deterministic, known))
+    verdict = asdict(assess_bias(early, exact, rounding, deterministic, known))
     if verdict["coordinate"] is not None:
         verdict["coordinate"] = _coordinate(verdict["coordinate"], record.facts["shapes"])
     return verdict | {"replicates": early.replicates}

@@ -14,7 +14,7 @@ import click
 import numpy as np
 import torch
 
-from gradmark.benchmarks.measurement.bias_test import Bias, Known, judge_bias
+from gradmark.benchmarks.measurement.bias_test import Bias, Known, assess_bias
 from gradmark.benchmarks.measurement.moments import Moments, merged
 from gradmark.benchmarks.problems import BernoulliToy
 from gradmark.benchmarks.trust.cells import ORDINARY, RARE_BUMP, OneOfMany, TrustCell
@@ -69,7 +69,7 @@ def judged(cell: TrustCell, moments: Moments) -> Bias:
     truth = exact.numpy()
     rounding = 64 * 2.0**-52 * max(1.0, float(np.abs(truth).max()))
     sizes = [value.numel() for value in cell.setting.params.values()]
-    return judge_bias(moments, truth, rounding, False, Known(_scale(cell, moments), sizes))
+    return assess_bias(moments, truth, rounding, False, Known(_scale(cell, moments), sizes))
 
 
 def _scale(cell: TrustCell, moments: Moments) -> float:

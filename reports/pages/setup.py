@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gradmark.benchmarks.measurement.bias_test import BIAS_REPLICATES, FAMILY_LEVEL, FEWEST_FOR_BIAS, POWER
+from gradmark.benchmarks.cells import BIAS_REPLICATES
+from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, FEWEST_FOR_BIAS, POWER
 from gradmark.benchmarks.measurement.quantities import LEVEL
 from gradmark.benchmarks.measurement.tails import FEWEST_FOR_TAIL
 from gradmark.reports.layout.elements import (

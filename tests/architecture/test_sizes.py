@@ -17,7 +17,7 @@ LONGER = {
     "benchmarks/checks/isolation.py: _judged": 29,
     "benchmarks/checks/mean_test.py: judged": 30,
     "benchmarks/execution/prepare.py: prepare": 30,
-    "benchmarks/measurement/bias_test.py: judge_bias": 29,
+    "benchmarks/measurement/bias_test.py: assess_bias": 29,
     "benchmarks/measurement/block.py: fold": 26,
     "benchmarks/studies/summary.py: _measured": 31,
     "reports/pages/problem_tables.py: bias": 26,
@@ -25,7 +25,6 @@ LONGER = {
     "reports/pages/training.py: _ends": 27,
     "reports/plots/ratios.py: overview": 30,
     "reports/plots/recovery.py: _drawn": 27,
-    "reports/sections/diffusion_bound.py: blocks": 26,
     "tests/estimators/test_rao_blackwell.py: enumerated": 26,
     "tests/reports/conftest.py: fill": 43,
 }

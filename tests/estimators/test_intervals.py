@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, POWER, judge_bias
+from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, POWER, assess_bias
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
 from gradmark.benchmarks.studies import measure
@@ -62,7 +62,7 @@ def runs(by: float, count: int) -> list:
     exact = np.array([mean for mean, _ in closed_forms.quadratic_pathwise(-0.5, 0.6, 0.9)])
     estimator = pathwise.Nudged(by=by)
     moments = [measured(TOY, estimator, 1, 4096, seed=seed) for seed in range(count)]
-    return [judge_bias(each, exact, 0.0, deterministic=False) for each in moments]
+    return [assess_bias(each, exact, 0.0, deterministic=False) for each in moments]
 
 
 def test_a_bias_of_the_size_that_is_said_is_seen() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, judge_bias
+from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, assess_bias
 from gradmark.benchmarks.measurement.block import fold
 from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.measurement.quantities import Quantity, median, positive, product, ratio, root_ratio, signed
-from gradmark.benchmarks.measurement.tails import judge_tail
+from gradmark.benchmarks.measurement.tails import assess_tail
 from gradmark.benchmarks.trust.cells import QUADRATIC, TrustCell
 from gradmark.benchmarks.trust.coverage import paired
 
@@ -85,7 +85,7 @@ def test_bias_verdict_keeps_its_level(law: str) -> None:
         "lognormal": lambda: draw.lognormal(size=(4096, 8)) - math.exp(0.5),
         "rare": lambda: (draw.uniform(size=(4096, 8)) < 0.02) - 0.02,
     }
-    verdicts = [judge_bias(moments_of(laws[law]()), np.zeros(8), 0.0, False).verdict for _ in range(500)]
+    verdicts = [assess_bias(moments_of(laws[law]()), np.zeros(8), 0.0, False).verdict for _ in range(500)]
     assert verdicts.count("biased") < 5
 
 
@@ -95,16 +95,16 @@ def test_minimum_detectable_is_detected() -> None:
     found = 0
     for _ in range(100):
         g = draw.exponential(size=(4096, 5)) - 1
-        size = judge_bias(moments_of(g), np.zeros(5), 0.0, False).minimum_detectable
+        size = assess_bias(moments_of(g), np.zeros(5), 0.0, False).minimum_detectable
         assert size is not None
         g[:, 2] += size
-        found += judge_bias(moments_of(g), np.zeros(5), 0.0, False).verdict == "biased"
+        found += assess_bias(moments_of(g), np.zeros(5), 0.0, False).verdict == "biased"
     assert found >= 75
 
 
 def test_opposite_biases_do_not_cancel() -> None:
     g = np.random.default_rng(5).normal(loc=[0.2, -0.2], size=(4096, 2))
-    verdict = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    verdict = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
     assert verdict.verdict == "biased"
     assert verdict.p_value is not None
     assert verdict.p_value < FAMILY_LEVEL
@@ -113,21 +113,21 @@ def test_opposite_biases_do_not_cancel() -> None:
 def test_rounding_is_no_bias_and_more_is() -> None:
     """What never varies is compared once; where draws are made, an event of probability 1/2048 may be missing."""
     g = np.full((2048, 3), 1.0)
-    assert judge_bias(moments_of(g), g[0] + 1e-15, 1e-14, False).verdict == "unbiased"
-    assert judge_bias(moments_of(g), g[0] + 1e-12, 1e-14, True).verdict == "biased"
-    assert judge_bias(moments_of(g), g[0] + 1e-12, 1e-14, False).verdict == "untested"
-    assert judge_bias(moments_of(g), g[0] + 0.5, 1e-14, False).verdict == "biased"
-    assert judge_bias(moments_of(0 * g), g[0], 1e-14, False).verdict == "untested"
+    assert assess_bias(moments_of(g), g[0] + 1e-15, 1e-14, False).verdict == "unbiased"
+    assert assess_bias(moments_of(g), g[0] + 1e-12, 1e-14, True).verdict == "biased"
+    assert assess_bias(moments_of(g), g[0] + 1e-12, 1e-14, False).verdict == "untested"
+    assert assess_bias(moments_of(g), g[0] + 0.5, 1e-14, False).verdict == "biased"
+    assert assess_bias(moments_of(0 * g), g[0], 1e-14, False).verdict == "untested"
 
 
 def test_untested_says_why() -> None:
     g = np.random.default_rng(6).normal(size=(512, 2))
-    few = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    few = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
     assert (few.verdict, few.reason) == ("untested", "512 replicates; the verdict needs 1024")
-    assert judge_bias(moments_of(g), None, 0.0, False).reason == "the exact gradient is not known"
+    assert assess_bias(moments_of(g), None, 0.0, False).reason == "the exact gradient is not known"
     g = np.random.default_rng(6).normal(size=(2048, 2))
     g[3, 0] = math.nan
-    bad = judge_bias(moments_of(g), np.zeros(2), 0.0, False)
+    bad = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
     assert bad.verdict == "untested"
     assert "1 of 2048" in (bad.reason or "")
 
@@ -137,7 +137,7 @@ def test_untested_says_why() -> None:
 )
 def test_tail_of_a_pareto(power: float, verdict: str) -> None:
     uniform = np.random.default_rng(7).uniform(size=2**14)
-    found = judge_tail(uniform**-power if power else uniform)
+    found = assess_tail(uniform**-power if power else uniform)
     assert found.verdict == verdict
     if power:
         assert found.khat is not None
@@ -146,5 +146,5 @@ def test_tail_of_a_pareto(power: float, verdict: str) -> None:
 
 
 def test_short_samples_and_two_point_gradients_have_no_tail() -> None:
-    assert judge_tail(np.ones(100)).verdict is None
-    assert judge_tail(np.repeat([0.0, 1.0], 4096)).khat is None
+    assert assess_tail(np.ones(100)).verdict is None
+    assert assess_tail(np.repeat([0.0, 1.0], 4096)).khat is None

@@ -10,7 +10,7 @@ import torch
 
 from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.cli.tables import show_summary
-from gradmark.benchmarks.measurement.bias_test import Bias, Known, judge_bias
+from gradmark.benchmarks.measurement.bias_test import Bias, Known, assess_bias
 from gradmark.benchmarks.measurement.block import fold
 from gradmark.benchmarks.measurement.moments import Array, merged
 from gradmark.benchmarks.measurement.total_variance import total_variance, why_withheld
@@ -21,7 +21,7 @@ from gradmark.benchmarks.trust.cells import RARE_BUMP, HeavyTail, OneOfMany, Tru
 
 
 def bias_of(g: Array, exact: Array, known: Known | None = None) -> Bias:
-    return judge_bias(fold([torch.from_numpy(g)], None, paired=False), exact, 0.0, False, known)
+    return assess_bias(fold([torch.from_numpy(g)], None, paired=False), exact, 0.0, False, known)
 
 
 def test_an_event_that_no_replicate_saw(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +62,7 @@ def test_blocks_without_fourth_moments_leave_rare_events_out_too() -> None:
     g = np.zeros((4096, 1))
     g[:5] = 1.0
     moments = replace(fold([torch.from_numpy(g)], None, paired=False), fourth=np.zeros(0))
-    assert judge_bias(moments, np.array([0.01]), 0.0, False).verdict == "untested"
+    assert assess_bias(moments, np.array([0.01]), 0.0, False).verdict == "untested"
 
 
 def test_a_gradient_that_is_dropped_is_a_bias() -> None:
