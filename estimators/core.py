@@ -78,9 +78,7 @@ class Estimator(Spec):
     unbiased: ClassVar[bool] = True  # for its target
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
-    claims: ClassVar[
-        tuple[str, ...]
-    ] = ()  # laws beyond those that bind all, by the names in `gradmark.benchmarks.checks.CLAIMS`
+    properties: ClassVar[tuple[str, ...]] = ()  # declared, and so checked: names in `benchmarks.checks.PROPERTIES`
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         """Say whether the estimator fits a problem. A hook, None by default.

@@ -9,7 +9,7 @@ from functools import cache
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradmark.benchmarks.checks import FIXTURES, LAWS, Case, Law
+from gradmark.benchmarks.checks import CHECKS, FIXTURES, Case, Check
 from tests.checks.test_laws import CATALOGUE, PRODUCT, meetings
 from tests.covering import cover, kind_of_z, parametrize_cover
 
@@ -17,12 +17,12 @@ SETS = st.lists(st.frozensets(st.integers(0, 12), max_size=6), max_size=30)
 
 
 @cache
-def chosen() -> list[tuple[Law, Case]]:
+def chosen() -> list[tuple[Check, Case]]:
     """What `make test` runs of the product."""
     return cover(PRODUCT, lambda item: meetings(*item))
 
 
-def met(items: Iterable[tuple[Law, Case]]) -> set[Hashable]:
+def met(items: Iterable[tuple[Check, Case]]) -> set[Hashable]:
     return {meeting for item in items for meeting in meetings(*item)}
 
 
@@ -37,9 +37,9 @@ def test_without_one_of_its_items_a_meeting_is_missing() -> None:
 
 
 def test_every_estimator_meets_every_check_and_kind_of_z_that_it_fits() -> None:
-    checked = {(case.estimator, law) for law, case in chosen()}
+    checked = {(case.estimator, check) for check, case in chosen()}
     drawn = {(case.estimator, kind_of_z(case.fixture)) for _, case in chosen()}
-    assert checked == set(itertools.product(CATALOGUE, LAWS))
+    assert checked == set(itertools.product(CATALOGUE, CHECKS))
     for estimator, fixture in itertools.product(CATALOGUE, FIXTURES):
         if Case(estimator, fixture).refusal is None:
             assert (estimator, kind_of_z(fixture)) in drawn

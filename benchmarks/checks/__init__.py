@@ -1,28 +1,28 @@
-"""What every estimator and problem must obey: each law is a function from a case to a finding, never an assertion.
+"""Checks of estimators and problems: each is a function from a case to a result, and never raises.
 
-    from gradmark.benchmarks.checks import Case, Law, parametrize_with_checks
+    from gradmark.benchmarks.checks import Case, Check, parametrize_with_checks
     from my_package import MyEstimator
 
     @parametrize_with_checks([MyEstimator()])
-    def test_my_estimator(law: Law, case: Case) -> None:
-        law(case).demand()
+    def test_my_estimator(check: Check, case: Case) -> None:
+        check(case).demand()
 
-LAWS bind every estimator, CLAIMS only those methods that make them, PROBLEM_LAWS every problem. A law that raises an
-exception inside somebody's code is broken, and its finding names the line. `judge(MyEstimator())` gives the verdict of
-`gradmark check`, which tries more, and exactly where that can be done.
+CHECKS are for every estimator, PROPERTIES for estimators that declare them, PROBLEM_CHECKS for every problem. Where
+somebody's code raises, the result says so and names the line. `check_estimator(MyEstimator())` runs what
+`gradmark check` runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from gradmark.benchmarks.checks.cases import FIXTURES as FIXTURES
 from gradmark.benchmarks.checks.cases import Case as Case
 from gradmark.benchmarks.checks.cases import Fixture as Fixture
 from gradmark.benchmarks.checks.cases import cases as cases
-from gradmark.benchmarks.checks.properties import CLAIMS as CLAIMS
-from gradmark.benchmarks.checks.properties import claims_are_known
+from gradmark.benchmarks.checks.properties import PROPERTIES as PROPERTIES
+from gradmark.benchmarks.checks.properties import properties_are_known
 from gradmark.benchmarks.checks.api import text_is_identity
 from gradmark.benchmarks.checks.density import draws_have_the_density
 from gradmark.benchmarks.checks.deterministic import (
@@ -33,11 +33,12 @@ from gradmark.benchmarks.checks.deterministic import (
 )
 from gradmark.benchmarks.checks.exact_moments import exact_variance_falls as exact_variance_falls
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact as expectation_is_exact
-from gradmark.benchmarks.checks.results import Finding as Finding
+from gradmark.benchmarks.checks.results import CheckResult as CheckResult
 from gradmark.benchmarks.checks.mass import density_has_mass_one
 from gradmark.benchmarks.checks.monte_carlo import bias_is_found as bias_is_found
 from gradmark.benchmarks.checks.monte_carlo import mean_is_exact, variance_falls_with_draws
 from gradmark.benchmarks.checks.oracles import oracle_is_the_average_cost
+from gradmark.benchmarks.checks.pairs import check_pairs
 from gradmark.benchmarks.checks.problems import (
     cost_has_the_shape_of_log_prob,
     every_parameter_matters,
@@ -47,24 +48,21 @@ from gradmark.benchmarks.checks.problems import (
     start_is_the_same_each_time,
     terms_are_the_cost,
 )
-from gradmark.benchmarks.checks.reports import Verdict
-from gradmark.benchmarks.checks.runner import BUDGET, FORM
-from gradmark.benchmarks.checks.runner import judge as judge
-from gradmark.benchmarks.checks.suite import COURT
-from gradmark.benchmarks.checks.suite import against as for_problems
+from gradmark.benchmarks.checks.report import CheckReport
+from gradmark.benchmarks.checks.runner import BUDGET, CONTRACT, run_checks
+from gradmark.benchmarks.checks.suite import SUITE, suite_on
+from gradmark.benchmarks.checks.timed import Check as Check
 from gradmark.benchmarks.checks.two_stage_test import LEVEL
 from gradmark.estimators.core import Estimator, Problem
 
-Law: TypeAlias = Callable[[Case], Finding]
-
-LAWS: tuple[Law, ...] = (  # those that find most in the least time first
+CHECKS: tuple[Check, ...] = (  # those that find most in the least time first
     text_is_identity,
-    claims_are_known,
-    *FORM,
+    properties_are_known,
+    *CONTRACT,
     mean_is_exact,
     variance_falls_with_draws,
 )
-PROBLEM_LAWS: tuple[Callable[[Fixture], Finding], ...] = (
+PROBLEM_CHECKS: tuple[Callable[[Fixture], CheckResult], ...] = (
     start_is_the_same_each_time,
     replicates_are_a_leading_axis,
     problem_draws_nothing,
@@ -89,11 +87,11 @@ def check_estimator(
     level: float = LEVEL,
     budget: float = BUDGET,
     on_fail: Literal["raise", "report"] = "raise",
-) -> Verdict:
+) -> CheckReport:
     """Run every check on an estimator, on the problems `against`, or on the suite of cases where there are none.
 
     The checks are those of `gradmark check`; they run in this process. `level` is the false-alarm rate of the checks
-    of chance over all cases, `budget` the seconds that they may take.
+    by Monte Carlo over all cases, `budget` the seconds that all checks may take.
 
     Raises:
         AssertionError: A check failed, or the mean could be checked nowhere; `on_fail="report"` returns the report.
@@ -105,18 +103,22 @@ def check_estimator(
         >>> gradmark.check_estimator(LeaveOneOut(), [BernoulliToy()]).declared
         'unbiased'
     """
-    report = judge(estimator, for_problems(against) if against else COURT, level, budget)
+    report = run_checks(estimator, suite_on(against) if against else SUITE, level, budget)
     if on_fail == "raise":
         report.demand()
     return report
 
 
 def parametrize_with_checks(
-    estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, laws: Iterable[Law] = LAWS
+    estimators: Iterable[Estimator], against: Sequence[Problem] = (), *, level: float = LEVEL
 ) -> Any:
-    """A pytest mark that gives a test every `law` with every `case` of the estimators; needs pytest."""
-    import pytest  # only here: the package itself does without
+    """A pytest mark that gives a test every `check` with every `case` of the estimators; needs pytest.
 
-    found, laws = cases(estimators, fixtures), list(laws)
-    pairs = [pytest.param(law, case, id=f"{law.__name__}-{case}") for case in found for law in laws]
-    return pytest.mark.parametrize(("law", "case"), pairs)
+    They are the checks that `check_estimator` runs, on the problems `against` or on the suite of cases, without its
+    budget of time. `level` is the false-alarm rate of the checks by Monte Carlo over all cases of an estimator.
+    """
+    import pytest  # only here: the package itself does not need it
+
+    pairs = check_pairs(estimators, suite_on(against) if against else SUITE, level)
+    params = [pytest.param(check, case, id=f"{check.__name__}-{case}") for check, case in pairs]
+    return pytest.mark.parametrize(("check", "case"), params)

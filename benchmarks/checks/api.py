@@ -1,4 +1,4 @@
-"""The contract: text that is identity, shapes, a state of fixed form, and nothing touched that is somebody else's."""
+"""Checks of the contract: the text, shapes and dtypes, the form of the state, and inputs that stay unchanged."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from torch.utils._pytree import tree_flatten, tree_leaves
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.checks.exceptions import described
-from gradmark.benchmarks.checks.results import Finding, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.estimators.core import Estimate
 
 REPLICATES = ((), (1,), (5,))  # a source of problems has one axis of them
-DRAWS = 100  # among which none may be NaN
+ESTIMATES = 100  # none of which may be NaN
 
 
-@law
-def text_is_identity(case: Case) -> Finding:
-    """`resolve(str(x)) == x`, for the estimator and the problem."""
+@check
+def text_is_identity(case: Case) -> CheckResult:
+    """Reading the text of the estimator, and of the problem, gives an equal object."""
     for kind, spec in (("estimator", case.estimator), ("problem", case.fixture.problem)):
         try:
             text = str(spec)
-        except Exception as fault:  # a class that is no dataclass has no fields to print
+        except Exception as fault:  # such as a class that is not a dataclass
             return failed(f"the {kind} has no text: {described(fault, spec)}")
         read = specs.estimator(text) if kind == "estimator" else specs.problem(text)
         if read != spec or str(read) != text:
-            return failed(f"the {kind}'s text {text!r} is read as {read!r}, which is another one")
+            return failed(f"the {kind}'s text {text!r} is read as {read!r}, which is not equal to it")
     return passed()
 
 
-@law
-def gradient_has_the_form_of_the_parameters(case: Case) -> Finding:
-    """Names, order, shapes and dtype, for parameters without replicates, with one and with several."""
+@check
+def gradient_has_the_form_of_the_parameters(case: Case) -> CheckResult:
+    """The gradient has the names, order, shapes and dtype of the parameters, with no, one and several replicates."""
     for dtype in (torch.float64, torch.float32):
         for replicates in REPLICATES[1:] if case.fixture.is_source or case.state == "warm" else REPLICATES:
             params = case.params(replicates, dtype)
             estimate = case.estimate(params)
             if not isinstance(estimate, Estimate) or not isinstance(estimate.gradient, dict):
-                return failed(f"estimate returned {_kind(estimate)}; an Estimate(gradient, state) is wanted")
+                return failed(f"estimate returned {_kind(estimate)}; it must return Estimate(gradient, state)")
             gradient = estimate.gradient
             if list(gradient) != list(params):
-                return failed(f"the parameters are {list(params)}, the gradient has {list(gradient)}")
+                return failed(f"the gradient has the names {list(gradient)}; they must be {list(params)}")
             for name, value in params.items():
                 found = gradient[name]
                 if not isinstance(found, Tensor):
-                    return failed(f"the gradient is {_kind(found)}, where a tensor is wanted", name)
+                    return failed(f"the gradient is {_kind(found)}; it must be a tensor", name)
                 if (found.shape, found.dtype) != (value.shape, dtype):
                     expected = f"{list(value.shape)} of {dtype}"
                     return failed(f"{list(found.shape)} of {found.dtype} where the parameter is {expected}", name)
@@ -58,17 +58,17 @@ def gradient_has_the_form_of_the_parameters(case: Case) -> Finding:
 
 
 def _kind(value: object) -> str:
-    """What a value is instead of what is wanted."""
+    """The value's type, for a message."""
     if isinstance(value, Estimate):
         return f"an Estimate whose gradient is a {type(value.gradient).__name__}"
     return f"a {type(value).__name__}"
 
 
-@law
-def gradient_is_finite(case: Case) -> Finding:
-    """No NaN and no infinity among a hundred draws, in either dtype."""
+@check
+def gradient_is_finite(case: Case) -> CheckResult:
+    """None of a hundred estimates is NaN or infinite, in float64 and in float32."""
     for dtype in (torch.float64, torch.float32):
-        params = case.params((case.replicates(DRAWS),), dtype)
+        params = case.params((case.replicates(ESTIMATES),), dtype)
         for name, value in case.estimate(params).gradient.items():
             if not value.isfinite().all():
                 share = f"{int((~value.isfinite()).flatten(1).any(1).sum())} of {len(value)}"
@@ -76,27 +76,27 @@ def gradient_is_finite(case: Case) -> Finding:
     return passed()
 
 
-@law
-def state_keeps_its_form(case: Case) -> Finding:
-    """The next state has the tree, shapes and dtypes of the one before."""
+@check
+def state_keeps_its_form(case: Case) -> CheckResult:
+    """The next state has the structure, shapes and dtypes of the state before."""
     for replicates in ((1,), (5,)):
         params = case.params(replicates)
         before, tree = tree_flatten(case.initial(case.fixture.problem.draw(replicates[0]), params))
         after, tree_after = tree_flatten(case.estimate(params).state)
         if tree != tree_after:
-            return failed(f"the state was {tree}, and is {tree_after} after one estimate")
+            return failed(f"the state is {tree_after} after one estimate; it must stay {tree}")
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if not (isinstance(old, Tensor) and isinstance(new, Tensor)):
-                return failed(f"{_kind(new)} where a tensor [*R, …] is wanted", f"state leaf {index}")
+                return failed(f"{_kind(new)}; it must be a tensor [*R, …]", f"state leaf {index}")
             if (old.shape, old.dtype) != (new.shape, new.dtype):
                 detail = f"{list(new.shape)} of {new.dtype} where it was {list(old.shape)} of {old.dtype}"
                 return failed(detail, f"state leaf {index}")
     return passed()
 
 
-@law
-def inputs_are_not_touched(case: Case) -> Finding:
-    """Parameters and state are as they were, to the bit, and were not written to."""
+@check
+def inputs_are_not_touched(case: Case) -> CheckResult:
+    """The parameters and the state that were given are unchanged, to the bit, and were not written to."""
     params = case.params((5,))
     with seeded(1, HOST):
         problem = case.fixture.problem.draw(5)
@@ -108,13 +108,13 @@ def inputs_are_not_touched(case: Case) -> Finding:
     for name, value in inputs.items():
         copy, version = before[name]
         if not same(value, copy) or value._version != version:
-            return failed("written to in place; a new tensor is wanted", name, (value - copy).abs().max().item())
+            return failed("written to in place; make a new tensor", name, (value - copy).abs().max().item())
     return passed()
 
 
-@law
-def nothing_stays_attached(case: Case) -> Finding:
-    """Gradient and next state carry no graph, also where the parameters given require gradients."""
+@check
+def nothing_stays_attached(case: Case) -> CheckResult:
+    """The gradient and the next state are detached, also where the given parameters require gradients."""
     params = {name: value.requires_grad_() for name, value in case.params((2,)).items()}
     estimate = case.estimate(params)
     found = {f"gradient of {name}": value for name, value in estimate.gradient.items()}
@@ -125,13 +125,13 @@ def nothing_stays_attached(case: Case) -> Finding:
     return passed()
 
 
-@law
-def surroundings_are_not_touched(case: Case) -> Finding:
-    """Default dtype, grad mode, threads and the generators of Python and numpy; torch's own, outside `seeded`."""
+@check
+def surroundings_are_not_touched(case: Case) -> CheckResult:
+    """The default dtype, grad mode, threads, and the generators of torch, Python and numpy are as they were before."""
     before = _surroundings()
     case.estimate(case.params((5,)))
     changed = [name for name, value in _surroundings().items() if value != before[name]]
-    return failed(f"changed for everybody: {', '.join(changed)}") if changed else passed()
+    return failed(f"changed for the whole process: {', '.join(changed)}") if changed else passed()
 
 
 def _surroundings() -> dict[str, Any]:
@@ -146,5 +146,5 @@ def _surroundings() -> dict[str, Any]:
 
 
 def same(a: Tensor, b: Tensor) -> bool:
-    """Equal to the bit, where NaN is itself."""
+    """Whether two tensors are equal to the bit; NaN equals NaN."""
     return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())

@@ -1,4 +1,4 @@
-"""The cheap checks of a problem, made once before anything is measured on it: a fault of the problem is called one."""
+"""Cheap checks of a problem that run once, before anything is measured on it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from gradmark.benchmarks.checks.cases import Fixture
 from gradmark.benchmarks.checks.density import draws_against_density
 from gradmark.benchmarks.checks.deterministic import drawn, log_prob_is_the_same_anew, problem_draws_nothing
 from gradmark.benchmarks.checks.problems import replicates_are_a_leading_axis
-from gradmark.benchmarks.checks.results import Finding, declined, law
+from gradmark.benchmarks.checks.results import CheckResult, check, skipped
 from gradmark.benchmarks.errors import BadInput
 from gradmark.estimators.core import Problem
 
 DRAWS = 2**9
-LEVEL = 1e-9  # as extreme as the draws are few
-LARGE = 2**10  # parameters or numbers of a draw, beyond which this many draws take more than a moment
+LEVEL = 1e-9  # probability that a right problem fails; low, since every study runs this check
+LARGE = 2**10  # parameters, or numbers in a draw, beyond which DRAWS draws take too long
 
 
 class FaultyProblem(Exception):
-    """The problem is at fault, and no estimator can be judged on it."""
+    """The problem itself is wrong, and nothing can be measured on it."""
 
-    where = None  # the message has the line, where there is one
+    where = None  # the message names the line
 
 
-@law
-def few_draws_have_the_density(fixture: Fixture) -> Finding:
-    """The mean score of few draws is zero, at an extreme level; a log q that is not finite is measured as it is."""
+@check
+def few_draws_have_the_density(fixture: Fixture) -> CheckResult:
+    """The mean score of a few draws is zero, at an extreme level; an infinite log q is skipped."""
     size = sum(value.numel() for value in fixture.params.values())
     if max(size, fixture.problem.footprint) > LARGE:
-        return declined("the problem is large: `gradmark check --against` asks")
+        return skipped("the problem is large; `gradmark check --against` checks it")
     try:
-        return draws_against_density(fixture, DRAWS, LEVEL, nonfinite=declined)
+        return draws_against_density(fixture, DRAWS, LEVEL, nonfinite=skipped)
     except NotImplementedError:
-        return declined("q has no log_prob")
+        return skipped("q has no log_prob")
 
 
 CHEAP = (
@@ -41,11 +41,11 @@ CHEAP = (
 )
 
 
-_faults: dict[tuple[type[Problem], str], str | None] = {}  # of the problems that were asked before
+_faults: dict[tuple[type[Problem], str], str | None] = {}  # of the problems that have been checked
 
 
 def check_sound(problem: Problem) -> None:
-    """FaultyProblem where a cheap check of the problem fails at its start, with the remedy; asked once of each."""
+    """Raise FaultyProblem, with the remedy, where a cheap check fails at the problem's initial parameters."""
     key = type(problem), str(problem)
     if key not in _faults:
         _faults[key] = _fault(Fixture(problem, "init"))
@@ -57,9 +57,9 @@ def _fault(fixture: Fixture) -> str | None:
     try:
         problem, params, z = drawn(fixture, (), ())
         problem.cost(params, z, problem.distribution(params))
-    except BadInput:  # data that are not there are no fault of the problem
+    except BadInput:  # missing data is not a fault of the problem
         raise
-    except Exception:  # the checks say so, and where
+    except Exception:  # the checks below report it with its line
         pass
-    findings = (check(fixture) for check in CHEAP)
-    return next((finding.detail for finding in findings if finding.failed), None)
+    results = (check(fixture) for check in CHEAP)
+    return next((result.detail for result in results if result.failed), None)

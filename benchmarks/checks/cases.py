@@ -1,4 +1,4 @@
-"""What the laws are tried on: problems at places where bugs have somewhere to show, and estimators on them."""
+"""The cases that checks run on: problems at parameter points where mistakes show, and estimators on them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from gradmark.benchmarks.checks.results import text
 from gradmark.benchmarks.measurement.block import HOST as HOST
 from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, seeded, warm_state
 from gradmark.benchmarks.measurement.cost import count_evaluations
@@ -37,9 +38,9 @@ from gradmark.benchmarks.problems import (
 )
 from gradmark.estimators.core import EXPECTED_COST, Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
-MOST_AT_ONCE = 2**24  # numbers that the evaluations of the cost may take in one estimate of a law
+MOST_AT_ONCE = 2**24  # numbers in all evaluations of the cost of one estimate
 FAR = 40.0  # logits at which a probability is 1 in float64
-SHIFT = 0.3  # how far `moved` parameters are from init: far enough for a scale to differ from its square
+SHIFT = 0.3  # how far `moved` parameters are from init, so that a scale differs from its square
 
 
 class Solved(Protocol):
@@ -52,40 +53,40 @@ class Solved(Protocol):
 
 @dataclass(frozen=True)
 class Fixture:
-    """A problem at a place: `init`, `moved` (off it by a different amount in each coordinate), `far` or `posterior`.
+    """A problem at a parameter point: `init`, `moved`, `far` or `posterior`.
 
-    `far` is off it by FAR, up and down in turn: where 1 − p of a bit is no longer a number of its own.
-    `posterior` is where q is the exact p(z|x): the `true_parameters` of a conjugate model, or of a `LinearGaussian`
-    with one latent.
+    `moved` is away from `init` by a different amount in each coordinate. `far` is away by +FAR and −FAR in turn, where
+    1 − p of a bit rounds to 0 or 1 in float64. At `posterior`, q is the exact p(z|x): the `true_parameters` of a
+    conjugate model, or of a `LinearGaussian` with one latent.
     """
 
     problem: Problem
-    place: str = "moved"
+    at: str = "moved"
 
     @property
     def params(self) -> Params:
-        """The parameters there: float64, on the CPU, without a replicate axis."""
-        if self.place == "posterior":
+        """The parameters at this point: float64, on the CPU, without a replicate axis."""
+        if self.at == "posterior":
             return cast(Solved, self.problem).true_parameters()
-        params, off = self.problem.init(), {"moved": uneven, "far": alternating, "init": torch.zeros_like}[self.place]
+        params, off = self.problem.init(), {"moved": uneven, "far": alternating, "init": torch.zeros_like}[self.at]
         return {name: value + off(value) for name, value in params.items()}
 
     @property
     def is_source(self) -> bool:
-        """Whether estimators see what the problem draws instead of the problem itself."""
+        """Whether the problem is a source of problems, as `Minibatch` is: estimators see one that it draws."""
         return self.problem.template is not self.problem
 
     def __str__(self) -> str:
-        return f"{self.problem} at {self.place}"
+        return f"{self.problem} at {self.at}"
 
 
 def alternating(value: Tensor) -> Tensor:
-    """FAR up and FAR down in turn."""
+    """+FAR and −FAR in turn."""
     return FAR * (1 - 2 * (torch.arange(value.numel(), dtype=torch.float64).view(value.shape) % 2)).to(value)
 
 
 def uneven(value: Tensor) -> Tensor:
-    """Amounts of both signs, different in each coordinate: +.7 on all logits would leave a softmax unchanged."""
+    """Amounts of both signs, different in each coordinate: equal ones on all logits would leave a softmax unchanged."""
     steps = torch.arange(value.numel(), dtype=torch.float64).view(value.shape)
     return (SHIFT * torch.cos(1 + 2.4 * steps)).to(value)
 
@@ -136,13 +137,13 @@ FIXTURES = (
 
 @dataclass(frozen=True)
 class Case:
-    """One estimator on one fixture, with a state that is `none`, `cold` or `warm`."""
+    """An estimator on a problem at a parameter point, with num_samples and a state: `none`, `cold` or `warm`."""
 
     estimator: Estimator
     fixture: Fixture
     num_samples: int = 3
     state: str = "none"
-    warmed_with: int | None = None  # draws of the estimates that warmed the state; None for num_samples
+    warmed_with: int | None = None  # num_samples of the estimates that warm up the state, if it is another number
 
     @property
     def refusal(self) -> str | None:
@@ -151,28 +152,28 @@ class Case:
 
     @property
     def setting(self) -> Setting:
-        """What is to be measured, for all that measures."""
+        """The case as the functions of `measurement` take it."""
         state = warmed(self) if self.state == "warm" else None
         return Setting(self.fixture.problem, self.estimator, self.num_samples, self.fixture.params, state)
 
     @property
     def deterministic(self) -> bool:
-        """Whether every replicate is the same: an estimator without noise, on rows that are not drawn."""
+        """Whether all replicates are equal: an estimator without noise, on a problem that draws no rows."""
         return self.estimator.deterministic and not self.fixture.is_source
 
     def replicates(self, wanted: int) -> int:
-        """How many replicates to look at: a few are enough where nothing is drawn, and oracles are dear.
+        """How many replicates to make, at most `wanted`.
 
-        A few have to be enough, too, for an estimator that evaluates the cost hundreds of times.
+        A deterministic estimator needs only a few; an estimator with hundreds of evaluations can afford only a few.
         """
         return min(wanted, 5 if self.estimator.deterministic else max(5, MOST_AT_ONCE // self.numbers()))
 
     def numbers(self, num_samples: int | None = None) -> int:
-        """How many numbers the draws and their costs take, in all evaluations that one replicate makes."""
+        """How many numbers the draws take in all evaluations of the cost that one replicate makes."""
         return _numbers(self.estimator, self.fixture, num_samples or self.num_samples)
 
     def params(self, replicates: Sequence[int], dtype: torch.dtype = torch.float64) -> Params:
-        """The fixture's parameters as equal replicates, in tensors of their own."""
+        """The fixture's parameters, copied for each replicate."""
         params = self.fixture.params
         return {name: value.to(dtype).expand((*replicates, *value.shape)).clone() for name, value in params.items()}
 
@@ -199,7 +200,7 @@ class Case:
 
     @property
     def no_exact(self) -> str:
-        """Why there is no exact gradient of the estimator's target; asked only where `exact` is None."""
+        """Why `exact` is None."""
         target, problem = self.estimator.target, self.fixture.problem
         draws = f" of {self.num_samples} draws" if target.moves else ""
         unknown = f"the {target.name}{draws} is not known for this problem"
@@ -207,9 +208,14 @@ class Case:
         return f"there is no exact gradient: {reason or unknown}"
 
     @property
-    def place(self) -> str:
-        """The fixture and the kind of state, as rulings name them."""
-        return f"{self.fixture}{'' if self.state == 'none' else f', {self.state} state'}"
+    def at(self) -> str:
+        """The parameter point with the kind of state, as results name it."""
+        return f"{self.fixture.at}{'' if self.state == 'none' else f', {self.state} state'}"
+
+    @property
+    def where(self) -> str:
+        """The problem, the parameter point and the kind of state, as `CheckResult.where`."""
+        return f"{text(self.fixture.problem)} at {self.at}"
 
     def __str__(self) -> str:
         state = "" if self.state == "none" else f", {self.state}"
@@ -230,26 +236,26 @@ def _numbers(estimator: Estimator, fixture: Fixture, num_samples: int) -> int:
 
 
 def warmed(case: Case) -> State:
-    """One replicate's state after a run at the fixture's parameters, jittered: no state may bias an estimate."""
+    """The state of one replicate after a run at the fixture's parameters, perturbed: no state may bias an estimate."""
     return _warmed(case.estimator, case.fixture, case.warmed_with or case.num_samples)
 
 
 @cache
 def _warmed(estimator: Estimator, fixture: Fixture, count: int) -> State:
     setting = Setting(fixture.problem, estimator, count, fixture.params)
-    state = warm_state(setting, block_seed(fixture.problem, count, fixture.place, 0, 1, "warm-up"))
-    return tree_map(_jittered, state)
+    state = warm_state(setting, block_seed(fixture.problem, count, fixture.at, 0, 1, "warm-up"))
+    return tree_map(_perturbed, state)
 
 
-def _jittered(leaf: Tensor) -> Tensor:
-    """Every number up to a tenth larger or smaller, unevenly; counts stay as they are."""
+def _perturbed(leaf: Tensor) -> Tensor:
+    """Every number larger or smaller by up to a tenth; counts stay as they are."""
     return leaf * (1 + uneven(leaf) / (10 * SHIFT)) if leaf.is_floating_point() else leaf
 
 
 def cases(
     estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: Sequence[int] = (3, 4)
 ) -> list[Case]:
-    """Every estimator on every fixture with the first count of draws that it does not refuse; state cold and warm."""
+    """Every estimator on every fixture, with the first num_samples that it does not refuse; states cold and warm."""
     fixtures, found = list(fixtures), []
     for estimator in estimators:
         for fixture in fixtures:
@@ -263,10 +269,10 @@ def cases(
 
 
 def coordinate(params: Params, flat: int) -> str:
-    """The flattened gradient's coordinate as `name[i, j]`."""
+    """The name of a coordinate of the flattened gradient, as `name[i, j]`."""
     for name, value in params.items():
         if flat < value.numel():
-            place = [int(i) for i in torch.unravel_index(torch.tensor(flat), value.shape)] if value.dim() else []
-            return f"{name}{place or ''}"
+            index = [int(i) for i in torch.unravel_index(torch.tensor(flat), value.shape)] if value.dim() else []
+            return f"{name}{index or ''}"
         flat -= value.numel()
     raise IndexError(flat)

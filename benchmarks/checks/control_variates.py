@@ -1,4 +1,4 @@
-"""A control variate for the law of the mean: a method whose mean is known, on the same draws."""
+"""Control variates for Monte Carlo checks of the mean: an estimator of known mean, on the same draws."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.measurement.block import block_seed, block_size, seeded
 from gradmark.benchmarks.measurement.moments import Array
 
-METHODS = ("ScoreFunction", "Reparameterization", "VIMCO", "IWAE")  # right wherever there is an oracle
-PILOT = 2**10  # replicates that choose the control and its slopes; their seeds are used for nothing else
-WORTH = 0.5  # of the variance, that has to be left at most where the estimate could be judged without a control
+METHODS = ("ScoreFunction", "Reparameterization", "VIMCO", "IWAE")  # unbiased wherever there is an oracle
+PILOT = 2**10  # replicates that choose the control and its slopes, with seeds of their own
+WORTH = 0.5  # the part of the variance that a control may leave, where the check can do without one
 
 
 def gradients(case: Case, size: int, seed: int) -> Array:
@@ -31,39 +31,39 @@ def gradients(case: Case, size: int, seed: int) -> Array:
 
 @cache
 def gradient_norm(case: Case) -> float | None:
-    """The norm of the gradient that the estimate is of: the exact one, else from many estimates; None where it is 0."""
+    """The norm of the exact gradient, or of a mean of estimates where there is no oracle; None where it is 0."""
     exact = case.exact()
     if exact is not None:
         return float(torch.cat([value.reshape(-1) for value in exact.values()]).norm()) or None
     size = case.replicates(PILOT)
     found = gradients(case, size, 0)
-    square = float((found.mean(0) ** 2).sum() - found.var(0).sum() / size)  # less what noise adds
+    square = float((found.mean(0) ** 2).sum() - found.var(0).sum() / size)  # without the part that noise adds
     return math.sqrt(square) if square > 0 else None
 
 
 @dataclass(frozen=True)
 class Control:
-    """The case of a method of known mean, and what its deviation from the mean is multiplied by in each coordinate."""
+    """An estimator of known mean on the same case, with the slope of its deviation in each coordinate."""
 
     case: Case
     slope: Array
     mean: Array
 
     def deviations(self, size: int, seed: int) -> Array:
-        """slope · (control − its mean), `[size, P]`: of mean zero, whatever the slope is."""
+        """slope · (control − its mean), `[size, P]`: its mean is zero for any slope."""
         return self.slope * (gradients(self.case, size, seed) - self.mean)
 
     @property
-    def said(self) -> str:
-        """For a finding's detail."""
+    def text(self) -> str:
+        """For the detail of a result."""
         return f", less {self.case.estimator} on the same draws,"
 
 
 def best_control(case: Case, truth: Array | None) -> Control | None:
-    """The control that leaves the least variance, or None where there is none that is worth its time.
+    """The control that leaves the least variance, or None where none is worth its time.
 
-    With `truth`, the mean of either, the slopes are those of a regression. Without it they are 1, so that the mean of
-    the difference is zero if and only if the two means are equal.
+    With `truth`, the mean of both, the slopes are those of a regression. Without it they are 1: the difference then
+    has mean zero if and only if the two means are equal.
     """
     size = min(PILOT, block_size(case.fixture.problem, case.num_samples, case.fixture.params))
     seed = block_seed(case.fixture.problem, case.num_samples, "pilot", 0, size, 0)
@@ -75,7 +75,7 @@ def best_control(case: Case, truth: Array | None) -> Control | None:
 
 
 def known_methods(case: Case) -> list[Case]:
-    """The case with each method that is right wherever there is an oracle, and that estimates the same target."""
+    """The case with each of METHODS that estimates the same target and is not the estimator itself."""
     methods = [specs.catalogue("estimator")[name]() for name in METHODS]
     cases = [
         replace(case, estimator=method, state="none") for method in methods if type(case.estimator) is not type(method)
@@ -84,7 +84,7 @@ def known_methods(case: Case) -> list[Case]:
 
 
 def _fitted(other: Case, gradient: Array, control: Array, truth: Array | None) -> tuple[float, Control]:
-    """What the control leaves of the variance, and the control."""
+    """The variance that the control leaves, and the control."""
     off = control - control.mean(0)
     spread = (off**2).sum(0)
     slope = np.ones_like(spread) if truth is None else (off * gradient).sum(0) / np.where(spread > 0, spread, 1.0)

@@ -1,4 +1,4 @@
-"""Checks that a problem is deterministic: its calls draw nothing, keep nothing, and a draw's numbers are its own."""
+"""Checks that a problem is deterministic: its methods draw nothing, keep nothing, and treat draws separately."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch.distributions import Distribution
 
 from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate
 from gradmark.benchmarks.checks.exceptions import blamed
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.dispatch import Dispatch
 from gradmark.benchmarks.quadrature.replay import is_draw
 from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
-SAME = 1e-6  # times one plus the number: what the order of a sum, or the inverse of a transform, may change
+SAME = 1e-6  # times 1 + the number: rounding of sums and of inverse transforms
 REPLICATES, DRAWS = 2, 3
-NOISE = "a dropout layer in training mode does so: call .eval() on the module, or make the noise a part of z"
-KEPT = "a module in training mode keeps running averages: call .eval() on it, and keep nothing between calls"
+NOISE = "a dropout layer in training mode draws; call .eval() on the module, or make the noise a part of z"
+KEPT = "a module in training mode keeps running averages; call .eval() on it, and keep nothing between calls"
 
 
 def drawn(
@@ -40,9 +40,9 @@ def drawn(
         return problem, params, problem.distribution(params).sample(samples)
 
 
-@law
-def problem_draws_nothing(fixture: Fixture) -> Finding:
-    """`distribution`, `log_prob` and `cost` draw nothing, change no parameter, and give the same numbers again."""
+@check
+def problem_draws_nothing(fixture: Fixture) -> CheckResult:
+    """`distribution`, `log_prob` and `cost` draw nothing, change no parameter, and give the same numbers twice."""
     problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
     q = problem.distribution(params)
     calls: dict[str, Callable[[], Any]] = {
@@ -52,30 +52,30 @@ def problem_draws_nothing(fixture: Fixture) -> Finding:
     }
     kept = {name: value.detach().clone() for name, value in params.items()}
     for name, call in calls.items():
-        call()  # the first may fill a cache, from a generator of its own or from torch's
+        call()  # the first call may fill a cache, with or without random numbers
         with _watched() as used:
             once, again = call(), call()
         if used:
-            return failed(f"`{name}` draws from {used[0]}{_where(call)}, and only z may be random; {NOISE}")
+            return failed(f"`{name}` draws from {used[0]}{_where(call)}; only z may be random: {NOISE}")
         if not all(torch.equal(value.detach(), params[key].detach()) for key, value in kept.items()):
-            return failed(f"`{name}` changes the parameters that it is given; {KEPT}")
+            return failed(f"`{name}` changes the parameters that it is given: {KEPT}")
         if name == "distribution":
             once, again = once.log_prob(z), again.log_prob(z)
         if not close(once, again):
             return failed(
                 f"`{name}` gives other numbers when it is called again with the same draws: it draws from a generator "
                 f"of its own, or keeps something between calls; {KEPT}",
-                size=_apart(once, again),
+                error=_distance(once, again),
             )
     return passed(SAME)
 
 
 @contextmanager
 def _watched() -> Iterator[list[str]]:
-    """The names of the generators that were used inside, known at the end; all are put back as they were."""
+    """The names of the generators that the block uses, complete at its end; all are restored."""
     used: list[str] = []
     generator, before = torch.default_generator, torch.default_generator.get_state()
-    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002  # what the problem's author may use
+    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002  # a problem may use it
     try:
         yield used
     finally:
@@ -103,52 +103,56 @@ class _Located(Dispatch):
 
 
 def _where(call: Callable[[], Any]) -> str:
-    """` (file:line)` of the first of torch's draws in the call, or nothing."""
+    """` (file:line)` of the first draw of torch in the call, or an empty text."""
     with _watched(), _Located() as located:
         call()
     return located.where
 
 
-@law
-def log_prob_is_the_same_anew(fixture: Fixture) -> Finding:
-    """log q of a draw and its gradient are those of a q that is built anew from the same parameters."""
+@check
+def log_prob_is_the_same_anew(fixture: Fixture) -> CheckResult:
+    """log q of a draw and its gradient are equal for a q that is built anew from the same parameters."""
     problem, params, _ = drawn(fixture, (REPLICATES,), ())
     q = problem.distribution(params)
     with seeded(1, HOST):
         z = q.sample((DRAWS,))
     here, anew = q.log_prob(z), problem.distribution(params).log_prob(z)
     if not close(here, anew):
-        said = "log q of a draw changes when q is built anew from the same parameters: q keeps something"
-        return failed(f"{said} between calls", size=_apart(here, anew))
+        detail = (
+            "log q of a draw changes when q is built anew from the same parameters: q keeps something between calls"
+        )
+        return failed(detail, error=_distance(here, anew))
     found, expected = gradient_of_sum(here, params), gradient_of_sum(anew, params)
     for name, value in expected.items():
         if not close(found[name], value):
-            apart = (found[name] - value).abs().nan_to_num(torch.inf).reshape(REPLICATES, -1).amax(0)
+            distance = (found[name] - value).abs().nan_to_num(torch.inf).reshape(REPLICATES, -1).amax(0)
             return failed(
-                "the gradient of log q of a draw changes when q is built anew: q remembers how it made the draw, as a "
-                "transform's cache does, and hides parameters; use cache_size=0",
-                coordinate({name: value[0]}, int(apart.argmax())),
-                float(apart.max()),
+                "the gradient of log q of a draw changes when q is built anew: q keeps how it made the draw, as a "
+                "transform's cache does, and so hides parameters; use cache_size=0",
+                coordinate({name: value[0]}, int(distance.argmax())),
+                float(distance.max()),
             )
     return passed(SAME)
 
 
-@law
-def seeds_decide_the_draws(fixture: Fixture) -> Finding:
+@check
+def seeds_decide_the_draws(fixture: Fixture) -> CheckResult:
     """The same seed of torch's generator gives the same draws of z."""
     problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
     if fixture.is_source:
-        return declined("the rows are drawn, too")
+        return skipped("the rows of a minibatch are drawn, too")
     with _watched() as used, seeded(1, HOST):
         again = problem.distribution(params).sample((DRAWS,))
     if used:
-        return failed(f"`sample` draws from {used[0]}, which no seed of torch decides; use torch's default generator")
+        return failed(
+            f"`sample` draws from {used[0]}, which torch's seed does not determine; use torch's default generator"
+        )
     return passed() if close(z, again) else failed("`sample` gives other draws from the same seed of torch's generator")
 
 
-@law
-def draws_do_not_mix(fixture: Fixture) -> Finding:
-    """cost and log q of a draw depend on no other draw, replicate or row."""
+@check
+def draws_do_not_mix(fixture: Fixture) -> CheckResult:
+    """The cost and log q of a draw do not depend on other draws, replicates or rows."""
     problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
     numbers = _numbers(problem, params, z)
     views = [("draws", [value[1:2] for value in numbers], _numbers(problem, params, z[1:2]))]
@@ -160,13 +164,13 @@ def draws_do_not_mix(fixture: Fixture) -> Finding:
         moved[:, :, 0] = z[:, :, 0].roll(1, 0)
         after = [value[:, :, 1:] for value in _numbers(problem, params, moved)]
         views.append(("rows", [value[:, :, 1:] for value in numbers], after))
-    for what, together, apart in views:
-        for name, value, expected in zip(("log_prob", "cost"), together, apart, strict=True):
+    for what, together, alone in views:
+        for name, value, expected in zip(("log_prob", "cost"), together, alone, strict=True):
             if not close(value, expected):
-                said = f"`{name}` of a draw depends on the other {what}"
                 return failed(
-                    f"{said}; a batch-norm layer in training mode does so: call .eval() on the module",
-                    size=_apart(value, expected),
+                    f"`{name}` of a draw depends on the other {what}, as with a batch-norm layer in training mode; "
+                    "call .eval() on the module",
+                    error=_distance(value, expected),
                 )
     return passed(SAME)
 
@@ -177,11 +181,11 @@ def _numbers(problem: Problem, params: Params, z: Tensor) -> list[Tensor]:
 
 
 def close(found: Tensor, expected: Tensor) -> bool:
-    """Whether all numbers are the same up to rounding; infinite where infinite, NaN where NaN."""
+    """Whether all numbers are equal up to rounding; NaN equals NaN."""
     return found.shape == expected.shape and torch.allclose(found, expected, SAME, SAME, equal_nan=True)
 
 
-def _apart(found: Tensor, expected: Tensor) -> float | None:
+def _distance(found: Tensor, expected: Tensor) -> float | None:
     if found.shape != expected.shape:
         return None
     return float((found - expected).detach().abs().nan_to_num(0.0, 0.0, 0.0).max())

@@ -1,4 +1,4 @@
-"""Whose code raised an exception, the estimator's or problem's own or the check's, and what its author may do."""
+"""Finds whose code raised an exception, the estimator's, the problem's or the check's, and what its author can do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch.distributions import Distribution
 from gradmark.estimators.core import Estimator, Problem
 
 BENCHMARKS = Path(__file__).parents[1]
-MODELS = (BENCHMARKS / "problems", BENCHMARKS / "experiments", BENCHMARKS / "trust")  # what a check may be of
+MODELS = (BENCHMARKS / "problems", BENCHMARKS / "experiments", BENCHMARKS / "trust")  # code here may be checked
 LIBRARY = Path(traceback.__file__).parent  # Python's own
 DISTRIBUTIONS = Path(torch.distributions.__file__).parent
 SHARED = (
@@ -25,17 +25,17 @@ SHARED = (
     "gradmark.estimators.spec",
     "abc",
     "builtins",
-)  # modules that others' code lies in, too
+)  # modules with the code of many classes
 HOOKS = ("estimate", "surrogate", "init", "refuses")
-MOST = 200  # characters of an exception's own text
+MOST = 200  # characters of an exception's text
 
-# What q or the problem lacks, as the exception shows it, and what says so beforehand
+# What q or the problem lacks, recognized by the exception, and the test that an estimator can make beforehand
 NOT_IMPLEMENTED = {  # by the function that raised
     "mean": "gradmark.estimators.requirements.has_mean(problem)",
     "rsample": "gradmark.estimators.requirements.no_path(problem)",
     "log_joint_of": "problem.num_states is None",
 }
-NO_ATTRIBUTE = {  # by the name of what is not there
+NO_ATTRIBUTE = {  # by the name of the missing attribute
     "gradmark.estimators.requirements.no_gaussian_factors(problem)": ("base_dist", "loc", "scale"),
     "gradmark.estimators.requirements.no_terms(problem)": ("stages", "log_prob_by_site"),
     "isinstance(problem, LatentVariableModel)": (
@@ -47,13 +47,13 @@ NO_SLOPE = ("does not require grad", "appears to not have been used in the graph
 
 
 def owned(fault: BaseException, owner: object) -> bool:
-    """Whether the owner's code raised: a method of its class, a function of that class's module, or what they call.
+    """Whether the owner's code raised: a method of its class, a function in its module, or what these call.
 
-    The first frame outside of checks and libraries tells: it is what the check called. A problem and its distribution
-    may lie in the estimator's file, and are not the estimator's.
+    The first frame outside of checks and libraries decides: it is what the check called. A problem or a distribution
+    in the estimator's file is not the estimator's code.
     """
     called = next((frame for frame in _frames(fault.__traceback__) if not _foreign(frame.f_code.co_filename)), None)
-    if called is None:  # a call that does not fit a method's signature has no frame of it
+    if called is None:  # a call with wrong arguments has no frame of the method
         return isinstance(fault, TypeError) and re.search(rf"\b({'|'.join(HOOKS)})\(\)", str(fault)) is not None
     if called.f_code in set(_codes(type(owner))):
         return True
@@ -62,7 +62,7 @@ def owned(fault: BaseException, owner: object) -> bool:
 
 
 def of_distributions(fault: BaseException) -> bool:
-    """Whether a distribution of torch raised: with what a problem's `distribution` gave it."""
+    """Whether a distribution of torch raised, because of the arguments that the problem passed."""
     return any(Path(frame.f_code.co_filename).parent == DISTRIBUTIONS for frame in _frames(fault.__traceback__))
 
 
@@ -71,7 +71,7 @@ def _frames(trace: TracebackType | None) -> Iterator[FrameType]:
 
 
 def _codes(cls: type) -> Iterator[CodeType]:
-    """The code of every method of the class and of its bases."""
+    """The code of every method of the class and its bases."""
     for base in cls.__mro__:
         for value in vars(base).values():
             function = inspect.unwrap(_function(value))
@@ -80,12 +80,12 @@ def _codes(cls: type) -> Iterator[CodeType]:
 
 
 def _function(value: Any) -> Any:
-    """What a property, class method or static method is made of; anything else as it is."""
+    """The function behind a property, class method or static method; anything else unchanged."""
     return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
 
 
 def _files(cls: type) -> Iterator[str]:
-    """The files of the modules that the class and its bases are written in."""
+    """The files that define the class and its bases."""
     for base in cls.__mro__:
         file = getattr(sys.modules.get(base.__module__), "__file__", None)
         if file is not None and base.__module__ not in SHARED:
@@ -93,18 +93,18 @@ def _files(cls: type) -> Iterator[str]:
 
 
 def described(fault: BaseException, owner: object) -> str:
-    """The exception's class and text on one line, and the line of the owner's file that raised it."""
+    """The exception's class and text on one line, with the line of the owner's file that raised it."""
     text = " ".join(str(fault).split())[:MOST]
-    return f"{type(fault).__name__}{': ' if text else ''}{text}{_place(fault, owner)}"
+    return f"{type(fault).__name__}{': ' if text else ''}{text}{_line(fault, owner)}"
 
 
 def identity(fault: BaseException, owner: object) -> str:
-    """The exception's class and the line of the owner's file that raised it: what makes two of them the same."""
-    return f"{type(fault).__name__}{_place(fault, owner)}"
+    """The exception's class and line in the owner's file: two exceptions with the same identity are the same."""
+    return f"{type(fault).__name__}{_line(fault, owner)}"
 
 
-def _place(fault: BaseException, owner: object) -> str:
-    """` (file:line)` of the innermost frame in the owner's files; else of one that is no library's, or nothing."""
+def _line(fault: BaseException, owner: object) -> str:
+    """` (file:line)` of the innermost frame in the owner's files, else outside of libraries; or an empty text."""
     stack, files = traceback.extract_tb(fault.__traceback__), set(_files(type(owner)))
     own = [frame for frame in stack if frame.filename in files]
     if own:
@@ -113,14 +113,12 @@ def _place(fault: BaseException, owner: object) -> str:
 
 
 def remedy(fault: BaseException) -> str:
-    """What the estimator's author may do, with what says beforehand that a problem is of this kind, where known."""
-    asked = _asked(fault)
-    return (
-        f"handle it, or refuse it with {asked}" if asked else "handle it, or refuse it: let `refuses` give the reason"
-    )
+    """What the estimator's author can do, with the test that finds such problems beforehand, where it is known."""
+    test = _test_beforehand(fault)
+    return f"handle it, or refuse it with {test}" if test else "handle it, or refuse it: let `refuses` give the reason"
 
 
-def _asked(fault: BaseException) -> str | None:
+def _test_beforehand(fault: BaseException) -> str | None:
     if isinstance(fault, NotImplementedError):
         last = [frame.f_code.co_name for frame in _frames(fault.__traceback__)][-1:]
         return NOT_IMPLEMENTED.get(last[0]) if last else None
@@ -132,7 +130,7 @@ def _asked(fault: BaseException) -> str | None:
 
 
 def located(detail: str, estimator: Estimator) -> str:
-    """The detail with the file and line of the estimator's own code, unless it names a line already."""
+    """The detail with the file and line of the estimator's method, unless it has a line already."""
     if re.search(r"\.py:\d+", detail):
         return detail
     cls = type(estimator)
@@ -145,7 +143,7 @@ def located(detail: str, estimator: Estimator) -> str:
 
 
 def blamed(stack: traceback.StackSummary) -> str:
-    """` (file:line)` of the innermost frame that is neither a library's nor a check's, or nothing."""
+    """` (file:line)` of the innermost frame outside of checks and libraries, or an empty text."""
     frames = [frame for frame in stack if not _foreign(frame.filename)]
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 

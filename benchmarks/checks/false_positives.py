@@ -1,8 +1,8 @@
-"""How often the checks of chance reject what is right: `python -m gradmark.benchmarks.checks.false_positives [SPEC …]`.
+"""Counts false alarms of the check by Monte Carlo: `python -m gradmark.benchmarks.checks.false_positives [SPEC …]`.
 
-Every estimator given, or every unbiased one of the catalogue, is checked once. Then the cells that `check` leaves to
-Monte Carlo are tried with as many seeds as asked: in the other laws there is no chance. Printed are the cells, how many
-were rejected, and how many the level allows.
+Every estimator given, or every unbiased one of the catalogue, is checked once. Then the cases that `check` leaves to
+Monte Carlo are checked with as many seeds as asked; the other checks do not depend on chance. Printed are the number of
+cases, how many failed, and how many the level allows.
 """
 
 from __future__ import annotations
@@ -14,51 +14,50 @@ import click
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import Case
-from gradmark.benchmarks.checks.reports import Verdict
-from gradmark.benchmarks.checks.results import Finding
-from gradmark.benchmarks.checks.runner import judge
-from gradmark.benchmarks.checks.suite import COURT, Trial, tried
+from gradmark.benchmarks.checks.report import CheckReport
+from gradmark.benchmarks.checks.results import MEAN_CHECKS, CheckResult
+from gradmark.benchmarks.checks.runner import run_checks
+from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
 from gradmark.benchmarks.checks.two_stage_test import CELLS, LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.measurement.block import threads
 from gradmark.estimators.core import Estimator
 
 
-def alarms(
-    estimator: Estimator, trials: Sequence[Trial], verdict: Verdict, seeds: int
-) -> Iterator[tuple[Case, int, Finding]]:
-    """What the law of the mean by Monte Carlo finds on the cases that `check` judges by it, seed by seed."""
-    judged = [each for each in verdict.laws if each.law == "mean_of_many_is_exact" and each.status != "declined"]
-    left = {(each.fixture, each.num_samples) for each in judged}
-    for case in (case for trial in trials for case in tried(estimator, trial)):
-        for seed in range(1, seeds + 1) if (case.place, case.num_samples) in left else ():
+def false_positives(
+    estimator: Estimator, suite: Sequence[SuiteCase], report: CheckReport, seeds: int
+) -> Iterator[tuple[Case, int, CheckResult]]:
+    """The results of the check by Monte Carlo on the cases where `check` runs it, seed by seed."""
+    checked = [each for each in report.checks if each.check == MEAN_CHECKS[1] and each.status != "skipped"]
+    left = {(each.where, each.num_samples) for each in checked}
+    for case in (case for suite_case in suite for case in cases_of(estimator, suite_case)):
+        for seed in range(1, seeds + 1) if (case.where, case.num_samples) in left else ():
             yield case, seed, mean_by_monte_carlo(seed=seed)(case)
 
 
 @click.command()
 @click.argument("texts", metavar="[SPEC …]", nargs=-1)
-@click.option("--seeds", default=20, show_default=True, type=click.IntRange(1), help="of every cell")
-@click.option("--on", default="", help="only trials whose problem's text has this in it")
+@click.option("--seeds", default=20, show_default=True, type=click.IntRange(1), help="For every case.")
+@click.option("--on", default="", help="Only problems with this in their text.")
 def main(texts: tuple[str, ...], seeds: int, on: str) -> None:
-    """How often the laws of chance reject estimators that are right."""
-    trials = [trial for trial in COURT if on in str(trial.fixture)]
-    found = [specs.estimator(text) for text in texts]
-    found = found or [cls() for cls in specs.catalogue("estimator").values() if cls.unbiased]
+    """Count how often checks by Monte Carlo fail estimators that are right."""
+    suite = [suite_case for suite_case in SUITE if on in str(suite_case.fixture)]
+    estimators = [specs.estimator(text) for text in texts]
+    estimators = estimators or [cls() for cls in specs.catalogue("estimator").values() if cls.unbiased]
     total = Counter[str]()
     with threads(1):
-        for estimator in found:
-            verdict = judge(estimator, trials, budget=600.0)
+        for estimator in estimators:
+            report = run_checks(estimator, suite, budget=600.0)
             counts = Counter[str]()
-            for case, seed, finding in alarms(estimator, trials, verdict, seeds):
-                counts[finding.status] += 1
-                if finding.failed:
-                    click.echo(f"  rejected with seed {seed}: {case}: {finding.detail}")
+            for case, seed, result in false_positives(estimator, suite, report, seeds):
+                counts[result.status] += 1
+                if result.failed:
+                    click.echo(f"  failed with seed {seed}: {case}: {result.detail}")
                 elif seed == seeds:
-                    click.echo(f"  tried {seeds} times: {case}")
+                    click.echo(f"  checked {seeds} times: {case}")
             total += counts
-            cells = counts.total()
-            click.echo(f"{estimator}: check says {verdict.verdict}; {counts['failed']} of {cells} cells rejected")
+            click.echo(f"{estimator}: status {report.status}; {counts['failed']} of {counts.total()} cases failed")
     allowed = LEVEL / CELLS * total.total()
-    click.echo(f"{total['failed']} of {total.total()} cells rejected; {allowed:.2g} are to be expected at the level")
+    click.echo(f"{total['failed']} of {total.total()} cases failed; the level allows {allowed:.2g}")
 
 
 if __name__ == "__main__":

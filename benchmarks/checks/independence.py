@@ -1,4 +1,4 @@
-"""Replicates are independent, under replayed draws; seeds decide everything."""
+"""Checks that replicates are independent, and that the seed determines the estimates."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from gradmark.benchmarks.checks.api import same
 from gradmark.benchmarks.checks.cases import HOST, Case, coordinate, uneven
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.quadrature.replay import Diverged, Draws, Recorded, Replayed, continuous
 from gradmark.estimators.core import Estimate, Params, State
 
-REPLICATES = 61  # of a prime number, which no other axis is likely to be a multiple of
-ROUNDING = 1e-10  # what is left of a gradient that is zero for every draw
+REPLICATES = 61  # a prime number: the length of no other axis is likely to be a multiple of it
+ROUNDING = 1e-10  # below which a gradient counts as zero
 
 
-@law
-def replicates_are_independent(case: Case) -> Finding:
-    """With one replicate's parameters and state shifted and all draws replayed, no other replicate changes by a bit.
+@check
+def replicates_are_independent(case: Case) -> CheckResult:
+    """With the parameters and the state of one replicate shifted and all draws replayed, no other replicate changes.
 
-    A baseline that averages over the replicates passes a test of bias when it is batched, and is badly biased alone.
+    A baseline that averages over the replicates passes a test of bias in a large block, and is badly biased alone.
     """
     for replicates, shifted in ((5, 2), (300, 0), (300, 299)):
         if replicates > case.replicates(replicates):
@@ -29,21 +29,21 @@ def replicates_are_independent(case: Case) -> Finding:
         try:
             before, after = _both_runs(case, replicates, shifted)
         except Diverged as fault:
-            return declined(f"draws cannot be replayed when one replicate's parameters change: {fault}")
+            return skipped(f"draws cannot be replayed when one replicate's parameters change: {fault}")
         others = torch.arange(replicates) != shifted
         for name, value in before.items():
             if not value.dim() or len(value) != replicates:
-                return failed(f"it has the shape {list(value.shape)}, which does not begin with {replicates}", name)
+                return failed(f"its shape {list(value.shape)} must begin with {replicates}", name)
             if not same(value[others], after[name][others]):
                 moved = (value - after[name])[others].abs().nan_to_num(torch.inf)
                 worst = coordinate({name: value[0]}, int(moved.reshape(len(moved), -1).amax(0).argmax()))
                 detail = f"of {replicates} replicates, others changed when replicate {shifted} alone was shifted"
                 return failed(detail, worst, moved.max().item())
-    return passed(visible=0.0)
+    return passed(smallest_detectable=0.0)
 
 
 def _both_runs(case: Case, replicates: int, shifted: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Gradients and state leaves by name, first as they are, then with one replicate shifted."""
+    """Gradients and leaves of the state by name, from the same draws: unchanged, and with one replicate shifted."""
     params = case.params((replicates,))
     with seeded(1, HOST):
         problem = case.fixture.problem.draw(replicates)
@@ -64,7 +64,7 @@ def _shifted(params: Params, replicate: int) -> Params:
 
 
 def _shifted_state(state: State, replicate: int) -> State:
-    """The state with one replicate's numbers larger by a tenth; counts stay as they are."""
+    """The state, with the numbers of one replicate larger by a tenth; counts stay as they are."""
 
     def moved(leaf: Tensor) -> Tensor:
         factor = torch.ones(leaf.shape[0], dtype=torch.float64)
@@ -80,32 +80,32 @@ def named(estimate: Estimate) -> dict[str, Tensor]:
     return {**estimate.gradient, **leaves}
 
 
-@law
-def seeds_decide(case: Case) -> Finding:
-    """Same seed, same numbers; other seed, other numbers; replicates not all alike, unless there is no noise.
+@check
+def seeds_decide(case: Case) -> CheckResult:
+    """The same seed gives the same estimates, another seed others, and replicates differ, unless there is no noise.
 
-    Where all replicates are alike, what was drawn tells whether they share it, or whether each has drawn for itself and
-    none has met a rare event.
+    Where all replicates are equal, the draws show whether they are shared, or whether each replicate has drawn for
+    itself and none has met a rare event.
     """
     params = case.params((case.replicates(REPLICATES),))
     (first, drawn), (again, _), (other, drawn_otherwise) = (_recorded(case, params, seed) for seed in (1, 1, 2))
     if not all(same(first[name], again[name]) for name in params):
-        return failed("the same seed gave other numbers: something draws from another generator than torch's default")
-    alike = all(torch.allclose(value, value[:1].expand_as(value), 1e-12, 1e-12) for value in first.values())
+        return failed("the same seed gave other numbers: something does not draw from torch's default generator")
+    equal = all(torch.allclose(value, value[:1].expand_as(value), 1e-12, 1e-12) for value in first.values())
     unchanged = all(same(first[name], other[name]) for name in params)
     if case.deterministic:
-        return passed() if alike and unchanged else failed("declared deterministic, but replicates or seeds differ")
+        return passed() if equal and unchanged else failed("declared deterministic, but replicates or seeds differ")
     if all(value.abs().amax() < ROUNDING for value in first.values()):
-        return declined("the gradient is zero for every draw: q is the posterior, or the mean is wrong")
-    if (unchanged or alike) and _all_exact(case, first):
-        return passed(detail="there is no noise here: each replicate is the exact gradient")
-    if unchanged and (not alike or not drawn or _same_numbers(drawn, drawn_otherwise)):
+        return skipped("the gradient is zero for every draw: q is the posterior, or the estimator is wrong")
+    if (unchanged or equal) and _all_exact(case, first):
+        return passed(detail="there is no noise here: each estimate is the exact gradient")
+    if unchanged and (not equal or not drawn or _same_numbers(drawn, drawn_otherwise)):
         return failed("another seed gave the same numbers: the draws do not come from torch's default generator")
-    return _of_alike(drawn, case.replicates(REPLICATES)) if alike else passed()
+    return _equal_replicates(drawn, case.replicates(REPLICATES)) if equal else passed()
 
 
 def _recorded(case: Case, params: Params, seed: int) -> tuple[Params, Draws]:
-    """The gradient, and what the estimator drew; the rows that a source of problems drew are not among it."""
+    """The gradient, and the draws of the estimator without the rows of a minibatch."""
     with seeded(seed, HOST):
         problem = case.fixture.problem.draw(len(next(iter(params.values()))))
         state = case.initial(problem, params)
@@ -115,24 +115,26 @@ def _recorded(case: Case, params: Params, seed: int) -> tuple[Params, Draws]:
 
 
 def _same_numbers(drawn: Draws, otherwise: Draws) -> bool:
-    """Whether a continuous draw has the same numbers from two seeds; discrete ones may, where an event is rare."""
+    """Whether a continuous draw is equal for two seeds; a discrete one may be, where an event is rare."""
     pairs = [(a, b) for (op, a), (other, b) in zip(drawn, otherwise, strict=False) if op is other and continuous(op)]
     return any(same(a, b) for a, b in pairs)
 
 
-def _of_alike(drawn: Draws, replicates: int) -> Finding:
-    """What the draws tell where all replicates have the same gradient."""
+def _equal_replicates(drawn: Draws, replicates: int) -> CheckResult:
+    """The result where all replicates are equal: whether they share their draws."""
     sizes = [size for _, out in drawn for size in out.shape]
     if not any(size and size % replicates == 0 for size in sizes):
-        return failed(f"{replicates} replicates are all alike: they share their draws, and no mean over them is better")
-    return declined(
-        f"{replicates} replicates drew for themselves, and are all alike: "
+        return failed(
+            f"{replicates} replicates are all equal: they share their draws, and averaging them gains nothing"
+        )
+    return skipped(
+        f"{replicates} replicates have draws of their own, and are all equal: "
         "none has met a rare event, or the draws make no difference"
     )
 
 
 def _all_exact(case: Case, gradient: Params) -> bool:
-    """Whether every replicate is the exact gradient: a method that sums a site out has no noise where there is one."""
+    """Whether every estimate is the exact gradient, as that of a method that sums over the only site."""
     exact = None if case.fixture.is_source else case.exact()
     if exact is None:
         return False

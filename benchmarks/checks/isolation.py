@@ -1,4 +1,4 @@
-"""`gradmark check`: each estimator is judged in a process of its own; what that process says becomes the verdict."""
+"""Runs the checks of each estimator in a process of its own, which may crash or hang, and reads its report."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from gradmark.benchmarks import specs
+from gradmark.benchmarks.checks.report import CheckReport, from_record
+from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.crash import ended
 from gradmark.benchmarks.errors import LONGEST, ON_PATH, ROOT, shortened
 
-LATE = 600.0  # seconds that a process may take beyond its budget before it is killed: it watches itself before that
+LATE = 600.0  # seconds beyond its budget after which a process is killed; it stops itself long before that
+PROCESS = "process"  # names the result of a process that ended before its checks did
 
 
 def check(
@@ -27,75 +30,71 @@ def check(
     against: Sequence[str] = (),
     level: float = 0.001,
     budget: float = 60.0,
-    judged: Callable[[dict[str, Any]], object] = lambda verdict: None,
+    on_report: Callable[[CheckReport], object] = lambda report: None,
     plugins: Path | None = None,
     tell: Callable[[str], object] = lambda line: None,
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The verdicts on the estimators that `texts` spell, each told to `judged` as it falls, and what was bad input.
+) -> tuple[list[CheckReport], list[str]]:
+    """The reports on the estimators that `texts` spell, and one line for each input that cannot be used.
 
-    Modules that they name lie in the folder `plugins`, by default the current one; `tell` is told of each, once.
-    Raises BadInput where a text is no spec, or names no estimator or problem of the catalogue, before any is judged.
+    `on_report` gets each report at once. Modules that specs name are in the folder `plugins`, by default the current
+    one; `tell` gets one line for each of them.
+
+    Raises BadInput, before any check runs, where a text is not a spec or names nothing in the catalogue.
     """
     for text in texts:
-        _known("estimator", text)
+        _require_known("estimator", text)
     for text in against:
-        _known("problem", text)
-    verdicts, faults = [], []
+        _require_known("problem", text)
+    reports, faults = [], []
     job = {"against": list(against), "level": level, "budget": budget, "plugins": str(plugins or Path.cwd())}
-    once = cache(tell)
+    tell_once = cache(tell)
     for text in texts:
-        found = _judged({"spec": text, **job}, once)
-        if "bad" in found:
-            faults += found["bad"].splitlines()
+        report = _checked({"spec": text, **job}, tell_once)
+        if isinstance(report, str):
+            faults += report.splitlines()
         else:
-            verdicts.append(found)
-            judged(found)
-    return verdicts, faults
+            reports.append(report)
+            on_report(report)
+    return reports, faults
 
 
-def _known(kind: str, text: str) -> None:
-    """BadInput for what is not a spec, and for names that no catalogue has; plug-ins are loaded in another process."""
+def _require_known(kind: str, text: str) -> None:
+    """Raise BadInput for a text that is not a spec or a name that is not in the catalogue; plug-ins are not loaded."""
     if not specs.names_a_plugin(kind, text):
         (specs.estimator if kind == "estimator" else specs.problem)(text)
 
 
-def _judged(job: dict[str, Any], tell: Callable[[str], object]) -> dict[str, Any]:
-    """The verdict of a process of its own, or of what it said before it died."""
+def _checked(job: dict[str, Any], tell: Callable[[str], object]) -> CheckReport | str:
+    """The report of the process, or made of the results that it sent before it ended; a line where input is bad."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         lines, code = _run(job | {"trace": str(trace)})
         where = _innermost(trace.read_text(errors="replace")) if trace.exists() else None
-    said = [json.loads(line) for line in lines if line.startswith("{")]
-    for each in said:
-        if "loaded" in each:
-            tell(each["loaded"])
-    for each in said:
-        if "verdict" in each:
-            return each["verdict"]
-        if "bad" in each:
-            return each
-    declared = next((each["declared"] for each in said if "declared" in each), None)
-    if declared is None:  # its code, or a problem's, ended the process before there was an estimator to be judged
-        at = [each["reading"] for each in said if "reading" in each]
-        how = _end(code, where, "the time that it may take")
-        return {"bad": shortened(f"{at[-1] if at else 'starting'}: {how}", LONGEST)}
-    rulings = [each["ruling"] for each in said if "ruling" in each]
-    rulings.append(_death(code, where, job["budget"]))
-    seconds = time.monotonic() - start
-    return {
-        "estimator": job["spec"],
-        "declared": declared,
-        "verdict": "wrong",
-        "seconds": seconds,
-        "laws": rulings,
-    }
+    messages = [json.loads(line) for line in lines if line.startswith("{")]
+    for message in messages:
+        if "loaded" in message:
+            tell(message["loaded"])
+    for message in messages:
+        if "report" in message:
+            return from_record(message["report"])
+        if "bad" in message:
+            return message["bad"]
+    declared = next((message["declared"] for message in messages if "declared" in message), None)
+    if declared is None:  # the process ended before the estimator was read: the input is bad
+        steps = [message["step"] for message in messages if "step" in message]
+        end = _end(code, where, "the time that it may take")
+        return shortened(f"{steps[-1] if steps else 'starting'}: {end}", LONGEST)
+    results = [CheckResult(**message["result"]) for message in messages if "result" in message]
+    detail = _end(code, where, f"{job['budget'] / 3:.3g} seconds")
+    results.append(CheckResult("failed", detail, check=PROCESS, estimator=job["spec"]))
+    return CheckReport(job["spec"], declared, "failed", time.monotonic() - start, tuple(results))
 
 
 def _run(job: dict[str, Any]) -> tuple[list[str], int]:
-    """What the process wrote, line by line, and how it ended."""
+    """The lines that the process wrote, and its exit code."""
     path = os.pathsep.join(filter(None, (str(ON_PATH), os.environ.get("PYTHONPATH"))))
-    # -P: not even a folder called `benchmarks` in the current one comes before ours
+    # -P: the current folder is not on the path, where a folder `benchmarks` would hide this package
     command = [sys.executable, "-P", "-m", "gradmark.benchmarks.checks.worker"]
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
@@ -112,15 +111,8 @@ def _run(job: dict[str, Any]) -> tuple[list[str], int]:
         return out.splitlines(), process.returncode
 
 
-def _death(code: int, where: str | None, budget: float) -> dict[str, Any]:
-    """The ruling on an estimator whose process did not live to the verdict."""
-    detail = _end(code, where, f"{budget / 3:.3g} seconds")
-    empty = {"coordinate": None, "size": None, "visible": None, "relative": None, "exception": None}
-    return {"law": "comes_back", "fixture": "", "num_samples": None, "status": "failed", **empty, "detail": detail}
-
-
 def _end(code: int, where: str | None, limit: str) -> str:
-    """How a process ended, and the line that it was at."""
+    """How a process ended, and the line that it was running."""
     how = ended(code)
     if code == -signal.SIGKILL or (code == 1 and where):
         how = f"an operation did not return within {limit} and could not be interrupted"
@@ -128,7 +120,7 @@ def _end(code: int, where: str | None, limit: str) -> str:
 
 
 def _innermost(trace: str) -> str | None:
-    """`file:line` of the innermost frame that is neither a library's nor ours, in what faulthandler wrote."""
+    """`file:line` of the innermost frame outside of libraries and this package, from faulthandler's trace."""
     library = Path(os.__file__).parent
     for file, line in re.findall(r'File "([^"]+)", line (\d+)', trace):
         path = Path(file)
@@ -141,6 +133,6 @@ def _innermost(trace: str) -> str | None:
     return None
 
 
-def status(verdicts: Sequence[dict[str, Any]]) -> int:
-    """The exit status: 1 where an estimator is wrong or undecided, else 0."""
-    return int(any(verdict["verdict"] != "right" for verdict in verdicts))
+def status(reports: Sequence[CheckReport]) -> int:
+    """The exit status: 0 where every estimator passed, else 1."""
+    return int(any(report.status != "passed" for report in reports))

@@ -1,4 +1,4 @@
-"""Check that a density has a mass of one: summed over the outcomes drawn, integrated over continuous numbers."""
+"""Check that a density integrates to one: a sum over outcomes, or an integral over continuous coordinates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.distributions import Distribution, Transform, biject_to
 from torch.distributions.constraints import Constraint
 
 from gradmark.benchmarks.checks.cases import HOST, Fixture
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 
-DRAWS = 2**14  # that tell where the density lies
+DRAWS = 2**14  # that show where the density lies
 FEWEST = 2**11
 MOST_NUMBERS = 2**20  # in all draws
 MOST_ROWS = 3  # of a batch, whose densities are integrated
@@ -24,23 +24,23 @@ POINTS = 2**13  # at which a density is integrated
 FEWEST_POINTS = 2**11
 CENTRES = 2**7  # draws of each outcome, about which the points lie
 DEGREES = 4.0  # of freedom of the points about a centre
-MOST_CONTINUOUS = 4  # numbers of z, that points can fill
-MOST_OUTCOMES = 2**10  # of the discrete numbers of z, where nothing else is in z
-MOST_MIXED = 16  # of them, where something is
-TOLERANCE = 0.03  # of an integral, beside six of its standard errors
+MOST_CONTINUOUS = 4  # coordinates of z
+MOST_OUTCOMES = 2**10  # of the discrete coordinates of z, where all are discrete
+MOST_MIXED = 16  # of the discrete coordinates, where others are continuous
+TOLERANCE = 0.03  # of an integral, added to six of its standard errors
 ROUNDING = 1e-6  # of a sum
 
 
 class _Unknown(Exception):
-    """The mass cannot be told, and why."""
+    """The mass cannot be computed, and why."""
 
 
-@law
-def density_has_mass_one(fixture: Fixture) -> Finding:
-    """e^{log q} adds up to one: a sum over outcomes, or an integral over up to four numbers.
+@check
+def density_has_mass_one(fixture: Fixture) -> CheckResult:
+    """e^{log q} sums or integrates to one, over at most four continuous coordinates.
 
-    Both are taken where q draws: over the outcomes drawn, and over the box that many draws span, by points about some
-    of them, weighed by the density that they have themselves. So nothing is asked of log q where q never draws.
+    The sum is over the outcomes that were drawn, the integral over the box that many draws span, by importance
+    sampling about some of them. So log q is not evaluated where q never draws.
     """
     problem, params = fixture.problem.template, {name: value.detach() for name, value in fixture.params.items()}
     q = problem.distribution(params)
@@ -54,22 +54,22 @@ def density_has_mass_one(fixture: Fixture) -> Finding:
                 low, mass, high = _mass(_Density(q, z, row))
                 if not low <= mass <= high:
                     return failed(
-                        f"e^{{log q}} adds up to {mass:.4g} instead of 1: `log_prob` lacks a term or a constant, or is "
-                        "the density of other numbers than those that are drawn",
-                        size=mass - 1,
-                        visible=max(1 - low, high - 1),
+                        f"e^{{log q}} sums to {mass:.4g} instead of 1: `log_prob` lacks a term or a constant, or is "
+                        "not the density of what `sample` draws",
+                        error=mass - 1,
+                        smallest_detectable=max(1 - low, high - 1),
                     )
                 reach = max(reach, 1 - low, high - 1)
         except _Unknown as reason:
-            return declined(str(reason))
+            return skipped(str(reason))
         except NotImplementedError:
-            return declined("q has no log_prob")
+            return skipped("q has no log_prob")
     return passed(reach)
 
 
 @dataclass(frozen=True)
 class _Density:
-    """One row's density as a function of free numbers `[points, d]`, the other rows held at a draw of theirs."""
+    """The density of one row as a function of free coordinates `[points, d]`; the other rows are held at a draw."""
 
     q: Distribution
     z: Tensor
@@ -82,7 +82,7 @@ class _Density:
 
     @property
     def transform(self) -> Transform | None:
-        """From free numbers to the support of a continuous q that declares one."""
+        """From free coordinates to the support of a continuous q, or None where q declares none."""
         try:
             support = self.q.support
             if not isinstance(support, Constraint) or support.is_discrete:
@@ -92,7 +92,7 @@ class _Density:
             return None
 
     def free(self) -> Tensor:
-        """The free numbers of the row's draws, `[draws, d]`."""
+        """The free coordinates of the row's draws, `[draws, d]`."""
         value = self.draws if self.transform is None else _inverse(self.transform, self.draws)
         flat = value.reshape(len(value), -1).double()
         if not flat.isfinite().all():
@@ -100,7 +100,7 @@ class _Density:
         return flat
 
     def log(self, free: Tensor) -> Tensor:
-        """The log density at the points, with respect to the free numbers."""
+        """The log density at the points, in free coordinates."""
         transform = self.transform
         if transform is None:
             value, change = free.reshape(len(free), *self.q.event_shape), 0.0
@@ -119,35 +119,37 @@ def _inverse(transform: Transform, value: Tensor) -> Tensor:
 
 
 def _mass(density: _Density) -> tuple[float, float, float]:
-    """The mass, between the least and the most that it may be."""
+    """The mass, with the smallest and the largest value that passes."""
     free = density.free()
     counts = [len(column.unique()) for column in free.T]
     discrete = torch.tensor([count <= len(free) // 8 for count in counts])
     if any(len(free) // 8 < count < len(free) for count in counts):
-        raise _Unknown("some values of z are drawn again, and others are not")
+        raise _Unknown("some values of z repeat among the draws, and others do not")
     continuous = int((~discrete).sum())
     if continuous > MOST_CONTINUOUS:
-        raise _Unknown(f"z has {continuous} continuous numbers; an integral over {MOST_CONTINUOUS} is reached")
+        raise _Unknown(
+            f"z has {continuous} continuous coordinates; the integral is computed over at most {MOST_CONTINUOUS}"
+        )
     outcomes, which = free[:, :0][:1], torch.zeros(len(free), dtype=torch.long)
     if discrete.any():
         outcomes, which = free[:, discrete].unique(dim=0, return_inverse=True)
     if len(outcomes) > (MOST_MIXED if continuous else MOST_OUTCOMES):
-        raise _Unknown(f"the discrete numbers of z have too many outcomes, {len(outcomes)}")
-    once = int((which.bincount() == 1).sum())  # of Good and Turing: their share is about that of what was not drawn
+        raise _Unknown(f"the discrete coordinates of z have too many outcomes, {len(outcomes)}")
+    once = int((which.bincount() == 1).sum())  # Good and Turing: their share estimates the mass of outcomes not drawn
     unseen = (2 * once + 20 * (len(outcomes) > 1) + 40 * continuous) / len(free)
     if not continuous:
         mass = float(density.log(outcomes).exp().sum())
         return 1 - unseen - ROUNDING, mass, 1 + ROUNDING
     mass, error = _integral(density, free, discrete, which)
     if not math.isfinite(mass) or not error <= TOLERANCE / 3:
-        raise _Unknown(f"the integral of e^{{log q}} is not known well enough: {mass:.3g} ± {error:.2g}")
+        raise _Unknown(f"the integral of e^{{log q}} is not accurate enough: {mass:.3g} ± {error:.2g}")
     return 1 - unseen - TOLERANCE - 6 * error, mass, 1 + TOLERANCE + 6 * error
 
 
 def _integral(density: _Density, free: Tensor, discrete: Tensor, which: Tensor) -> tuple[float, float]:
-    """The integral over the box of all draws, summed over the outcomes of the discrete numbers, and its error.
+    """The integral over the box of all draws, summed over the outcomes of the discrete coordinates, and its error.
 
-    Importance sampling: points about centres, which are draws, with weights e^{log q} over the points' own density.
+    Importance sampling: points about some of the draws, weighted by e^{log q} over the points' own density.
     """
     x = free[:, ~discrete]
     low, high = x.amin(0), x.amax(0)
@@ -169,17 +171,17 @@ def _integral(density: _Density, free: Tensor, discrete: Tensor, which: Tensor) 
 
 
 def _factor(x: Tensor, which: Tensor) -> Tensor:
-    """The Cholesky factor of the draws' covariance within outcomes, outliers cut."""
+    """The Cholesky factor of the covariance of the draws within outcomes, with outliers clipped."""
     off = x.clone()
     for outcome in range(int(which.max()) + 1):
         off[which == outcome] -= x[which == outcome].median(0).values
     width = off.quantile(0.75, 0) - off.quantile(0.25, 0)
     if not (width > 0).all():
-        raise _Unknown("the draws lie closer together than they can be told apart")
+        raise _Unknown("the draws lie too close together")
     off = (off / width).clamp(-5, 5)
     covariance = off.mT @ off / len(off)
     if float(torch.linalg.eigvalsh(covariance)[0]) < 1e-8:
-        raise _Unknown("the draws lie on a surface, and q declares no support that tells which")
+        raise _Unknown("the draws lie on a surface, and q declares no support")
     return torch.diag(width) @ torch.linalg.cholesky(covariance)
 
 

@@ -1,4 +1,4 @@
-"""One look at a mean: sums over replicates, a test of each coordinate and of all, and which of them can be tested."""
+"""A two-stage test of a mean: sums over replicates, tests of each coordinate and of all together, and their power."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from gradmark.benchmarks.measurement.moments import Array
 
 Mask = NDArray[np.bool_]
 
-AGAIN = 4  # times as many in the look that decides
-PLAIN = 1e-9  # p of the first look, below which a second one of the same size decides
-SUSPICIOUS = 0.02  # p of the first look, below which there is a second
+AGAIN = 4  # times as many replicates in the second stage
+PLAIN = 1e-9  # p of the first stage below which a second stage of the same size is enough
+SUSPICIOUS = 0.02  # p of the first stage below which there is a second
 POWER = 1.2816  # standard normal quantile of 0.9
 JOINT = 128  # coordinates up to which Hotelling's T² is formed
-ROUNDING = 1e-9  # times one plus the largest number involved
+ROUNDING = 1e-9  # times 1 + the largest number involved
 
 
 @dataclass
 class Sums:
-    """The count, the first four moments and the cross products of gradients `[P]`, added up about a fixed origin."""
+    """The count, the first four moments and the cross products of gradients `[P]` about a fixed origin."""
 
     origin: Array
     count: int = 0
@@ -37,7 +37,7 @@ class Sums:
         self.cross = np.zeros((size, size)) if size <= JOINT else None
 
     def add(self, gradient: Array) -> None:
-        """Another block of replicates `[R, P]`."""
+        """Add a block of replicates `[R, P]`."""
         finite = np.isfinite(gradient).all(1)
         self.nonfinite += int((~finite).sum())
         off = gradient[finite] - self.origin
@@ -51,12 +51,12 @@ class Sums:
 
     @property
     def mean(self) -> Array:
-        """How far the mean is from the origin."""
+        """The mean, less the origin."""
         return self.first / max(self.count, 1)
 
     @property
     def variance(self) -> Array:
-        """Of one replicate."""
+        """The variance of one replicate."""
         return np.maximum(self.square / max(self.count, 1) - self.mean**2, 0.0)
 
     @property
@@ -71,7 +71,7 @@ class Sums:
 
     @property
     def rounding(self) -> float:
-        """How far a number may be off by the order of its sums."""
+        """The error that the order of summation may cause."""
         return ROUNDING * (1 + float(np.abs(self.origin).max(initial=0.0)))
 
     @property
@@ -84,13 +84,13 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look at the mean saw: p of the two tests, the worst coordinate and how far the mean is off there."""
+class MeanTest:
+    """The result of testing a mean: p of both tests, the worst coordinate, and how far the mean is off there."""
 
     p_largest: float
     p_joint: float
     worst: int
-    size: float
+    error: float
     stderr: float  # the largest of all coordinates that are tested
     replicates: int
     nonfinite: int
@@ -101,12 +101,12 @@ class Look:
 
     @property
     def p_value(self) -> float:
-        """The smaller of the two, halved between them."""
+        """Twice the smaller one of both."""
         return min(1.0, 2 * min(self.p_largest, self.p_joint))
 
     @property
     def untested(self) -> str:
-        """Which coordinates are not tested and why, or nothing."""
+        """Which coordinates are not tested and why; empty where all are."""
         if not self.few:
             return ""
         return (
@@ -116,11 +116,11 @@ class Look:
         )
 
 
-def judged(sums: Sums, level: float, also: Mask | None = None) -> Look:
-    """Hall's skewness-corrected t of each coordinate, the largest of them, and Hotelling's T² of all together.
+def mean_test(sums: Sums, level: float, also: Mask | None = None) -> MeanTest:
+    """The largest of Hall's skewness-corrected t over the coordinates, and Hotelling's T² of all together.
 
-    Only coordinates in which enough replicates carry the variance for a test at the level are tested, and, with `also`,
-    only those that it names.
+    A coordinate is tested only where enough replicates carry its variance for a test at the level, and where `also`,
+    if it is given, is True.
     """
     count = max(sums.count, 1)
     contributions, needed = sums.contributions, fewest_contributions(level, 2 * len(sums.origin))
@@ -139,7 +139,7 @@ def judged(sums: Sums, level: float, also: Mask | None = None) -> Look:
     stderr = float(sd[tested].max(initial=0.0)) / math.sqrt(count)
     least = float(contributions.min(initial=np.inf))
     few = int((~enough).sum())
-    return Look(
+    return MeanTest(
         p_largest,
         joint,
         worst,
@@ -154,28 +154,28 @@ def judged(sums: Sums, level: float, also: Mask | None = None) -> Look:
     )
 
 
-def two_looks(sums_of: Callable[[int, int], Sums], replicates: int, level: float) -> tuple[Sums, Look, float]:
-    """A first look at so many replicates and, where that is suspicious, a fresh and larger one that alone decides.
+def two_stage_test(sums_of: Callable[[int, int], Sums], replicates: int, level: float) -> tuple[Sums, MeanTest, float]:
+    """Test a sample and, where it looks suspicious, an independent and larger one, which alone decides.
 
-    `sums_of(number, replicates)` gives the sums of the look 0 or 1. With the sums and the look that decides comes the
-    size of a bias in one coordinate that would have been seen with probability 0.9.
+    `sums_of(stage, replicates)` gives the sums of the stage 0 or 1. Returned are the sums and the test of the stage
+    that decides, and the bias in one coordinate that would have been detected with probability 0.9.
     """
     sums = sums_of(0, replicates)
-    seen = judged(sums, level)
-    visible = _reach(SUSPICIOUS, seen)
-    if not seen.nonfinite and seen.p_value < SUSPICIOUS:
-        sums = sums_of(1, replicates if seen.p_value < PLAIN else AGAIN * replicates)
-        seen = judged(sums, level)
-        visible = max(visible, _reach(level, seen))
-    return sums, seen, visible
+    test = mean_test(sums, level)
+    detectable = _detectable(SUSPICIOUS, test)
+    if not test.nonfinite and test.p_value < SUSPICIOUS:
+        sums = sums_of(1, replicates if test.p_value < PLAIN else AGAIN * replicates)
+        test = mean_test(sums, level)
+        detectable = max(detectable, _detectable(level, test))
+    return sums, test, detectable
 
 
-def _reach(level: float, seen: Look) -> float:
-    return (float(stats.norm.isf(level / (4 * max(len(seen.tested), 1)))) + POWER) * seen.stderr
+def _detectable(level: float, test: MeanTest) -> float:
+    return (float(stats.norm.isf(level / (4 * max(len(test.tested), 1)))) + POWER) * test.stderr
 
 
 def _joint(sums: Sums, kept: Mask) -> float:
-    """p of Hotelling's T² over the coordinates that are kept, in the directions in which the gradient varies at all."""
+    """p of Hotelling's T² over the coordinates that are kept, in the directions in which the gradient varies."""
     if sums.cross is None or kept.sum() < 2:
         return 1.0
     covariance = (sums.cross / sums.count - np.outer(sums.mean, sums.mean))[np.ix_(kept, kept)]

@@ -1,32 +1,31 @@
-"""That every parameter which enters the cost receives its gradient: the model's, the prior's and q's."""
+"""Check that every parameter of the cost receives a gradient: the model's, the prior's and q's."""
 
 from __future__ import annotations
 
 from gradmark.benchmarks.checks.cases import Case
 from gradmark.benchmarks.checks.properties import modelled
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 
-REPLICATES = 16  # among which one has to differ from zero: a gradient can be zero by chance, as for bits that agree
-FORGOTTEN = 1e-12  # times the target's own gradient of that parameter
+REPLICATES = 16  # one of them must differ from zero; a single gradient may be zero by chance, as for equal bits
+FORGOTTEN = 1e-12  # times the exact gradient of that parameter
 
 
-@law
-def cost_reaches_its_parameters(case: Case) -> Finding:
-    """A parameter that the cost depends on, beside q, has a gradient that is not zero in every replicate.
+@check
+def cost_reaches_its_parameters(case: Case) -> CheckResult:
+    """A parameter that the cost depends on directly has a gradient that is not zero in every replicate.
 
-    The prior's parameters are where this goes wrong: an estimator that takes log p(z) for a constant in θ trains a
-    model with a learned prior as if the prior were fixed, and no loss tells. Where the target's gradient is zero
-    itself, a parameter has nothing to receive.
+    This goes wrong for a learned prior: an estimator that treats log p(z) as constant trains the model as if its prior
+    were fixed, and no loss shows it. A parameter whose exact gradient is zero passes.
     """
     if case.state == "warm":
-        return declined("tried with a cold state, which is the same code")
+        return skipped("checked with a cold state, which runs the same code")
     names = modelled(case)
     if not names:
-        return declined("the cost depends on no parameter beside q")
+        return skipped("the cost depends on parameters through q only")
     exact = case.exact()
     gradient = case.estimate(case.params((case.replicates(REPLICATES),))).gradient
     for name in names:
         due = None if exact is None else float(exact[name].abs().max())
         if float(gradient[name].abs().max()) <= FORGOTTEN * (due or 0.0) and due != 0.0:
-            return failed("the cost depends on it, and no replicate has a gradient", name, due)
+            return failed("the cost depends on it, and its gradient is zero in every replicate", name, due)
     return passed(FORGOTTEN)

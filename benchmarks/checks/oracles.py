@@ -1,4 +1,4 @@
-"""Check that an oracle is what it says: the average of the cost over draws, and its gradient."""
+"""Check that an oracle is the expected cost: compared with the average of the cost over draws, and its gradient."""
 
 from __future__ import annotations
 
@@ -6,57 +6,59 @@ import torch
 from torch import Tensor
 
 from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate
-from gradmark.benchmarks.checks.mean_test import Sums, judged, two_looks
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.mean_test import Sums, mean_test, two_stage_test
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import seen_by
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.estimators.core import detached, gradient_of_sum
 
-LEVEL = 1e-6  # chance that a right problem fails
-REPLICATES = 2**12  # of the first look
+LEVEL = 1e-6  # probability that a right problem fails
+REPLICATES = 2**12  # of the first stage
 FEWEST = 2**10
-DRAWS = 4  # of each: the cost of one is judged against the mean of the others
-MOST_NUMBERS = 2**22  # in a look
+DRAWS = 4  # per replicate: the mean cost of three is the baseline of the fourth
+MOST_NUMBERS = 2**22  # in a stage
 MOST_AT_ONCE = 2**22
 
 
-@law
-def oracle_is_the_average_cost(fixture: Fixture) -> Finding:
-    """The oracle is the average of the cost over draws of q, and its gradient that of the average.
+@check
+def oracle_is_the_average_cost(fixture: Fixture) -> CheckResult:
+    """The oracle is the average of the cost over draws of q, and its gradient is that of the average.
 
-    The average's gradient is the score function's, with the other draws' mean for a baseline. Parameters whose event
-    hardly any draw has seen, and those where few draws carry the variance, are left out.
+    The gradient of the average is the score function's, with the mean of the other draws as baseline. Left out are
+    parameters that matter only for a rare event, and those whose variance only a few draws carry.
     """
-    problem, size = fixture.problem.template, _room(fixture)
+    problem, size = fixture.problem.template, _numbers(fixture)
     if problem.no_oracle is not None:
-        return declined(problem.no_oracle)
+        return skipped(problem.no_oracle)
     count = min(REPLICATES, max(MOST_NUMBERS // size, FEWEST))
     truth = _exact(fixture)
     try:
-        sums, seen, visible = two_looks(
-            lambda number, replicates: _averaged(fixture, truth, replicates, number), count, LEVEL
+        sums, test, detectable = two_stage_test(
+            lambda stage, replicates: _averaged(fixture, truth, replicates, stage), count, LEVEL
         )
     except NotImplementedError:
-        return declined("q draws nothing or has no log_prob, and the cost has no average to compare with")
+        return skipped("q draws nothing or has no log_prob, and the cost has no average to compare with")
     if sums.nonfinite:
         return failed(f"the cost, log q or their gradients are NaN or infinite at {sums.nonfinite} of the draws")
-    if seen.p_value < LEVEL:
-        among = torch.from_numpy(seen_by(fixture, seen.replicates * DRAWS, LEVEL, 1))
+    if test.p_value < LEVEL:
+        among = torch.from_numpy(seen_by(fixture, test.replicates * DRAWS, LEVEL, 1))
         everything = torch.cat([torch.ones(1, dtype=torch.bool), among]).numpy()
-        seen = judged(sums, LEVEL, everything)
-    if seen.p_value >= LEVEL:
-        return passed(visible, seen.untested) if seen.tested.any() else declined(seen.untested)
-    off = f"is off with p = {seen.p_value:.2g} at {seen.replicates * DRAWS} draws"
-    if seen.worst == 0:
-        return failed(f"the oracle is not the average of the cost: it {off}", None, -seen.size, visible)
-    where = coordinate(fixture.params, seen.worst - 1)
-    said = "the oracle's gradient is not that of the cost's average; does the cost reach a parameter through q alone?"
-    return failed(f"{said} It {off}", where, -seen.size, visible)
+        test = mean_test(sums, LEVEL, everything)
+    if test.p_value >= LEVEL:
+        return passed(detectable, test.untested) if test.tested.any() else skipped(test.untested)
+    off = f"is off with p = {test.p_value:.2g} at {test.replicates * DRAWS} draws"
+    if test.worst == 0:
+        return failed(f"the oracle is not the average of the cost: it {off}", None, -test.error, detectable)
+    where = coordinate(fixture.params, test.worst - 1)
+    detail = (
+        "the oracle's gradient is not that of the average cost: does the cost depend on a parameter only through q?"
+    )
+    return failed(f"{detail} It {off}", where, -test.error, detectable)
 
 
-def _room(fixture: Fixture) -> int:
-    """Numbers in one replicate."""
+def _numbers(fixture: Fixture) -> int:
+    """How many numbers one replicate takes."""
     return max(sum(value.numel() for value in fixture.params.values()), DRAWS * fixture.problem.footprint)
 
 
@@ -70,12 +72,12 @@ def _exact(fixture: Fixture) -> Array:
     return torch.cat(parts).double().numpy()
 
 
-def _averaged(fixture: Fixture, truth: Array, replicates: int, number: int) -> Sums:
-    """The cost of a few draws and its gradient, again and again, about the oracle's."""
+def _averaged(fixture: Fixture, truth: Array, replicates: int, stage: int) -> Sums:
+    """The moments of the cost of a few draws and of its gradient, about the oracle's."""
     sums = Sums(truth)
-    most = max(MOST_AT_ONCE // _room(fixture), 8)
+    most = max(MOST_AT_ONCE // _numbers(fixture), 8)
     while sums.count + sums.nonfinite < replicates:
-        seed = 2**32 * number + sums.count + sums.nonfinite
+        seed = 2**32 * stage + sums.count + sums.nonfinite
         sums.add(_replicates(fixture, min(most, replicates), seed).numpy())
     return sums
 

@@ -1,4 +1,4 @@
-"""Two draws in each other's place: which axis of what is drawn is that of the draws, and whether order matters."""
+"""Exchanges two draws of an estimate: finds the axis of the draws, and replays them in another order."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from gradmark.benchmarks.measurement.cost import watched
 from gradmark.benchmarks.quadrature.replay import Diverged, Draws, Recorded, Replayed
 from gradmark.estimators.core import Params
 
-COUNTS = (5, 7, 11, 6, 10, 4, 8, 9, 3, 2)  # of draws, to be told apart by their shapes: primes first, then even ones
+COUNTS = (5, 7, 11, 6, 10, 4, 8, 9, 3, 2)  # num_samples to try, primes first: no other axis is likely to be as long
 REPLICATES = 3
-SLOWEST, FASTEST = "slowest", "fastest"  # of what is flattened into one axis, the draws
-CLOSE = 1e-9  # times one plus the number: what another place in memory may change of a z
+SLOWEST, FASTEST = "slowest", "fastest"  # how the draws vary along an axis that is flattened with others
+CLOSE = 1e-9  # times 1 + |z|: rounding of a z that is computed at another position
 
 
-class Untold(Exception):
-    """The axis of the draws cannot be told, and why."""
+class UnknownAxis(Exception):
+    """The axis of the draws cannot be found, and why."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One estimate: what was drawn, the z whose costs were evaluated, and the gradient."""
+    """One estimate: the draws, every z at which the cost was evaluated, and the gradient."""
 
     draws: Draws
     seen: list[Tensor]
@@ -34,10 +34,10 @@ class Run:
 
 
 def in_two_orders(case: Case) -> tuple[Params, Params]:
-    """The gradients from the same draws, with two of them in each other's place the second time.
+    """The gradients from the same draws in two orders: two draws are exchanged the second time.
 
-    The axis of the draws is the one that grows with their number, in all that is drawn; the two z are compared to see
-    that the draws and nothing else have changed places. Raises Untold where that does not succeed.
+    The axis of the draws is the one that grows with num_samples. The z of both runs are compared, to make sure that
+    the two draws were exchanged and nothing else changed. Raises UnknownAxis where that fails.
     """
     count, other = _counts(case)
     case = replace(case, num_samples=count, warmed_with=case.warmed_with or case.num_samples)
@@ -45,24 +45,24 @@ def in_two_orders(case: Case) -> tuple[Params, Params]:
     axes = _axes(once.draws, count, _run(replace(case, num_samples=other)).draws, other)
     pair = _different(once.seen, count)
     for layout in (SLOWEST, FASTEST):
-        turned = [
-            (operation, drawn if axis is None else _turned(drawn, axis, count, pair, layout))
+        exchanged = [
+            (operation, drawn if axis is None else _exchanged_draws(drawn, axis, count, pair, layout))
             for (operation, drawn), axis in zip(once.draws, axes, strict=True)
         ]
         try:
-            again = _run(case, turned)
+            again = _run(case, exchanged)
         except Diverged as fault:
-            raise Untold(f"the draws cannot be replayed in another order: {fault}") from fault
+            raise UnknownAxis(f"the draws cannot be replayed in another order: {fault}") from fault
         if all(_exchanged(before, after, count, pair) for before, after in _pairs(once.seen, again.seen)):
             return once.gradient, again.gradient
-    raise Untold("the axis of the draws cannot be told: z did not change places with what was drawn")
+    raise UnknownAxis("the axis of the draws cannot be found: z did not follow the exchanged draws")
 
 
 def _counts(case: Case) -> tuple[int, int]:
-    """Two numbers of draws that the estimator does not refuse."""
+    """Two values of num_samples that the estimator does not refuse."""
     fitting = [count for count in COUNTS if replace(case, num_samples=count).refusal is None]
     if len(fitting) < 2:
-        raise Untold("there are no two numbers of draws to compare")
+        raise UnknownAxis("there are no two values of num_samples to compare")
     return fitting[0], fitting[1]
 
 
@@ -78,40 +78,40 @@ def _run(case: Case, replayed: Draws | None = None) -> Run:
 
 
 def _axes(draws: Draws, count: int, others: Draws, other: int) -> list[int | None]:
-    """Of each thing drawn the axis that grows with the number of draws, or None where none does."""
+    """For each tensor drawn, the axis that grows with num_samples, or None."""
     if len(draws) != len(others):
-        raise Untold("the draws are made one by one")
+        raise UnknownAxis("the draws are made one by one")
     axes = [_grown(drawn, count, more, other) for (_, drawn), (_, more) in zip(draws, others, strict=True)]
     if all(axis is None for axis in axes):
-        raise Untold("nothing that is drawn has an axis of draws")
+        raise UnknownAxis("no tensor drawn has an axis of draws")
     return axes
 
 
 def _grown(drawn: Tensor, count: int, more: Tensor, other: int) -> int | None:
     if drawn.dim() != more.dim():
-        raise Untold("what is drawn has other axes for another number of draws")
+        raise UnknownAxis("the tensors drawn have other axes for another num_samples")
     changed = [axis for axis, sizes in enumerate(zip(drawn.shape, more.shape, strict=True)) if sizes[0] != sizes[1]]
     if not changed:
         return None
     axis = changed[0]
     if len(changed) > 1 or drawn.shape[axis] * other != more.shape[axis] * count:
-        raise Untold("more than the number of draws changes in what is drawn")
+        raise UnknownAxis("the tensors drawn change in more than the number of draws")
     return axis
 
 
 def _different(seen: list[Tensor], count: int) -> tuple[int, int]:
-    """The first draw, and the next one that is not the same."""
+    """The indices of the first draw and of the next one that differs from it."""
     drawn = [z for z in seen if z.dim() and len(z) == count]
     if not drawn:
-        raise Untold("no cost of several draws is evaluated at once")
+        raise UnknownAxis("the cost is never evaluated at several draws at once")
     for other in range(1, count):
         if not all(torch.equal(z[0], z[other]) for z in drawn):
             return 0, other
-    raise Untold("all draws are the same, so that their order cannot matter")
+    raise UnknownAxis("all draws are equal, so their order cannot matter")
 
 
-def _turned(drawn: Tensor, axis: int, count: int, pair: tuple[int, int], layout: str) -> Tensor:
-    """What was drawn, with the two draws in each other's place."""
+def _exchanged_draws(drawn: Tensor, axis: int, count: int, pair: tuple[int, int], layout: str) -> Tensor:
+    """The tensor drawn, with two draws exchanged."""
     inner = drawn.shape[axis] // count
     parts = drawn.unflatten(axis, (count, inner) if layout == SLOWEST else (inner, count))
     return _swapped(parts, axis if layout == SLOWEST else axis + 1, pair).flatten(axis, axis + 1)
@@ -125,11 +125,11 @@ def _swapped(value: Tensor, axis: int, pair: tuple[int, int]) -> Tensor:
 
 def _pairs(before: list[Tensor], after: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
     if [z.shape for z in before] != [z.shape for z in after]:
-        raise Untold("another order of the draws makes other evaluations of the cost")
+        raise UnknownAxis("the cost is evaluated otherwise when the draws have another order")
     return zip(before, after, strict=True)
 
 
 def _exchanged(before: Tensor, after: Tensor, count: int, pair: tuple[int, int]) -> bool:
-    """Whether z is what it was, with the two draws in each other's place where it has an axis of them."""
+    """Whether z is as before, with the two draws exchanged where it has an axis of draws."""
     expected = (_swapped(before, 0, pair) if before.dim() and len(before) == count else before).double()
     return bool(((after.double() - expected).abs() <= CLOSE * (1 + expected.abs())).all())

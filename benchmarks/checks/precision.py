@@ -1,4 +1,4 @@
-"""That single precision does: draws with enough digits, and the gradient that double precision gives for them."""
+"""Checks in single precision: draws have enough digits, and the gradient equals that in double precision."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.quadrature.replay import Diverged, Recorded, Replayed, continuous
 
 REPLICATES = 16
-LOST = 0.01  # of the largest number of the gradient: rounding takes a thousandth of that, a term that is lost far more
+LOST = 0.01  # of the largest number of the gradient: rounding is a thousandth of that, a lost term far more
 SINGLE, DOUBLE = torch.float32, torch.float64
 
 
-@law
-def draws_have_digits_enough(case: Case) -> Finding:
-    """Continuous draws have single precision at least: with fewer digits rare outcomes get a probability of 0."""
+@check
+def draws_have_digits_enough(case: Case) -> CheckResult:
+    """Continuous draws have at least single precision: with fewer digits, rare outcomes get a probability of 0."""
     for dtype in (DOUBLE, SINGLE):
         params = case.params((3,), dtype)
         with Recorded() as recorded:
@@ -26,16 +26,18 @@ def draws_have_digits_enough(case: Case) -> Finding:
         for operation, drawn in recorded.draws:
             coarse = isinstance(drawn, Tensor) and drawn.is_floating_point() and drawn.dtype.itemsize < SINGLE.itemsize
             if coarse and continuous(operation):
-                return failed(f"{operation._schema.name} draws {drawn.dtype} where the parameters are {dtype}")
+                return failed(
+                    f"{operation._schema.name} draws {drawn.dtype}; it must draw {dtype}, as the parameters are"
+                )
     return passed()
 
 
-@law
-def single_precision_is_enough(case: Case) -> Finding:
-    """Draws made in double precision and replayed in single give the same gradient, but for rounding.
+@check
+def single_precision_is_enough(case: Case) -> CheckResult:
+    """Draws in double precision, replayed in single precision, give the same gradient up to rounding.
 
-    An exponential that underflows, or a probability that rounds to 1, loses a term of the gradient without a NaN, and
-    only in the precision that everybody trains in.
+    An exponential that underflows, or a probability that rounds to 1, drops a term of the gradient without a NaN, and
+    only in single precision, which is used in training.
     """
     replicates = case.replicates(REPLICATES)
     with seeded(1, HOST):
@@ -48,13 +50,13 @@ def single_precision_is_enough(case: Case) -> Finding:
             with Replayed(recorded.draws):
                 single = case.estimator.estimate(problem, params, state, case.num_samples).gradient
         except Diverged as fault:
-            return declined(f"draws cannot be replayed in single precision: {fault}")
+            return skipped(f"draws cannot be replayed in single precision: {fault}")
     off = torch.cat([(single[name] - value).flatten(1) for name, value in double.items()], 1).abs().amax(0)
     allowed = LOST * (1.0 + max(value.abs().max().item() for value in double.values()))
     worst = int(off.argmax())
-    if not off[worst] > allowed:  # what is not finite is another law's
+    if not off[worst] > allowed:  # NaN passes here: `gradient_is_finite` fails then
         return passed(allowed)
-    detail = "with the same draws the gradient is another one in torch.float32 than in torch.float64"
+    detail = "with the same draws the gradients in torch.float32 and torch.float64 differ"
     return failed(
         detail, coordinate({name: value[0] for name, value in double.items()}, worst), off[worst].item(), allowed
     )

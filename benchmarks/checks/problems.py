@@ -1,4 +1,4 @@
-"""What every problem must obey: the one shape law, parameters that matter, an oracle or the reason why not."""
+"""Checks of every problem: shapes, parameters that matter, terms of the cost, and the oracle."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate, uneven
 from gradmark.benchmarks.checks.deterministic import drawn
 from gradmark.benchmarks.checks.exceptions import blamed
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.estimators.core import Params, Problem, detached, gradient_of_sum
 
-ROUNDING = 1e-12  # times one plus the number: what the order of a sum may change
-CHANGED = 64  # draws among which every coordinate is to change
+ROUNDING = 1e-12  # times 1 + the number: rounding of sums
+CHANGED = 64  # draws, among which every coordinate of z changes
 REPLICATES = 5
-LEADING = "parameters have a leading axis of replicates, [R, …], z one of draws before it"
+LEADING = "parameters have a leading axis of replicates, [R, …], and z has one of draws before it"
 MAPPED = "write the model for one replicate and call it by torch.func.vmap over the parameters"
-DIFFERENCE = 1e-4  # step of the central differences that the oracle's gradient is held against
+DIFFERENCE = 1e-4  # step of the central differences
 
 
-@law
-def replicates_are_a_leading_axis(fixture: Fixture) -> Finding:
-    """Parameters `[R, …]` are accepted by `distribution` and `cost`, and q's batch begins with R."""
+@check
+def replicates_are_a_leading_axis(fixture: Fixture) -> CheckResult:
+    """`distribution` and `cost` accept parameters `[R, …]`, and the batch shape of q begins with R."""
     try:
-        _cost(*drawn(fixture, (), ()))  # what raises without any leading axis is another fault
+        _cost(*drawn(fixture, (), ()))  # raising without a leading axis is another failure
     except NotImplementedError:
-        return declined("q cannot be drawn from")
+        return skipped("q cannot be drawn from")
     try:
         problem, params, z = drawn(fixture, (REPLICATES,), (2,))
         _cost(problem, params, z)
     except Exception as fault:
         where = blamed(traceback.extract_tb(fault.__traceback__))
-        return failed(f"{LEADING}, and {type(fault).__name__} is raised{where}; {MAPPED}")
+        return failed(f"{LEADING}; {type(fault).__name__} is raised{where}; {MAPPED}")
     batch = problem.distribution(params).batch_shape
     if batch[:1] != (REPLICATES,):
-        return failed(f"{LEADING}, and q has the batch {list(batch)} for {REPLICATES} replicates; {MAPPED}")
+        return failed(f"{LEADING}; q has the batch {list(batch)} for {REPLICATES} replicates; {MAPPED}")
     return passed()
 
 
@@ -44,32 +44,34 @@ def _cost(problem: Problem, params: Params, z: torch.Tensor) -> torch.Tensor:
     return problem.cost(params, z, problem.distribution(params))
 
 
-@law
-def cost_has_the_shape_of_log_prob(fixture: Fixture) -> Finding:
-    """cost: z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`; q's batch begins with `*R`."""
+@check
+def cost_has_the_shape_of_log_prob(fixture: Fixture) -> CheckResult:
+    """`cost` maps z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`; q's batch begins with `*R`."""
     for replicates in ((), (1,), (5,)):
         for samples in ((), (1,), (4,)):
             problem, params, z = drawn(fixture, replicates, samples)
             q = problem.distribution(params)
             cost = problem.cost(params, z, q)
             if q.batch_shape[: len(replicates)] != replicates:
-                return failed(f"q has the batch {list(q.batch_shape)}, which does not begin with {list(replicates)}")
+                return failed(f"the batch of q, {list(q.batch_shape)}, must begin with {list(replicates)}")
             if cost.shape != q.log_prob(z).shape:
-                return failed(f"cost is {list(cost.shape)}, log q(z) is {list(q.log_prob(z).shape)}")
+                return failed(
+                    f"cost has the shape {list(cost.shape)}; it must be that of log q(z), {list(q.log_prob(z).shape)}"
+                )
     return passed()
 
 
-@law
-def terms_are_the_cost(fixture: Fixture) -> Finding:
-    """The terms add up to the cost, gradient included, and each is a function of the coordinates of z that it names."""
+@check
+def terms_are_the_cost(fixture: Fixture) -> CheckResult:
+    """The terms add up to the cost, with its gradient, and each depends only on the coordinates of z that it names."""
     problem, params, z = drawn(fixture, (2,), (CHANGED,))
     q = problem.distribution(params)
     terms, cost = problem.terms(params, z, q), problem.cost(params, z, problem.distribution(params))
     if not terms:
-        return declined("the cost does not split")
+        return skipped("the cost has no terms")
     total = torch.stack([term.value.expand_as(cost) for term in terms]).sum(0)
     if not _close(total, cost):
-        return failed("the terms do not add up to the cost", size=float((total - cost).detach().abs().max()))
+        return failed("the terms do not add up to the cost", error=float((total - cost).detach().abs().max()))
     found, expected = gradient_of_sum(total, params), gradient_of_sum(cost, params)
     for name, value in expected.items():
         if not torch.allclose(found[name], value, 1e-9, 1e-9):
@@ -79,7 +81,7 @@ def terms_are_the_cost(fixture: Fixture) -> Finding:
         named = torch.tensor(term.coordinates, dtype=torch.long)
         moved = other.index_copy(axis, named, z.index_select(axis, named))
         if not _close(problem.terms(params, moved, q)[number].value, term.value):
-            return failed(f"term {number} names the coordinates {term.coordinates}, and reads others too")
+            return failed(f"term {number} names the coordinates {term.coordinates}, and depends on others too")
     return passed(ROUNDING)
 
 
@@ -87,11 +89,11 @@ def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
     return bool(((found - expected).abs() <= ROUNDING * (1 + expected.abs())).all())
 
 
-@law
-def every_parameter_matters(fixture: Fixture) -> Finding:
+@check
+def every_parameter_matters(fixture: Fixture) -> CheckResult:
     """Each parameter has a gradient, through q or through the cost.
 
-    The weight of each draw's log q is a number of its own, and not its cost: the cost may be the same for all draws.
+    log q of each draw is weighted by an arbitrary number, not by its cost, which may be equal for all draws.
     """
     problem, params, z = drawn(fixture, (2,), (3,))
     q = problem.distribution(params)
@@ -102,25 +104,29 @@ def every_parameter_matters(fixture: Fixture) -> Finding:
     return failed("neither q nor the cost depends on it", ", ".join(idle)) if idle else passed()
 
 
-@law
-def oracle_or_the_reason(fixture: Fixture) -> Finding:
-    """`exact` answers where `no_oracle` is None, with q's batch shape, and is None where that says why."""
+@check
+def oracle_or_the_reason(fixture: Fixture) -> CheckResult:
+    """`exact` has the batch shape of q where `no_oracle` is None, and is None where `no_oracle` gives the reason."""
     problem, params, _ = drawn(fixture, (2,), ())
     exact, reason = problem.exact(params), problem.no_oracle
     if exact is None:
-        return failed("exact is None, and no_oracle does not say why") if reason is None else passed(detail=reason)
+        return failed("exact is None; then no_oracle must give the reason") if reason is None else passed(detail=reason)
     if reason is not None:
-        return failed(f"there is an oracle, though no_oracle says that {reason}")
+        return failed(f"exact is not None, though no_oracle gives the reason {reason!r}")
     batch = problem.distribution(params).batch_shape
-    return passed() if exact.shape == batch else failed(f"exact is {list(exact.shape)}, q's batch {list(batch)}")
+    return (
+        passed()
+        if exact.shape == batch
+        else failed(f"exact has the shape {list(exact.shape)}; it must be the batch of q, {list(batch)}")
+    )
 
 
-@law
-def oracle_has_its_own_gradient(fixture: Fixture) -> Finding:
-    """The oracle's gradient is that of central differences along one direction in each named parameter."""
+@check
+def oracle_has_its_own_gradient(fixture: Fixture) -> CheckResult:
+    """The oracle's gradient agrees with central differences, along one direction in each parameter."""
     problem = fixture.problem.template
     if problem.no_oracle is not None:
-        return declined(problem.no_oracle)
+        return skipped(problem.no_oracle)
     params = {name: value.requires_grad_() for name, value in fixture.params.items()}
     exact = problem.exact(params)
     assert exact is not None, "no_oracle was None"
@@ -130,7 +136,7 @@ def oracle_has_its_own_gradient(fixture: Fixture) -> Finding:
         sides = [_at(problem, params, name, sign * DIFFERENCE * direction) for sign in (1, -1)]
         found, expected = (gradient[name] * direction).sum().item(), (sides[0] - sides[1]) / (2 * DIFFERENCE)
         if abs(found - expected) > 1e-5 * (1 + abs(expected)):
-            return failed("the oracle cannot be differentiated as it stands", name, found - expected)
+            return failed("the gradient of the oracle differs from its central differences", name, found - expected)
     return passed(1e-5)
 
 
@@ -141,19 +147,19 @@ def _at(problem: Problem, params: Params, name: str, offset: torch.Tensor) -> fl
     return exact.sum().item()
 
 
-@law
-def start_is_the_same_each_time(fixture: Fixture) -> Finding:
-    """The text is the problem's identity; `init` is float64 on the CPU, and the same tensors' numbers at each call."""
+@check
+def start_is_the_same_each_time(fixture: Fixture) -> CheckResult:
+    """Reading the problem's text gives an equal problem; `init` gives equal new tensors, float64 on the CPU."""
     problem = fixture.problem
     if specs.problem(str(problem)) != problem:
         return failed(f"{str(problem)!r} is read as {specs.problem(str(problem))!r}")
     first, second = problem.init(), problem.init()
     for name, value in first.items():
         if value.dtype != torch.float64 or value.device != HOST:
-            return failed(f"{value.dtype} on {value.device}, where float64 on the CPU is wanted", name)
+            return failed(f"{value.dtype} on {value.device}; it must be float64 on the CPU", name)
         if not torch.equal(value, second[name]):
             worst = int((value - second[name]).abs().argmax())
             return failed("init gives other numbers at the second call", coordinate({name: value}, worst))
         if value.untyped_storage().data_ptr() == second[name].untyped_storage().data_ptr():
-            return failed("init gives the same tensor again: whoever changes it changes the start of others", name)
+            return failed("init gives the same tensor again; it must be a new one, since callers may change it", name)
     return passed()

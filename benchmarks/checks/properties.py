@@ -1,4 +1,4 @@
-"""What some methods claim beyond the laws that bind all: invariances, zeros and reductions, draw by draw."""
+"""Properties that estimators may declare: invariances, zeros, and special cases that equal another estimator."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch.distributions import Distribution
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import HOST, Case, Fixture, coordinate
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
-from gradmark.benchmarks.checks.order import Untold, in_two_orders
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
-from gradmark.benchmarks.checks.shared_draws import MEANT
+from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
+from gradmark.benchmarks.checks.shared_draws import SHARED_NOISE
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.cost import one_estimate, watched
 from gradmark.estimators.core import Params, Problem
 
-FRESH = 1024  # draws of q, which are all different where z is continuous; of two in 10⁵ cases where they repeat, too
-TOLERANCE = 1e-10  # times one plus the largest number of the gradient
+FRESH = 1024  # draws of q, all different where z is continuous; of 10⁵ values two are likely to be equal
+TOLERANCE = 1e-10  # times 1 + the largest number of the gradient
 
 
 @dataclass(frozen=True)
 class Raised(Problem):
-    """`problem` with `amount` added to its cost: the gradient of the expectation is the same."""
+    """`problem` with `amount` added to its cost, which leaves the gradient of the expected cost unchanged."""
 
     problem: Problem
     amount: float = 10.0
@@ -57,51 +57,51 @@ class Raised(Problem):
         return self.problem.footprint
 
 
-@law
-def constants_change_nothing(case: Case) -> Finding:
-    """A constant added to the cost changes no draw of the gradient: claimed by baselines made of other draws."""
+@check
+def constants_change_nothing(case: Case) -> CheckResult:
+    """A constant added to the cost changes no estimate: true for baselines that are made of the other draws."""
     if case.fixture.is_source:
-        return declined("the constant is added to a problem, not to a source of problems")
+        return skipped("a constant cannot be added to a minibatch")
     raised = replace(case, fixture=Fixture(Raised(case.fixture.problem), "init"))
     if raised.refusal is not None:
-        return declined(raised.refusal)
+        return skipped(raised.refusal)
     params = case.params((32,))
     return _difference(case, case.estimate(params).gradient, raised.estimate(params).gradient)
 
 
-@law
-def zero_at_the_posterior(case: Case) -> Finding:
-    """Where q is the posterior, the gradient of q's parameters is zero for every draw: what sticks the landing."""
-    if case.fixture.place != "posterior":
-        return declined("q is not the posterior here")
+@check
+def zero_at_the_posterior(case: Case) -> CheckResult:
+    """Where q is the posterior, every estimate for q's parameters is zero, as in sticking the landing."""
+    if case.fixture.at != "posterior":
+        return skipped("q is not the posterior here")
     gradient = case.estimate(case.params((32,))).gradient
     of_q = {name: gradient[name] for name in variational(case)}
     return _difference(case, {name: torch.zeros_like(value) for name, value in of_q.items()}, of_q)
 
 
-@law
-def order_changes_nothing(case: Case) -> Finding:
-    """The same draws in another order give the same gradient: claimed by plain averages and leave-one-out."""
+@check
+def order_changes_nothing(case: Case) -> CheckResult:
+    """The same draws in another order give the same estimate: true for plain averages and leave-one-out."""
     if case.num_samples < 2:
-        return declined("one draw has one order")
+        return skipped("one draw has only one order")
     try:
         return _difference(case, *in_two_orders(case))
-    except Untold as reason:
-        return declined(str(reason))
+    except UnknownAxis as reason:
+        return skipped(str(reason))
 
 
-@law
-def draws_are_distinct(case: Case) -> Finding:
-    """No z is handed to the cost twice where z is continuous: drawn once and used twice is one draw, and not two.
+@check
+def draws_are_distinct(case: Case) -> CheckResult:
+    """The cost is never evaluated twice at the same continuous z, which would be one draw counted as two.
 
-    z is taken as continuous where no two of many fresh draws of q are equal: a q need not say what its support is.
+    z counts as continuous where no two of many fresh draws of q are equal, since q need not declare its support.
     """
     setting, seen = replace(case.setting, problem=case.fixture.problem.draw(1)), list[Tensor]()
     with seeded(1, HOST):
         one_estimate(replace(setting, problem=watched(setting.problem, seen.append)))()
         fresh = setting.problem.distribution(case.params((1,))).sample((FRESH,))
     if not seen or _distinct(fresh) < FRESH:
-        return declined("draws of q may be equal, or the cost of none is evaluated")
+        return skipped("draws of q may be equal, or the cost is not evaluated at any")
     for z in seen:
         if (count := _distinct(z)) < len(z):
             return failed(f"{len(z)} draws are evaluated at once, and {count} of them are distinct")
@@ -115,33 +115,34 @@ def _distinct(z: Tensor) -> int:
 
 def is_the_same_as(
     name: str, method: str, num_samples: int | None = None, state: str | None = None, of_q: bool = False
-) -> Callable[[Case], Finding]:
-    """The law `name`: from the same seed the estimator's gradient is that of `method`.
+) -> Callable[[Case], CheckResult]:
+    """The check `name`: from the same seed, the estimate equals that of `method`.
 
-    It binds for `num_samples` draws only, or in the `state` only, or only for parameters that q alone depends on.
+    It may apply only with `num_samples` draws, only in one `state`, or only to the parameters of q that the cost does
+    not depend on (`of_q`).
     """
 
-    def same(case: Case) -> Finding:
+    def same(case: Case) -> CheckResult:
         count = num_samples or case.num_samples
         if state is not None and case.state != state:
-            return declined(f"claimed of the {state} state")
+            return skipped(f"declared for the {state} state only")
         this = replace(case, num_samples=count)
         other = replace(this, estimator=specs.catalogue("estimator")[method](), state="none")
         refusal = this.refusal or other.refusal
         if refusal is not None:
-            return declined(refusal)
+            return skipped(refusal)
         params = case.params((32,))
         expected, found = other.estimate(params).gradient, this.estimate(params).gradient
         if of_q:
             model = modelled(case)
             expected = {key: value for key, value in expected.items() if key not in model}
-        return _difference(case, expected, found) if expected else declined("no parameter is q's alone")
+        return _difference(case, expected, found) if expected else skipped("the cost depends on every parameter of q")
 
     same.__name__ = name
-    return law(same)
+    return check(same)
 
 
-CLAIMS = (
+PROPERTIES = (
     constants_change_nothing,
     zero_at_the_posterior,
     order_changes_nothing,
@@ -154,16 +155,20 @@ CLAIMS = (
 )
 
 
-@law
-def claims_are_known(case: Case) -> Finding:
-    """Every claim is the name of a law, or of what is excused where it is meant: a misspelt one would claim nothing."""
-    known = [*(each.__name__ for each in CLAIMS), MEANT]
-    unknown = [name for name in case.estimator.claims if name not in known]
-    return failed(f"claims {', '.join(unknown)}; known are {', '.join(known)}") if unknown else passed()
+@check
+def properties_are_known(case: Case) -> CheckResult:
+    """Every declared property must be known: a misspelled one would be ignored."""
+    if isinstance(getattr(type(case.estimator), "claims", None), tuple):  # the attribute's former name
+        return failed("the class attribute `claims` must be called `properties`; rename it")
+    known = [*(each.__name__ for each in PROPERTIES), SHARED_NOISE]
+    unknown = [name for name in case.estimator.properties if name not in known]
+    if unknown:
+        return failed(f"properties = ({', '.join(unknown)}) must be among {', '.join(known)}")
+    return passed()
 
 
 def modelled(case: Case) -> list[str]:
-    """The names of the parameters that the cost depends on beside q."""
+    """The names of the parameters that the cost depends on directly, not only through q."""
     leaves = {name: value.requires_grad_() for name, value in case.params((1,)).items()}
     with seeded(1, HOST):
         problem = case.fixture.problem.draw(1)
@@ -185,12 +190,12 @@ def variational(case: Case) -> list[str]:
     return [name for name, value in zip(leaves, found, strict=True) if value is not None]
 
 
-def _difference(case: Case, expected: Params, found: Params) -> Finding:
-    """Equal up to rounding in every draw and coordinate."""
+def _difference(case: Case, expected: Params, found: Params) -> CheckResult:
+    """Whether two gradients are equal up to rounding in every replicate and coordinate."""
     flat = torch.cat([(found[name] - value).flatten(1) for name, value in expected.items()], 1).abs().amax(0)
     scale = 1.0 + max(value.abs().max().item() for value in expected.values())
     worst = int(flat.argmax())
     if flat[worst] <= TOLERANCE * scale:
         return passed(TOLERANCE * scale)
     where = coordinate({name: value[0] for name, value in expected.items()}, worst)
-    return failed("draws of the gradient differ", where, flat[worst].item(), TOLERANCE * scale)
+    return failed("the estimates differ", where, flat[worst].item(), TOLERANCE * scale)

@@ -1,107 +1,153 @@
-"""What a law found: passed, failed or declined, and where, by how much, and how little it could have seen."""
+"""The result of one check: passed, failed, raised or skipped, with the coordinate and the error."""
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 
 from gradmark.benchmarks.checks.exceptions import described, identity, of_distributions, owned, remedy
 
-BROKEN = ("failed", "raised")  # the two kinds of status that nothing right has
+BROKEN = ("failed", "raised")  # the statuses that a correct estimator or problem never has
+MEAN_CHECKS = ("expectation_is_exact", "mean_of_many_is_exact")  # the checks that compare the mean with an oracle
+BIAS_CHECK = "bias_is_found"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One law's answer on one subject: data, so that tests and a referee's table can both be made of it."""
+class CheckResult:
+    """What one check found on one case, or on one problem: data for tests, for tables and for JSON."""
 
-    status: str  # "passed" | "failed" | "raised" | "declined": the law has nothing to say here, and `detail` says why
+    status: str  # "passed" | "failed" | "raised" | "skipped": the check does not apply, and `detail` says why
     detail: str = ""
     coordinate: str | None = None  # the worst one, as `name[i, j]`
-    size: float | None = None  # how far it is off
-    visible: float | None = None  # the smallest fault that would have been seen
-    law: str = ""
-    subject: str = ""
-    exception: str | None = None  # class and place of what was raised
+    error: float | None = None  # how far the worst coordinate is off
+    smallest_detectable: float | None = None  # the smallest error that would have failed
+    check: str = ""
+    estimator: str = ""  # empty for a check of a problem
+    problem: str = ""  # empty for what concerns all problems
+    at: str = ""  # the parameter point, with the kind of state
+    num_samples: int | None = None
+    relative: float | None = None  # `smallest_detectable` of a mean, over the norm of the gradient
+    exception: str | None = None  # class and line of what the estimator raised
 
     @property
     def failed(self) -> bool:
-        """Whether the law is broken, or the code to which it applies raised; a law that declines is not broken."""
+        """Whether the check failed, or the estimator raised; False for a check that was skipped."""
         return self.status in BROKEN
 
+    @property
+    def where(self) -> str:
+        """The problem and the parameter point."""
+        return f"{self.problem} at {self.at}" if self.problem else "all problems"
+
     def demand(self) -> None:
-        """Raise AssertionError where the law is broken, with everything that is known."""
+        """Raise AssertionError where the check failed, with everything that is known."""
         if self.failed:
             raise AssertionError(str(self))
 
     def json(self) -> dict[str, Any]:
-        """The finding as plain data."""
-        return asdict(self)
+        """The result as plain data; numbers that JSON cannot write are null."""
+        return {
+            "check": self.check,
+            "problem": self.problem,
+            "at": self.at,
+            "num_samples": self.num_samples,
+            "status": self.status,
+            "coordinate": self.coordinate,
+            "error": _finite(self.error),
+            "smallest_detectable": _finite(self.smallest_detectable),
+            "detail": self.detail,
+        }
 
     def __str__(self) -> str:
-        where = "" if self.coordinate is None else f" at {self.coordinate}"
-        size = "" if self.size is None else f" by {self.size:.4g}"
-        return f"{self.law}: {self.status}{where}{size}: {self.subject}: {self.detail}"
+        coordinate = "" if self.coordinate is None else f" at {self.coordinate}"
+        error = "" if self.error is None else f" by {self.error:.4g}"
+        subject = " on ".join(filter(None, (self.estimator, self.where)))
+        draws = "" if self.num_samples is None else f", num_samples={self.num_samples}"
+        return f"{self.check}: {self.status}{coordinate}{error}: {subject}{draws}: {self.detail}"
 
 
-def passed(visible: float | None = None, detail: str = "") -> Finding:
-    """The law holds."""
-    return Finding("passed", detail, visible=visible)
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def passed(smallest_detectable: float | None = None, detail: str = "") -> CheckResult:
+    """The check passed."""
+    return CheckResult("passed", detail, smallest_detectable=smallest_detectable)
 
 
 def failed(
-    detail: str, coordinate: str | None = None, size: float | None = None, visible: float | None = None
-) -> Finding:
-    """The law is broken."""
-    return Finding("failed", detail, coordinate, size, visible)
+    detail: str, coordinate: str | None = None, error: float | None = None, smallest_detectable: float | None = None
+) -> CheckResult:
+    """The check failed."""
+    return CheckResult("failed", detail, coordinate, error, smallest_detectable)
 
 
-def declined(detail: str) -> Finding:
-    """The law has nothing to say, and why."""
-    return Finding("declined", detail)
+def skipped(detail: str) -> CheckResult:
+    """The check does not apply, and why."""
+    return CheckResult("skipped", detail)
 
 
 Subject = TypeVar("Subject")
 
 
-def law(check: Callable[[Subject], Finding]) -> Callable[[Subject], Finding]:
-    """Sign the finding with the law's name and its subject; an estimator's code that raises is named."""
+def check(function: Callable[[Subject], CheckResult]) -> Callable[[Subject], CheckResult]:
+    """Make a check of a function: its result names the check and its subject, and exceptions become results."""
 
-    @functools.wraps(check)
-    def signed(subject: Subject) -> Finding:
+    @functools.wraps(function)
+    def checked(subject: Subject) -> CheckResult:
         dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
         try:
-            finding = check(subject)
+            result = function(subject)
         except Exception as fault:  # an estimator or problem may be anybody's code
-            finding = raised(fault, subject)
-        finally:  # whatever the code did to the process, the next law starts afresh
+            result = raised(fault, subject)
+        finally:  # the code may have changed these for the whole process
             torch.set_default_dtype(dtype)
             torch.set_grad_enabled(grad)
-        return replace(finding, law=check.__name__, subject=_text(subject))
+        return labelled(result, function.__name__, subject)
 
-    return signed
+    return checked
 
 
-def raised(fault: BaseException, subject: object) -> Finding:
-    """What the estimator's code raised, with the remedy, or the problem's; what the check itself raised is skipped."""
+def labelled(result: CheckResult, name: str, subject: Any) -> CheckResult:
+    """The result with the check's name, and with the names of the estimator, the problem and the parameter point."""
+    fixture = getattr(subject, "fixture", subject)
+    return replace(
+        result,
+        check=name,
+        estimator=text(subject.estimator) if hasattr(subject, "estimator") else "",
+        problem=text(fixture.problem),
+        at=subject.at,
+        num_samples=getattr(subject, "num_samples", None),
+    )
+
+
+def raised(fault: BaseException, subject: object) -> CheckResult:
+    """The result for an exception: `raised` with the remedy where the estimator's code raised it.
+
+    It is `failed` where a problem's code raised it in a check of problems, and `skipped` where the check itself did.
+    """
     estimator, problem = getattr(subject, "estimator", None), getattr(subject, "problem", subject)
     if estimator is None:
-        said = described(fault, template := getattr(problem, "template", problem))
+        description = described(fault, template := getattr(problem, "template", problem))
         if owned(fault, problem) or owned(fault, template) or of_distributions(fault):
-            return failed(said)
+            return failed(description)
     else:
-        said = described(fault, estimator)
+        description = described(fault, estimator)
         if owned(fault, estimator):
             ends = ", which ends the process" if isinstance(fault, SystemExit) else ""
-            return Finding("raised", f"{said}{ends}; {remedy(fault)}", exception=identity(fault, estimator))
-    return declined(f"the check itself failed, which says nothing of what it checks: {said}")
+            detail = f"{description}{ends}; {remedy(fault)}"
+            return CheckResult("raised", detail, exception=identity(fault, estimator))
+    return skipped(f"the check itself raised, which does not concern its subject: {description}")
 
 
-def _text(subject: object) -> str:
+def text(subject: object) -> str:
+    """The subject's text, or its `repr` where the text itself is what is broken."""
     try:
         return str(subject)
-    except Exception:  # its text may be what is broken
+    except Exception:
         return repr(subject)

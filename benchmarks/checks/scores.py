@@ -1,4 +1,4 @@
-"""The scores of the draws, ∇ log q(z): which parameters have an effect on draws that hardly any replicate has seen."""
+"""Scores of the draws, ∇ log q(z): they show which parameters matter only for events that hardly any draw has met."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradmark.benchmarks.measurement.contributions import fewest_contributions
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.estimators.core import gradient_of_sum
 
-MOST_AT_ONCE = 2**22  # numbers in the parameters or the draws of one block
+MOST_AT_ONCE = 2**22  # numbers in the parameters or the draws at once
 MOST = 2**16  # draws
 MOST_NUMBERS = 2**24  # in all scores
 
@@ -30,7 +30,7 @@ def scores(fixture: Fixture, draws: int, seed: int) -> Array:
 
 
 def score_sums(fixture: Fixture, draws: int, seed: int) -> Sums:
-    """The moments of the scores of at least so many draws, about zero, which is their mean where q is its density."""
+    """The moments about zero of the scores of at least so many draws; zero is their mean if q is the density."""
     size = sum(value.numel() for value in fixture.params.values())
     each = max(MOST_AT_ONCE // max(size, fixture.problem.footprint), 8)
     sums = Sums(torch.zeros(size, dtype=torch.float64).numpy())
@@ -40,11 +40,11 @@ def score_sums(fixture: Fixture, draws: int, seed: int) -> Sums:
 
 
 def seen_by(fixture: Fixture, draws: int, level: float, seed: int) -> Mask:
-    """In which coordinates so many draws tell enough of the parameter for a test at the level `[P]`.
+    """In which coordinates `[P]` so many draws suffice for a test at the level.
 
-    Where the event that a parameter is about hardly ever occurs, its score is nearly the same for all draws, and its
-    mean is not the zero that it has over all draws: what an estimate lacks then is not seen in its own spread. A
-    parameter that q does not depend on is counted as seen.
+    Where a parameter matters only for a rare event, its score is nearly equal for all draws, and its mean over them is
+    not the zero that it is over the distribution. An estimate then lacks a part that its own variance does not show.
+    Parameters that q does not depend on are included.
     """
     size = sum(value.numel() for value in fixture.params.values())
     most = min(MOST, MOST_NUMBERS // max(size, fixture.problem.footprint))

@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class TimedOut(BaseException):
-    """The time is over. No `Exception`, so that code which catches those does not go on; says where it was."""
+    """The time is over; `stack` is where. Not an `Exception`, so that code which catches those is interrupted too."""
 
     def __init__(self, stack: traceback.StackSummary) -> None:
         super().__init__("the time is over")
@@ -22,9 +22,9 @@ class TimedOut(BaseException):
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise TimedOut in the block after `seconds`, from wherever it then is; does nothing outside the main thread.
+    """Raise TimedOut in the block after `seconds`; does nothing outside the main thread.
 
-    A single operation that never comes back to Python cannot be stopped this way.
+    An operation that never returns to Python cannot be stopped this way.
     """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
@@ -43,14 +43,14 @@ def limited(seconds: float) -> Iterator[None]:
 
 
 class Clock(Protocol):
-    """What a budget of time is counted on: the wall's clock, or a simulated one in tests."""
+    """A clock for budgets of time: the real one, or a simulated one in tests."""
 
     def now(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since some fixed moment."""
         ...
 
     def limited(self, seconds: float) -> AbstractContextManager[None]:
-        """Raise TimedOut in the block when so many seconds are over."""
+        """Raise TimedOut in the block after `seconds`."""
         ...
 
 
@@ -62,7 +62,7 @@ class WallClock:
         return time.monotonic()
 
     def limited(self, seconds: float) -> AbstractContextManager[None]:
-        """`limited`, by a timer of the process."""
+        """`limited`, by a timer of the operating system."""
         return limited(seconds)
 
 

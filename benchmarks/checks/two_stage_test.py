@@ -1,4 +1,4 @@
-"""The law of the mean by Monte Carlo: a first look, and a fresh and larger one that alone decides."""
+"""The check of the mean by Monte Carlo, a two-stage test: a sample, then an independent and larger one."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import torch
 
 from gradmark.benchmarks.checks.cases import MOST_AT_ONCE, Case, coordinate
 from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
-from gradmark.benchmarks.checks.mean_test import Look, Sums, judged, two_looks
-from gradmark.benchmarks.checks.results import Finding, declined, failed, law, passed
+from gradmark.benchmarks.checks.mean_test import MeanTest, Sums, mean_test, two_stage_test
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import seen_by
 from gradmark.benchmarks.measurement.block import block_seed, block_size
 from gradmark.benchmarks.measurement.moments import Array
 
-REPLICATES = 2**16  # of the first look
-FEWEST = 2**13  # heavy tails need as many
-FEWEST_OF_THE_DEAR = 2**10  # where one estimate makes DEAR evaluations of the cost for each of its draws
-DEAR = 16
-CONTROLLED = 2**14  # of the first look, less a control
-HARDLY_EVER = "hardly any draw has seen the event that the parameter is about"
-LEVEL = 0.001  # by default, over the cells of one estimator
-CELLS = 20  # that the level is divided by
-FEW, MANY = 8, 64  # estimates at once, whose seconds tell what many will take
-MOST_NUMBERS = 2**26  # of the first look, over all replicates
+REPLICATES = 2**16  # of the first stage
+FEWEST = 2**13  # for heavy tails
+FEWEST_EXPENSIVE = 2**10  # where an estimate makes EXPENSIVE evaluations of the cost for each draw
+EXPENSIVE = 16
+CONTROLLED = 2**14  # of the first stage, with a control variate
+RARE = "hardly any draw has met the event that the parameter is about"
+LEVEL = 0.001  # by default, over all cases of one estimator
+CELLS = 20  # cases among which the level is divided
+FEW, MANY = 8, 64  # estimates at once, whose seconds predict those of many
+MOST_NUMBERS = 2**26  # over all replicates of the first stage
 
 
-def look(case: Case, truth: Array, replicates: int, seed: int, control: Control | None = None) -> Look:
-    """What at least so many independent estimates, less their control, say of the exact gradient `[P]`."""
-    return judged(summed(case, truth, replicates, seed, control), LEVEL / CELLS)
+def one_stage_test(case: Case, truth: Array, replicates: int, seed: int, control: Control | None = None) -> MeanTest:
+    """The test of at least so many independent estimates, less their control, against the exact gradient `[P]`."""
+    return mean_test(summed(case, truth, replicates, seed, control), LEVEL / CELLS)
 
 
 def summed(case: Case, truth: Array, replicates: int, seed: int, control: Control | None = None) -> Sums:
@@ -47,7 +47,7 @@ def summed(case: Case, truth: Array, replicates: int, seed: int, control: Contro
 
 
 def _expected_seconds(case: Case, replicates: int) -> float:
-    """Of so many estimates, from what a few more of them take at once."""
+    """Seconds of so many estimates, predicted from those of a few."""
     spent = []
     for size in (FEW, FEW, MANY):
         start = time.perf_counter()
@@ -56,17 +56,19 @@ def _expected_seconds(case: Case, replicates: int) -> float:
     return replicates * max(spent[2] - spent[1], 0.0) / (MANY - FEW)
 
 
-def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0, seconds: float = math.inf) -> Callable[[Case], Finding]:
-    """The law that the mean of many estimates is the exact gradient, for a level over an estimator's cells.
+def mean_by_monte_carlo(
+    level: float = LEVEL, seed: int = 0, seconds: float = math.inf
+) -> Callable[[Case], CheckResult]:
+    """The check that the mean of many estimates is the exact gradient; `level` is for all cases of an estimator.
 
-    It declines where so many estimates would take longer than `seconds`.
+    The check is skipped where the estimates would take longer than `seconds`.
     """
 
-    @law
-    def mean_of_many_is_exact(case: Case) -> Finding:
+    @check
+    def mean_of_many_is_exact(case: Case) -> CheckResult:
         """The mean of many estimates is the exact gradient, in every coordinate and in all together.
 
-        Without an oracle it is the mean of a method that is right wherever there is one, on the same draws.
+        Without an oracle, it must be the mean of an estimator that is unbiased wherever there is one.
         """
         count = sum(value.numel() for value in case.fixture.params.values())
         draws = max(count, case.num_samples * case.fixture.problem.footprint)
@@ -75,32 +77,36 @@ def mean_by_monte_carlo(level: float = LEVEL, seed: int = 0, seconds: float = ma
         truth = None if exact is None else torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
         control = best_control(case, truth) if truth is None or room < REPLICATES else None
         if truth is None and control is None:
-            return declined(case.no_exact)
-        fewest = FEWEST if case.numbers() < DEAR * draws else FEWEST_OF_THE_DEAR
+            return skipped(case.no_exact)
+        fewest = FEWEST if case.numbers() < EXPENSIVE * draws else FEWEST_EXPENSIVE
         replicates = min(max(room, fewest), REPLICATES if control is None else CONTROLLED)
         if math.isfinite(seconds) and (expected := _expected_seconds(case, replicates)) > seconds:
-            return declined(
-                f"{replicates} estimates would take about {expected:.0f} s; a larger --budget tries this too"
+            return skipped(
+                f"{replicates} estimates would take about {expected:.0f} s; a larger --budget checks this too"
             )
         return _decided(case, np.zeros(count) if truth is None else truth, replicates, level / CELLS, seed, control)
 
     return mean_of_many_is_exact
 
 
-def _decided(case: Case, truth: Array, replicates: int, level: float, seed: int, control: Control | None) -> Finding:
-    def sums_of(number: int, count: int) -> Sums:
-        return summed(case, truth, count, 2 * seed + number, control)
+def _decided(
+    case: Case, truth: Array, replicates: int, level: float, seed: int, control: Control | None
+) -> CheckResult:
+    def sums_of(stage: int, count: int) -> Sums:
+        return summed(case, truth, count, 2 * seed + stage, control)
 
-    sums, seen, visible = two_looks(sums_of, replicates, level)
-    if seen.nonfinite:
-        return failed(f"{seen.nonfinite} of {seen.nonfinite + seen.replicates} replicates have NaN or infinity")
-    said = f"the mean of {seen.replicates} replicates{'' if control is None else control.said}"
+    sums, test, detectable = two_stage_test(sums_of, replicates, level)
+    if test.nonfinite:
+        return failed(f"{test.nonfinite} of {test.nonfinite + test.replicates} replicates have NaN or infinity")
+    mean = f"the mean of {test.replicates} replicates{'' if control is None else control.text}"
     rare = 0
-    if seen.p_value < level:  # only then is it worth asking which events the draws have seen
-        also = seen_by(case.fixture, seen.replicates * case.num_samples, level, 2 * seed + 1)
-        seen, rare = judged(sums, level, also), int((~also).sum())
-    if seen.p_value < level:
-        where = coordinate(case.fixture.params, seen.worst)
-        return failed(f"{said} is off, with p = {seen.p_value:.2g} ({level:.0e} is allowed)", where, seen.size, visible)
-    left = seen.untested if not rare else f"{rare} of {len(truth)} coordinates cannot be tested: {HARDLY_EVER}"
-    return passed(visible, "; ".join(filter(None, (said, left)))) if seen.tested.any() else declined(left)
+    if test.p_value < level:  # only then is it worth finding which events the draws have met
+        also = seen_by(case.fixture, test.replicates * case.num_samples, level, 2 * seed + 1)
+        test, rare = mean_test(sums, level, also), int((~also).sum())
+    if test.p_value < level:
+        where = coordinate(case.fixture.params, test.worst)
+        return failed(
+            f"{mean} is off, with p = {test.p_value:.2g} ({level:.0e} is allowed)", where, test.error, detectable
+        )
+    left = test.untested if not rare else f"{rare} of {len(truth)} coordinates cannot be tested: {RARE}"
+    return passed(detectable, "; ".join(filter(None, (mean, left)))) if test.tested.any() else skipped(left)

@@ -1,8 +1,8 @@
-"""`python -m gradmark.benchmarks.checks.worker`: one estimator is checked in a process of its own, which may die.
+"""`python -m gradmark.benchmarks.checks.worker`: checks one estimator in a process of its own, which may crash.
 
-Read from stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace`. Written to what was
-stdout: JSON lines, a `{"reading": …}` for each spec before it is read or looked at, a `{"loaded": …}` for each plug-in,
-`{"bad": …}` or `{"declared": …}`, then a `{"ruling": …}` for each as it falls, then `{"verdict": …}`.
+stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins` and `trace`. stdout: JSON lines, a
+`{"step": …}` before each spec is read or checked, a `{"loaded": …}` for each plug-in, `{"bad": …}` or
+`{"declared": …}`, then a `{"result": …}` for each check at once, then `{"report": …}`.
 What the estimator prints goes to stderr.
 """
 
@@ -12,75 +12,77 @@ import faulthandler
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks import PROBLEM_LAWS, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
 from gradmark.benchmarks.checks.exceptions import blamed
-from gradmark.benchmarks.checks.reports import Ruling
-from gradmark.benchmarks.checks.runner import SHARE, SHORTEST, judge
-from gradmark.benchmarks.checks.suite import COURT, against
+from gradmark.benchmarks.checks.results import CheckResult
+from gradmark.benchmarks.checks.runner import SHARE, SHORTEST, run_checks
+from gradmark.benchmarks.checks.suite import SUITE, suite_on
 from gradmark.benchmarks.checks.timeout import TimedOut, limited
 from gradmark.benchmarks.errors import BadInput, shortened
 from gradmark.benchmarks.json_numbers import finite
 from gradmark.benchmarks.plugins.modules import Source, using
 from gradmark.estimators.core import Estimator, Problem
 
-IMPORTING = 60.0  # seconds at least for what comes before the first law: importing, and the laws of problems
-GRACE = 10.0  # seconds beyond a law's limit after which it cannot be hoped to come back
+IMPORTING = 60.0  # seconds at least for what comes before the first check: importing, and the checks of problems
+GRACE = 10.0  # seconds beyond a check's limit after which it will not return
+PAIRS = tuple((at, check) for at in ("init", "moved") for check in PROBLEM_CHECKS)
 
 
 def main() -> None:
-    """Judge what stdin asks for."""
+    """Run the checks that stdin asks for."""
     job: dict[str, Any] = json.load(sys.stdin)
-    told = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # an estimator that prints must not spoil what is told
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # keep the estimator's prints out of the JSON lines
     with open(job["trace"], "w") as trace:  # noqa: PTH123
         faulthandler.enable(trace)
         _watch(2 * max(job["budget"], IMPORTING) + GRACE, trace)
-        with using(Source(Path(job["plugins"]), tell=lambda line: tell(told, loaded=line))):
-            tell(told, **_judged(job, told, trace))
+        with using(Source(Path(job["plugins"]), tell=lambda line: send(out, loaded=line))):
+            send(out, **_checked(job, out, trace))
         faulthandler.cancel_dump_traceback_later()
-    told.flush()
+    out.flush()
     os._exit(0)  # whatever threads or exit handlers the estimator left
 
 
-def tell(told: IO[str], **said: object) -> None:
-    """One line of JSON, at once."""
-    told.write(json.dumps(finite(said), allow_nan=False) + "\n")
-    told.flush()
+def send(out: IO[str], **message: object) -> None:
+    """Write one line of JSON, at once."""
+    out.write(json.dumps(finite(message), allow_nan=False) + "\n")
+    out.flush()
 
 
 def _watch(seconds: float, trace: IO[str]) -> None:
-    """From now on, a single operation that does not come back ends the process, and its stack is kept."""
+    """From now on, an operation that does not return within `seconds` ends the process; its stack is kept."""
     faulthandler.dump_traceback_later(seconds, file=trace, exit=True)
 
 
-def _judged(job: dict[str, Any], told: IO[str], trace: IO[str]) -> dict[str, Any]:
+def _checked(job: dict[str, Any], out: IO[str], trace: IO[str]) -> dict[str, Any]:
     try:
-        estimator: Estimator = _read("estimator", job["spec"], job["budget"], told)
-        problems: list[Problem] = [_read("problem", text, job["budget"], told) for text in job["against"]]
-        problems = [_sound(problem, job["budget"], told) for problem in problems]
+        estimator: Estimator = _read("estimator", job["spec"], job["budget"], out)
+        problems: list[Problem] = [_read("problem", text, job["budget"], out) for text in job["against"]]
+        for problem in problems:
+            _require_sound(problem, job["budget"], out)
     except BadInput as fault:
         return {"bad": str(fault)}
-    tell(told, declared="unbiased" if estimator.unbiased else "biased")
+    send(out, declared="unbiased" if estimator.unbiased else "biased")
     limit = max(job["budget"] / SHARE, SHORTEST) + min(job["budget"], GRACE)
     _watch(limit, trace)
 
-    def heard(ruling: Ruling) -> None:
+    def send_result(result: CheckResult) -> None:
         _watch(limit, trace)
-        tell(told, ruling=ruling.json())
+        send(out, result=asdict(result))
 
-    trials = against(problems) if problems else COURT
-    return {"verdict": judge(estimator, trials, job["level"], job["budget"], told=heard).json()}
+    suite = suite_on(problems) if problems else SUITE
+    return {"report": run_checks(estimator, suite, job["level"], job["budget"], on_result=send_result).record()}
 
 
-def _read(kind: str, text: str, budget: float, told: IO[str]) -> Any:
-    """What a spec spells; BadInput where reading it, and so importing its plug-in, does not come to an end."""
+def _read(kind: str, text: str, budget: float, out: IO[str]) -> Any:
+    """The object that a spec spells; BadInput where reading it, and so importing its plug-in, takes too long."""
     name, seconds = f"{kind} {shortened(repr(text), 90)}", max(budget, IMPORTING)
-    tell(told, reading=f"{name}: reading it")
+    send(out, step=f"{name}: reading it")
     try:
         with limited(seconds):
             return (specs.estimator if kind == "estimator" else specs.problem)(text)
@@ -88,24 +90,22 @@ def _read(kind: str, text: str, budget: float, told: IO[str]) -> Any:
         raise BadInput(f"{name}: reading it took more than {seconds:.3g} seconds{blamed(fault.stack)}") from fault
 
 
-def _sound(problem: Problem, budget: float, told: IO[str]) -> Problem:
-    """The problem, if it keeps the laws of problems: on one that does not, no estimator can be judged."""
-    tell(told, reading=f"--against {shortened(str(problem), 90)}: its own checks")
+def _require_sound(problem: Problem, budget: float, out: IO[str]) -> None:
+    """Raise BadInput where the problem fails a check of problems: no estimator can be checked on it."""
+    send(out, step=f"--against {shortened(str(problem), 90)}: its own checks")
     try:
         with limited(max(budget, IMPORTING)):
-            for place in ("init", "moved"):
-                for law in PROBLEM_LAWS:
-                    finding = law(Fixture(problem, place))
-                    if finding.failed:
-                        said = replace(finding, subject=f"at {place}")  # the problem is named before
-                        raise BadInput(f"--against {problem}: the problem itself is wrong; {said}")
+            results = (check(Fixture(problem, at)) for at, check in PAIRS)
+            wrong = next((result for result in results if result.failed), None)
     except TimedOut as fault:
         seconds = max(budget, IMPORTING)
         raise BadInput(
             f"--against {problem}: its own checks took more than {seconds:.3g} seconds{blamed(fault.stack)}; "
             "pass a larger --budget, or a smaller problem"
         ) from fault
-    return problem
+    if wrong is not None:
+        where = f"{wrong.check} {wrong.status} at {wrong.at}{f' in {wrong.coordinate}' if wrong.coordinate else ''}"
+        raise BadInput(f"--against {problem}: the problem itself is wrong; {where}: {wrong.detail}")
 
 
 if __name__ == "__main__":

@@ -217,13 +217,13 @@ def verify(store: Path, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
-@click.option("--against", multiple=True, metavar="PROBLEM", help="Try it on this problem instead; may be repeated.")
+@click.option("--against", multiple=True, metavar="PROBLEM", help="Check on this problem instead; may be repeated.")
 @click.option(
     "--level",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.001,
     show_default=True,
-    help="Chance of rejecting a right estimator, where chance is left at all.",
+    help="Probability that a right estimator fails, over all checks by Monte Carlo.",
 )
 @click.option(
     "--budget",
@@ -244,17 +244,18 @@ def check(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Judge estimators, built in or your own (`module.Class()`): exit 0 if each keeps every law, else 1."""
-    from gradmark.benchmarks.checks import isolation as checking
+    """Check estimators, built in or your own (`module.Class()`): exit 0 if each passes every check, else 1."""
+    from gradmark.benchmarks.checks import isolation
     from gradmark.benchmarks.cli import check_table
 
-    show = (lambda verdict: None) if as_json else lambda verdict: check_table.show(verdict, verbose)
-    verdicts, faults = checking.check(specs, against, level, budget, show, plugins, _tell)
-    if as_json and verdicts:
-        click.echo(json.dumps(finite({"estimators": verdicts}), allow_nan=False))
+    show = (lambda report: None) if as_json else lambda report: check_table.show(report, verbose)
+    reports, faults = isolation.check(specs, against, level, budget, show, plugins, _tell)
+    if as_json and reports:
+        found = {"estimators": [report.json() for report in reports]}
+        click.echo(json.dumps(finite(found), allow_nan=False))
     if faults:
         raise BadInput("\n".join(faults))
-    sys.exit(checking.status(verdicts))
+    sys.exit(isolation.status(reports))
 
 
 def _tell(line: str) -> None:

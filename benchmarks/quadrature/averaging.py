@@ -1,11 +1,11 @@
 """Estimates that are means over single samples, or over pairs of them: their variance follows from one sample, or two.
 
-An estimate of S samples that is the mean of what the same code makes of each sample alone has the variance of one over
-S. One that is the mean over all pairs (leave-one-out) is a U-statistic, with h what the code makes of a pair:
+An estimate from S samples that is the mean of the estimates from each sample alone has the variance of one of them
+over S. An estimate that is the mean over all pairs (leave-one-out) is a U-statistic, where h is the estimate of a pair:
 
     Var = [2 (S − 2) Var E[h | z_1] + Var h] / (S choose 2)
 
-That it is one is seen at random nodes, not assumed.
+Whether it is such a mean is tested at random nodes.
 
 Reference: hoeffding1948
 """
@@ -21,20 +21,20 @@ from torch import Tensor
 from gradmark.benchmarks.quadrature.exact_moments import ALIKE, Grid, probed
 from gradmark.benchmarks.quadrature.rules import Draw, Unreplaceable
 
-TRIED = 64  # random nodes at which the samples are put in another order, or taken apart
+TRIED = 64  # random nodes at which the samples are reordered or separated
 
 
 def number_of_samples(draws: list[Draw]) -> int:
-    """How many samples the draws have; 1 where they do not agree."""
+    """How many samples all draws have; 1 where their numbers differ."""
     counts = {draw.samples for draw in draws}
     return counts.pop() if len(counts) == 1 else 1
 
 
 def exchangeable(grid: Grid, samples: int) -> bool:
-    """Whether the order of the samples makes no difference, seen at random nodes."""
+    """Whether the order of the samples makes no difference, tested at random nodes."""
     digits = _random(grid)
     once, weight = grid.at(digits, TRIED)
-    for order in ([1, 0, *range(2, samples)], [*range(1, samples), 0]):  # which make every order
+    for order in ([1, 0, *range(2, samples)], [*range(1, samples), 0]):  # these two generate every order
         again, same_weight = grid.at(_taken(grid, digits, samples, order), TRIED)
         if not (_alike(again, once) and torch.allclose(weight, same_weight, 1e-9, 0.0)):
             return False
@@ -67,8 +67,8 @@ def variance_of_pairs(grid: Grid, samples: int) -> tuple[Tensor, Tensor]:
     """Mean and variance `[P]` of the mean over all pairs of `samples`, from the grid of two of them."""
     pair = replace(grid, samples=2)
     each = torch.arange(pair.outcomes)
-    places = torch.cartesian_prod(each, each).T
-    gradient, weight = pair.at(pair.nodes_of(places), places.shape[1])
+    outcomes = torch.cartesian_prod(each, each).T
+    gradient, weight = pair.at(pair.nodes_of(outcomes), outcomes.shape[1])
     if not abs(float(weight.sum()) - 1) < 1e-9:
         raise Unreplaceable(
             f"the weights of all pairs must add up to 1, and are off by {abs(float(weight.sum()) - 1):.2g}"
@@ -83,7 +83,7 @@ def variance_of_pairs(grid: Grid, samples: int) -> tuple[Tensor, Tensor]:
 
 
 def _random(grid: Grid) -> list[Tensor]:
-    """Nodes at random, `[sites, TRIED]` of each draw."""
+    """Random nodes, `[sites, TRIED]` for each draw."""
     noise = torch.Generator().manual_seed(1)
     return [torch.randint(d.radix(grid.points), (d.sites, TRIED), generator=noise) for d in grid.draws]
 
@@ -95,5 +95,5 @@ def _taken(grid: Grid, digits: list[Tensor], samples: int, chosen: list[int]) ->
 
 
 def _alike(found: Tensor, expected: Tensor) -> bool:
-    """Whether gradients `[R, P]` are the same to rounding."""
+    """Whether gradients `[R, P]` are equal up to rounding."""
     return bool(((found - expected).abs().amax(1) <= ALIKE * (1 + expected.abs().amax(1))).all())

@@ -1,8 +1,8 @@
-"""The exact mean and variance of an estimate: its draws are replaced by the nodes of a grid, one for each replicate.
+"""The exact mean and variance of an estimate: the nodes of a grid replace its draws, one node in each replicate.
 
-Every operation that draws is taken at the dispatcher, below autograd, so that gradients through draws live; replicate r
-sees node r of a product grid, whose weight is formed at the draw, from the probabilities that the code itself gave. Two
-grids tell the rule's own error. Nothing of the estimator is known but that it draws from torch.
+Every operation that draws is intercepted at the dispatcher, below autograd, so that gradients pass through the draws.
+Replicate r gets node r of a product grid; its weight is computed at the draw, from the probabilities that the code
+passes. A second grid gives the error of the rule. All that is assumed of an estimator is that it draws from torch.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, Draw, To
 from gradmark.benchmarks.quadrature.substitution import PROBE, Gridded, Probe
 from gradmark.estimators.core import Problem
 
-FEWEST_POINTS = 3  # of a rule that is worth asking
-FEWEST_IN_PANELS = 6  # where decisions flip between panels: what is drawn so is not a polynomial
+FEWEST_POINTS = 3  # of the coarsest rule
+FEWEST_IN_PANELS = 6  # where the integrand is discontinuous across panels
 MOST_NODES = 2**15
 MOST_SELECTIONS = 64  # of the rows of a minibatch
 MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
 CHUNK = 2**20  # numbers at once
-WATCHED = 3  # nodes that are run alone, too
-OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest, of the rules that tell an error that is doubted
-ALIKE = 1e-9  # times one plus the gradient: how far a node alone may be from itself in the batch
+WATCHED = 3  # nodes that are also run alone
+OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest rule has, of the rules in `spread`
+ALIKE = 1e-9  # times 1 + |g|: tolerance between a node alone and in the batch
 
 
 class NotAlone(Exception):
@@ -39,15 +39,15 @@ class NotAlone(Exception):
 
 @dataclass(frozen=True)
 class ExactMoments:
-    """The mean and the variance of one estimate, per coordinate `[P]`, and the quadrature's own error in both."""
+    """The mean and the variance of one estimate, per coordinate `[P]`, and the quadrature's error in both."""
 
     mean: Tensor
     variance: Tensor
     mean_error: Tensor
     variance_error: Tensor
     nodes: int
-    approximate: bool  # torch's implicit gradient of a gamma draw is itself good to 3e-5 only
-    summed: bool = False  # over all outcomes of draws that are all discrete, and so without a quadrature's error
+    approximate: bool  # torch's implicit gradient of a gamma draw has an error of 3e-5
+    summed: bool = False  # all draws are discrete and all outcomes are summed, without quadrature error
 
     @property
     def total_variance(self) -> float:
@@ -59,7 +59,7 @@ class ExactMoments:
 class Grid:
     """All nodes of one setting, on one selection of rows, for rules of `points`.
 
-    With `samples`, draws have as many samples whose order does not matter: one node stands for all of their orders.
+    With `samples` above 1, the order of that many samples does not matter, and one node stands for all of its orders.
     """
 
     setting: Setting
@@ -132,7 +132,7 @@ class Grid:
 
 
 def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem:
-    """The problem that the nodes see: all on the same rows, where rows are selected."""
+    """The problem of the replicates: all with the same rows, where rows are selected."""
     problem = setting.problem
     if rows is None or not isinstance(problem, Minibatch):
         return problem
@@ -140,7 +140,7 @@ def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem
 
 
 def row_selections(setting: Setting) -> list[Tensor | None]:
-    """All ways to select the rows of a minibatch, equally likely; the one way where nothing is selected."""
+    """All selections of the rows of a minibatch, equally likely; [None] where nothing is selected."""
     problem = setting.problem
     if problem.template is problem:
         return [None]
@@ -150,7 +150,7 @@ def row_selections(setting: Setting) -> list[Tensor | None]:
 
 
 def _edges(setting: Setting, problem: Problem) -> Tensor | None:
-    """The probabilities of q, where z is binary: decisions flip there."""
+    """The probabilities of q where z is binary: z is discontinuous in uniform noise there."""
     q: Distribution = problem.template.distribution(setting.params)
     base = getattr(q, "base_dist", q)
     probs = getattr(base, "probs", None)
@@ -158,6 +158,7 @@ def _edges(setting: Setting, problem: Problem) -> Tensor | None:
 
 
 def probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
+    """The draws of one estimate, found by running PROBE replicates."""
     if PROBE * numbers(setting) > MOST_NUMBERS:
         raise Unreplaceable(f"too large: {PROBE} estimates at once need more than {MOST_NUMBERS} numbers")
     params = lifted(setting.params, PROBE)
@@ -176,13 +177,13 @@ def most_nodes(setting: Setting, ways: int) -> int:
 
 
 def finest(setting: Setting) -> list[Grid]:
-    """For each selection of rows, the grid with the most points that is still affordable."""
+    """For each selection of rows, the finest grid that is affordable."""
     selections = row_selections(setting)
     return [_finest(setting, rows, len(selections)) for rows in selections]
 
 
 def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
-    """The grid with the most points that is still affordable, of `ways` selections that have one each."""
+    """The finest grid that is affordable for one of `ways` selections."""
     draws, most = probed(setting, rows), most_nodes(setting, ways)
     sites = sum(draw.sites for draw in draws)
     fewest = FEWEST_IN_PANELS if any(draw.panels > 1 for draw in draws) else FEWEST_POINTS
@@ -195,10 +196,10 @@ def _finest(setting: Setting, rows: Tensor | None, ways: int) -> Grid:
 
 
 def spread(setting: Setting) -> tuple[Tensor, Tensor]:
-    """The quadrature's errors in mean and variance, from several rules: for where two rules do not suffice.
+    """The range of the mean and of the variance over several rules, a safer estimate of the quadrature's error.
 
-    Where a decision flips inside a panel, two rules may be wrong by the same amount; several, with nodes elsewhere,
-    are not.
+    Where the integrand jumps inside a panel, two rules may be wrong by the same amount; several with other nodes are
+    not.
     """
     fine = finest(setting)
     others = [[replace(grid, points=max(2, grid.points - fewer)) for grid in fine] for fewer in OTHER_RULES]
@@ -238,7 +239,7 @@ def over_selections(grids: list[Grid]) -> tuple[Tensor, Tensor]:
 
 
 def same_alone(grid: Grid) -> None:
-    """A node alone has the gradient that it has among others, and the same one again."""
+    """Raise where a node alone has another gradient than among others, or another one when it is run again."""
     watched = torch.linspace(0, grid.size - 1, min(WATCHED, grid.size)).long()
     index = torch.cat([watched, torch.arange(min(grid.size, PROBE))])
     together, again = grid.gradients(index)[0], grid.gradients(index)[0]

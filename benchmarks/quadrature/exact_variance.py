@@ -1,4 +1,4 @@
-"""The exact total variance of one estimate, from the coarsest rules that agree; or the reason why it is not known."""
+"""The exact total variance of one estimate, from the first rules that agree, or the reason why it is unknown."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from gradmark.benchmarks.quadrature.rules import MOST_POINTS, Draw, TooManyDraws
 from gradmark.benchmarks.quadrature.substitution import SharedDraw
 from gradmark.estimators.core import EXPECTED_COST, State
 
-CONVERGED = 1e-3  # of a total variance, that its quadrature's error may be where it is called exact
-ZERO = 1e-12  # times one plus the squared gradient, for a variance that vanishes
-MOST_STATES, FEWEST_STATES = 32, 4  # of a baseline, over which an exact variance is averaged
+CONVERGED = 1e-3  # the largest relative error of a total variance that is called exact
+ZERO = 1e-12  # times 1 + |g|²: below it a variance is zero
+MOST_STATES, FEWEST_STATES = 32, 4  # of a baseline: an exact variance is averaged over them
 MOST_NODES_OVER_STATES = 2**17
-IN_PANELS = (2**10, 2**12, 2**15)  # nodes of composite panels, until rules agree
+IN_PANELS = (2**10, 2**12, 2**15)  # nodes of composite panels, tried until rules agree
 POINTS = 8  # in each panel
 REACH, FURTHER = 9.0, 12.0  # standard deviations that the panels of two rules go out to
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What one set of rules gave: the mean `[P]`, the total variance, and how far the rules are apart in it."""
+    """The result of one set of rules: the mean `[P]`, the total variance, and how far the rules differ in it."""
 
     mean: Tensor
     value: float
@@ -57,19 +57,19 @@ class Sums:
 
     @property
     def vanishes(self) -> bool:
-        """Whether a variance of zero is as good an answer: to be believed where finer rules say so too."""
+        """Whether the variance may be zero, which finer rules must confirm."""
         return self.value + self.error <= ZERO * float(1 + (self.mean**2).sum())
 
     @property
     def apart(self) -> str:
-        """Why the rules are not believed."""
+        """The reason, where the rules do not agree."""
         return f"the quadrature has not converged: {self.nodes} nodes leave {self.error:.2g} of {self.value:.3g}"
 
 
 def exact_total_variance(setting: Setting, warm: State = None) -> dict[str, Any]:
     """The exact total variance of one estimate as plain data, with the quadrature's error; or the reason why not.
 
-    It is that of the method at these parameters as float64 on the CPU, whatever the setting's dtype and device are.
+    It is computed in float64 on the CPU, whatever the setting's dtype and device are.
     With `warm`, states `[warm-ups, …]`, it is the mean over a few of these, with its standard error over them, and
     `given` says how many they were; else it is that of the setting's own state.
     """
@@ -104,7 +104,7 @@ def _double(value: Any) -> Any:
 
 
 def _converged(setting: Setting) -> Sums | str:
-    """The first set of rules that agree; a variance of zero needs two sets of them. Else why there is none."""
+    """The first set of rules that agree, or the reason why none do; a variance of zero needs two sets."""
     try:
         found = _first_that_agrees(setting)
     except (Unreplaceable, SharedDraw, NotAlone) as reason:
@@ -129,7 +129,7 @@ def _first_that_agrees(setting: Setting) -> Sums | str:
 
 
 def _mean_is_right(setting: Setting, found: Sums) -> bool:
-    """Whether the mean of an unbiased method is the exact gradient, where that is known: else the nodes miss a part."""
+    """Whether the mean of an unbiased estimator is the exact gradient; True where that is unknown."""
     if setting.exact is None or not setting.estimator.unbiased or setting.estimator.target is not EXPECTED_COST:
         return True
     exact = setting.exact.to(found.mean)
@@ -138,7 +138,7 @@ def _mean_is_right(setting: Setting, found: Sums) -> bool:
 
 
 def _attempts(setting: Setting) -> Iterator[Sums | str]:
-    """One set of rules after the other: Gauss's on all draws, then finer ones."""
+    """Sets of rules: Gauss's on all draws, then finer ones."""
     rows = row_selections(setting)
     most = most_nodes(setting, len(rows))
     try:
@@ -176,7 +176,7 @@ def _few_enough(draws: list[Draw], most: int) -> bool:
 
 
 def _taken_apart(grid: Grid, samples: int, most: int) -> Iterator[Sums | str]:
-    """What follows from one sample alone, or from two, where the estimate is a mean over these."""
+    """Results from one sample alone, or from pairs, where the estimate is a mean over these."""
     alone = parts(grid, samples, 1)
     if alone is not None:
         yield from (found if isinstance(found, str) else _over(found, samples) for found in _attempts(alone.setting))
@@ -187,7 +187,7 @@ def _taken_apart(grid: Grid, samples: int, most: int) -> Iterator[Sums | str]:
 
 
 def _over(found: Sums, samples: int) -> Sums:
-    """What the mean of so many has, where `found` is what one of them has."""
+    """The result for a mean of `samples` independent ones, where `found` is that of one."""
     again = found.again
     return replace(
         found, value=found.value / samples, error=found.error / samples, again=lambda state: again(state) / samples
@@ -195,12 +195,12 @@ def _over(found: Sums, samples: int) -> Sums:
 
 
 def _compared(rules: list[list[Grid]], moments: Callable[[list[Grid]], tuple[Tensor, Tensor]]) -> Sums | str:
-    """The finest rule's mean and variance, which is the first, and how far the others' variances are from it."""
+    """The mean and variance of the finest rule, the first one, and how far the variances of the others differ."""
     try:
         for grid in rules[0]:
             same_alone(grid)
         (mean, variance), *others = [moments(grids) for grids in rules]
-    except Unreplaceable as reason:  # panels that are too wide for their own weights
+    except Unreplaceable as reason:  # the panels are too wide for their weights
         return str(reason)
     error = max((float((variance - other).abs().sum()) for _, other in others), default=0.0)
 

@@ -24,7 +24,7 @@ def multisets(outcomes: int, samples: int) -> tuple[Tensor, Tensor]:
     rows = itertools.chain.from_iterable(itertools.combinations_with_replacement(range(outcomes), samples))
     found = np.fromiter(rows, np.int64).reshape(-1, samples)
     run, repeated = np.ones(len(found)), np.ones(len(found))
-    for place in range(1, samples):  # the product of the places in each run of equals is that of the factorials
-        run = np.where(found[:, place] == found[:, place - 1], run + 1, 1)
+    for index in range(1, samples):  # the product of the positions within each run of equals is its factorial
+        run = np.where(found[:, index] == found[:, index - 1], run + 1, 1)
         repeated *= run
     return torch.from_numpy(found), torch.from_numpy(math.factorial(samples) / repeated)

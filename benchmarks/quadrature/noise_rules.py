@@ -1,7 +1,7 @@
-"""Rules on the scale of the noise itself, in parts: Gauss's for a half line, Gauss–Legendre's for a panel.
+"""Quadrature rules on the scale of the noise, in parts: Gauss's for a half line, Gauss–Legendre's for a panel.
 
-A normal's scale is ε, an exponential's is t with x = t², where its root (a Rayleigh) is smooth. The parts meet at 0,
-where the sign of ε flips, and composite panels see what is narrow beside the noise.
+The scale of a normal is ε, that of an exponential is t with x = t², where its root (a Rayleigh) is smooth. The parts
+meet at 0, where the sign of ε changes; composite panels resolve what is narrow compared with the noise.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from gradmark.benchmarks.measurement.moments import Array
 
-FAR = 13.0  # beyond it a half line's weight is left out of its rule: 1e-37
-FINE, POINTS = 64, 32  # panels and points of the rule from which that of a half line is made
+FAR = 13.0  # where the rule of a half line is cut off: the weight beyond is 1e-37
+FINE, POINTS = 64, 32  # panels and points of the fine rule that the rule of a half line is derived from
 DENSITIES = {
     "normal": lambda e: np.exp(-(e**2) / 2) / math.sqrt(2 * math.pi),
     "exponential": lambda t: 2 * t * np.exp(-(t**2)),

@@ -1,4 +1,4 @@
-"""Draws that are recorded at the dispatcher, below autograd, and replayed in a second run."""
+"""Records draws at the dispatcher, below autograd, and replays them in a second run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch.utils._pytree import tree_map
 from gradmark.benchmarks.measurement.dispatch import Dispatch
 from gradmark.benchmarks.quadrature.rules import DISCRETE, KINDS
 
-Draws: TypeAlias = list[tuple[OpOverload, Any]]  # every operation that drew, with what it gave
+Draws: TypeAlias = list[tuple[OpOverload, Any]]  # every operation that drew, with its output
 
 
 class Diverged(Exception):
-    """The second run draws something else than the first: what there is to replay does not fit."""
+    """The second run makes other draws than the first, so that the recorded ones do not fit."""
 
 
 def is_draw(operation: OpOverload) -> bool:
@@ -26,12 +26,12 @@ def is_draw(operation: OpOverload) -> bool:
 
 
 def continuous(operation: OpOverload) -> bool:
-    """Whether what an operation draws is continuous."""
+    """Whether an operation draws continuous numbers."""
     return KINDS.get(operation._schema.name) not in DISCRETE
 
 
 class Recorded(Dispatch):
-    """Keeps the output of every operation that draws. It sits below autograd, so that gradients through draws live."""
+    """Keeps the output of every operation that draws, below autograd, so that gradients pass through the draws."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Recorded(Dispatch):
 
 
 class Replayed(Dispatch):
-    """Gives every operation that draws what it gave before; Diverged where that does not fit."""
+    """Gives every operation that draws its recorded output; raises Diverged where that does not fit."""
 
     def __init__(self, draws: Draws) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Replayed(Dispatch):
 
 
 def _overwritten(out: Tensor, recorded: Tensor) -> Tensor:
-    """The new draw with the recorded numbers in it: the same tensor, as an in-place draw is its own argument."""
+    """The new draw, overwritten with the recorded numbers; an in-place draw must stay the same tensor."""
     if out.shape != recorded.shape:
         raise Diverged(f"a draw of shape {list(out.shape)} had {list(recorded.shape)} before")
     return out.copy_(recorded)

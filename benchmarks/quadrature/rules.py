@@ -1,4 +1,4 @@
-"""How a draw becomes nodes: for every operation that draws, its quadrature rule, its values and their weights."""
+"""The quadrature rule for every operation that draws: its nodes and their weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Unreplaceable(Exception):
 
 
 class TooManyDraws(Unreplaceable):
-    """They would need more nodes than are affordable; `draws` are those that were seen."""
+    """The draws need more nodes than are affordable; `draws` are those that the probe found."""
 
     def __init__(self, reason: str, draws: list[Draw]) -> None:
         super().__init__(reason)
@@ -34,10 +34,10 @@ class TooManyDraws(Unreplaceable):
 
 @dataclass(frozen=True)
 class Draw:
-    """One operation that draws, as a probe saw it: which axis of its output holds the replicates, and how many sites.
+    """One operation that draws, as the probe found it: the axis of the replicates in its output, and its sites.
 
-    A *site* is a free number of one replicate: each that is drawn is one, but the last of a Dirichlet's. A distribution
-    over rows and replicates flattened into one axis has `inner` of its numbers behind each replicate there.
+    A *site* is a free number of one replicate: each number drawn, except the last one of a Dirichlet draw. Where rows
+    and replicates are flattened into one axis, `inner` numbers of each replicate are adjacent there.
     """
 
     operation: OpOverload
@@ -46,37 +46,37 @@ class Draw:
     after: tuple[int, ...]
     kind: str
     outcomes: int = 0  # of a discrete draw
-    edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where decisions may flip
-    cuts: tuple[float, ...] = ()  # between parts of the noise's own scale, which then have rules of their own
+    edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where the integrand may be discontinuous
+    cuts: tuple[float, ...] = ()  # between the parts of the scale of the noise that have a rule each
 
     @property
     def numbers(self) -> int:
-        """Numbers that one replicate draws."""
+        """How many numbers one replicate draws."""
         return math.prod(self.before) * self.inner * math.prod(self.after)
 
     @property
     def sites(self) -> int:
-        """Those of them that are free."""
+        """How many of these numbers are free."""
         return self.numbers - self.numbers // self.after[-1] if self.kind == "dirichlet" else self.numbers
 
     @property
     def panels(self) -> int:
-        """Parts with a rule of their own, of (0, 1) or of the noise's own scale."""
+        """How many parts of (0, 1), or of the scale of the noise, have a rule each."""
         return len(self.cuts) - 1 if self.cuts else len(self.edges[0]) - 1 if self.edges else 1
 
     def radix(self, points: int) -> int:
-        """Nodes of each site, for a rule of `points`."""
+        """How many nodes each site has, for a rule of `points`."""
         return self.outcomes or self.panels * points
 
     def split(self) -> Draw:
-        """The same with each panel in two unequal parts."""
+        """The draw with each panel split into two unequal parts."""
         golden = (3 - math.sqrt(5)) / 2
         pairs = [list(itertools.pairwise(site)) for site in self.edges]
         cut = [[part for a, b in site for part in (a, a + golden * (b - a))] + [site[-1][1]] for site in pairs]
         return replace(self, edges=tuple(map(tuple, cut)))
 
     def in_parts(self, panels: int, reach: float) -> Draw:
-        """The same in so many composite panels, out to `reach` standard deviations; in half lines for 0 panels."""
+        """The draw in composite panels, out to `reach` standard deviations; in half lines for 0 panels."""
         if self.outcomes:
             return self
         if self.kind in NATURAL:
@@ -133,7 +133,7 @@ KINDS = {  # of the operations that have a rule, by the name in torch's schemas
 }
 DISCRETE = ("bernoulli", "categorical", "integer")
 NATURAL = {"normal": "normal", "lognormal": "normal", "exponential": "exponential"}  # scales of `natural`
-IMPLICIT = ("gamma", "dirichlet")  # whose derivative torch approximates
+IMPLICIT = ("gamma", "dirichlet")  # torch approximates their derivatives
 
 
 def kind_of(operation: OpOverload) -> str:
@@ -234,7 +234,7 @@ def _gamma(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tup
 
 
 def _dirichlet(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
-    """Broken off a stick, part by part: each part of what is left is a Beta."""
+    """Stick breaking: each part of the rest is a Beta draw."""
     node, weight = _unit(draw, digits, points)
     replicates = digits.shape[1]
     concentration = _argument(draw, call["self"], digits).reshape(-1, draw.after[-1], replicates)
@@ -273,7 +273,7 @@ def hermite(points: int) -> tuple[Tensor, Tensor]:
 def panels(edges: tuple[tuple[float, ...], ...], points: int) -> tuple[Tensor, Tensor]:
     """Nodes and weights on (0, 1), `[sites, panels · points]`: Gauss–Legendre in each panel.
 
-    u = 3t² − 2t³ in each panel draws the nodes to its ends, where logarithms and powers of u and 1 − u have theirs.
+    u = 3t² − 2t³ in each panel moves the nodes to its ends, where logarithms and powers of u and 1 − u are singular.
     """
     node, weight = np.polynomial.legendre.leggauss(points)
     t = (node + 1) / 2

@@ -1,4 +1,4 @@
-"""Draws taken at the dispatcher, below autograd: a probe that lists them, and a grid that gives them its nodes."""
+"""Intercepts draws at the dispatcher, below autograd: a probe lists them, and a grid replaces them by its nodes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gradmark.benchmarks.measurement.dispatch import Dispatch
 from gradmark.benchmarks.quadrature.replay import is_draw
 from gradmark.benchmarks.quadrature.rules import Draw, Unreplaceable, arguments, kind_of, nodes, outcomes_of
 
-PROBE = 101  # replicates of the probe: a prime that no other axis is a multiple of
+PROBE = 101  # replicates of the probe: a prime, of which no other axis is likely to be a multiple
 
 
 class SharedDraw(Exception):
-    """A draw has no axis of replicates: they all see the same one."""
+    """A draw has no axis of replicates, so that all replicates share it."""
 
 
 class Probe(Dispatch):
@@ -46,7 +46,7 @@ class Probe(Dispatch):
         return replace(draw, edges=self._panels(draw)) if kind == "uniform" else draw
 
     def _panels(self, draw: Draw) -> tuple[tuple[float, ...], ...]:
-        """Each site's panels: edges at p and 1 − p, of the site's own p where the draw is shaped as z."""
+        """The panels of each site: edges at p and 1 − p, with the p of the site where the draw has the shape of z."""
         whole = ((0.0, 1.0),) * draw.sites
         if self.edges is None:
             return whole
@@ -62,7 +62,7 @@ class Probe(Dispatch):
 
 
 class Gridded(Dispatch):
-    """Gives every draw the values of its nodes, `[sites, R]` digits each, and multiplies up their weights."""
+    """Gives every draw the values of its nodes, from digits `[sites, R]`, and multiplies their weights."""
 
     def __init__(self, draws: list[Draw], digits: list[Tensor], points: int, replicates: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class Gridded(Dispatch):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = arguments(func, args, kwargs or {})
-        # an operation in place overwrites its argument, which may be what the draw depends on
+        # an in-place operation overwrites its argument, which the draw may depend on
         kept = {name: value.clone() if isinstance(value, Tensor) else value for name, value in call.items()}
         out = func(*args, **(kwargs or {}))
         if not is_draw(func):

@@ -1,7 +1,7 @@
 """Every estimator of the catalogue is checked against every problem of it.
 
 All of them are right, so that whatever the checks reject is a false alarm. Printed is a table of counts, and a line for
-each pair that was rejected, that was not judged, or that the time did not reach. `--part I/N` does every N-th pair.
+each pair that was rejected, that was inconclusive, or that the time did not reach. `--part I/N` does every N-th pair.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ import click
 import torch
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks import PROBLEM_LAWS, Fixture
-from gradmark.benchmarks.checks.runner import judge
-from gradmark.benchmarks.checks.sentences import result
-from gradmark.benchmarks.checks.suite import against
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
+from gradmark.benchmarks.checks.report import headline
+from gradmark.benchmarks.checks.results import MEAN_CHECKS
+from gradmark.benchmarks.checks.runner import REFUSAL, run_checks
+from gradmark.benchmarks.checks.suite import suite_on
 from gradmark.benchmarks.problems import Minibatch
 from gradmark.estimators.core import Estimator, Problem
 
-PLACES = ("init", "moved")
+POINTS = ("init", "moved")
 MINIBATCHES = (
     "Minibatch(problem=LinearGaussian(), size=2)",
     "Minibatch(problem=BayesianLogisticRegression(), size=100)",
 )
-OUTCOMES = ("right", "refused", "undecided", "false alarm", "not reached")
+OUTCOMES = ("passed", "refused", "inconclusive", "false alarm", "not reached")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the check said of one pair, or of a problem by itself."""
+    """The outcome of checking one pair, or a problem by itself."""
 
     estimator: str
     problem: str
@@ -52,28 +53,28 @@ def pairs() -> list[tuple[str, str]]:
     return [(estimator, problem) for problem in problems for estimator in estimators]
 
 
-def tried(estimator: Estimator, problem: Problem, budget: float) -> Outcome:
-    """One pair, as `gradmark check ESTIMATOR --against PROBLEM` judges it."""
-    verdict = judge(estimator, against([problem]), budget=budget)
+def checked(estimator: Estimator, problem: Problem, budget: float) -> Outcome:
+    """One pair, as `gradmark check ESTIMATOR --against PROBLEM` checks it."""
+    report = run_checks(estimator, suite_on([problem]), budget=budget)
     names = str(estimator), str(problem)
-    if verdict.verdict == "right":
-        return Outcome(*names, "right")
-    if verdict.verdict == "wrong":
-        broken = [ruling for ruling in verdict.laws if ruling.status in ("failed", "raised")]
-        detail = "; ".join(dict.fromkeys(f"{ruling.law} on {ruling.fixture}: {ruling.detail}" for ruling in broken))
+    if report.status == "passed":
+        return Outcome(*names, "passed")
+    if report.status == "failed":
+        broken = [result for result in report.checks if result.failed]
+        detail = "; ".join(dict.fromkeys(f"{result.check} on {result.where}: {result.detail}" for result in broken))
         return Outcome(*names, "false alarm", detail)
-    if [ruling.law for ruling in verdict.laws] == ["refuses"]:
-        return Outcome(*names, "refused", verdict.laws[0].detail)
-    reasons = {ruling.detail for ruling in verdict.laws if ruling.law.endswith("is_exact")}
-    return Outcome(*names, "undecided", "; ".join(sorted(reasons)) or result(verdict.json()))
+    if [result.check for result in report.checks] == [REFUSAL]:
+        return Outcome(*names, "refused", report.checks[0].detail)
+    reasons = {result.detail for result in report.checks if result.check in MEAN_CHECKS}
+    return Outcome(*names, "inconclusive", "; ".join(sorted(reasons)) or headline(report))
 
 
 def sound(problem: Problem) -> Outcome:
-    """What the checks of problems say of a problem by itself."""
-    for finding in (check(Fixture(problem, place)) for place in PLACES for check in PROBLEM_LAWS):
-        if finding.failed:
-            return Outcome("", str(problem), "false alarm", str(finding))
-    return Outcome("", str(problem), "right")
+    """The checks of problems on a problem by itself."""
+    for result in (check(Fixture(problem, at)) for at in POINTS for check in PROBLEM_CHECKS):
+        if result.failed:
+            return Outcome("", str(problem), "false alarm", str(result))
+    return Outcome("", str(problem), "passed")
 
 
 def _of_texts(texts: tuple[str, str], budget: float, deadline: float) -> Outcome:
@@ -84,7 +85,7 @@ def _of_texts(texts: tuple[str, str], budget: float, deadline: float) -> Outcome
     try:
         if not texts[0]:
             return sound(specs.problem(texts[1]))
-        return tried(specs.estimator(texts[0]), specs.problem(texts[1]), budget)
+        return checked(specs.estimator(texts[0]), specs.problem(texts[1]), budget)
     except Exception as fault:
         return Outcome(*texts, "false alarm", f"the check itself ended with {type(fault).__name__}: {fault}")
 
@@ -119,7 +120,7 @@ def main(budget: float, minutes: float, processes: int, on: str, part: str) -> N
     found = []
     for outcome in all_of([*problems, *texts], budget, 60 * minutes, processes):
         found.append(outcome)
-        if outcome.outcome in ("false alarm", "undecided", "not reached"):
+        if outcome.outcome in ("false alarm", "inconclusive", "not reached"):
             who = " on ".join(filter(None, (outcome.estimator, outcome.problem)))
             click.echo(f"{outcome.outcome}: {who}: {outcome.detail[:400]}")
     click.echo(table(found))

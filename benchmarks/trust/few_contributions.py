@@ -1,9 +1,9 @@
 """How often the test of a mean rejects what is right, and what is not.
 
 Estimates of one coordinate are drawn from distributions whose mean is known: ordinary ones, log-normal and Pareto
-tails, importance weights and rare events. Each is judged as `gradmark check` judges a mean by many replicates, with
+tails, importance weights and rare events. Each is tested as `gradmark check` tests a mean by many replicates, with
 and without the rule that enough replicates have to carry the variance. Printed are how many of the seeds were tested at
-all, how many right means were rejected, and how many means were rejected that are off by what the test calls visible.
+all, how many right means were rejected, and how many means that are off by the smallest detectable bias were rejected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from gradmark.benchmarks.checks.mean_test import Sums, judged, two_looks
+from gradmark.benchmarks.checks.mean_test import Sums, mean_test, two_stage_test
 from gradmark.benchmarks.measurement.moments import Array
 
 REPLICATES = 2**13  # of the first look; the one that decides has four times as many
@@ -67,7 +67,7 @@ def _narrow(scale: float) -> Distribution:
 
 
 def _rare(events: float) -> Distribution:
-    """An event that is expected so many times in the first look."""
+    """An event that is expected so many times in the first test."""
     p = events / REPLICATES
     return Distribution(f"rare event, {events:g} expected", p, lambda rng, count: (rng.random(count) < p).astype(float))
 
@@ -103,36 +103,36 @@ class Counts:
 
 
 def count(distribution: Distribution, seeds: int) -> Counts:
-    """What the test says of a distribution's mean, and of its mean and the smallest visible bias."""
+    """The test of a distribution's mean, with no bias and with the smallest detectable one."""
     tested = rejected = without = seen = 0
     for seed in range(seeds):
-        visible, found = _judged(distribution, seed, 0.0)
-        tested += visible > 0
+        detectable, found = _tested(distribution, seed, 0.0)
+        tested += detectable > 0
         rejected += found
         without += _without(distribution, seed)
-        seen += distribution.ordinary and _judged(distribution, seed, visible)[1]
+        seen += distribution.ordinary and _tested(distribution, seed, detectable)[1]
     return Counts(seeds, tested, rejected, without, seen)
 
 
-def _sums(distribution: Distribution, seed: int, number: int, count: int, bias: float = 0.0) -> Sums:
+def _sums(distribution: Distribution, seed: int, stage: int, count: int, bias: float = 0.0) -> Sums:
     sums = Sums(np.array([distribution.mean]))
-    rng = np.random.default_rng([seed, number, sum(map(ord, distribution.name))])
+    rng = np.random.default_rng([seed, stage, sum(map(ord, distribution.name))])
     sums.add(distribution.sample(rng, count)[:, None] + bias)
     return sums
 
 
-def _judged(distribution: Distribution, seed: int, bias: float) -> tuple[float, bool]:
-    """The smallest visible bias, 0 where nothing is tested, and whether the mean is rejected."""
-    sums, _, visible = two_looks(
-        lambda number, count: _sums(distribution, seed, number, count, bias), REPLICATES, LEVEL
+def _tested(distribution: Distribution, seed: int, bias: float) -> tuple[float, bool]:
+    """The smallest detectable bias, 0 where nothing is tested, and whether the mean is rejected."""
+    sums, _, detectable = two_stage_test(
+        lambda stage, count: _sums(distribution, seed, stage, count, bias), REPLICATES, LEVEL
     )
-    look = judged(sums, LEVEL, sums.varies)
-    return visible if look.tested.any() else 0.0, look.p_value < LEVEL
+    test = mean_test(sums, LEVEL, sums.varies)
+    return detectable if test.tested.any() else 0.0, test.p_value < LEVEL
 
 
 def _without(distribution: Distribution, seed: int) -> bool:
-    """Whether one look of the first size rejects the mean where nothing is asked of the contributions."""
-    return judged(_sums(distribution, seed, 0, REPLICATES), 1.0).p_value < LEVEL
+    """Whether one sample of the first size rejects the mean where nothing is asked of the contributions."""
+    return mean_test(_sums(distribution, seed, 0, REPLICATES), 1.0).p_value < LEVEL
 
 
 @click.command()
@@ -141,7 +141,7 @@ def main(seeds: int) -> None:
     """Count the false alarms and the power of the test of a mean."""
     print(f"{seeds} seeds each, {REPLICATES} replicates, level {LEVEL:g}; numpy {np.__version__}, ", end="")
     print(f"Python {platform.python_version()}\n")
-    print("| estimates | tested | right, rejected | without the rule | off by the smallest visible bias, rejected |")
+    print("| estimates | tested | right, rejected | without the rule | off by the smallest detectable bias, rejected |")
     print("|---|---|---|---|---|")
     for distribution in DISTRIBUTIONS:
         found = count(distribution, seeds)

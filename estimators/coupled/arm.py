@@ -31,7 +31,7 @@ class ARM(SurrogateEstimator):
     Model parameters, which the paper leaves to a draw of their own, take their gradient from the same evaluations.
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if bit_logits(problem.distribution(problem.init())) is None:

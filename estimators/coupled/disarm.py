@@ -31,7 +31,7 @@ class DisARM(SurrogateEstimator):
     Model parameters take their gradient from the same evaluations; the paper's code draws a third time for them.
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if bit_logits(problem.distribution(problem.init())) is None:

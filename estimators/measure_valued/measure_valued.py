@@ -37,7 +37,7 @@ class MeasureValued(WeakDerivative):
     Here the normal ends of all σ_j are z itself, with the same variance in each coordinate.
     """
 
-    claims = ("constants_change_nothing", "exact_variance_halves")
+    properties = ("constants_change_nothing", "exact_variance_halves")
 
     def ends(self, noise: Tensor) -> Ends:
         r = rayleigh(noise)

@@ -31,7 +31,7 @@ class MeasureValuedIndependent(WeakDerivative):
     Reference: pflug1989
     """
 
-    claims = ("constants_change_nothing", "exact_variance_halves")
+    properties = ("constants_change_nothing", "exact_variance_halves")
 
     def ends(self, noise: Tensor) -> Ends:
         return Ends(rayleigh(noise), -rayleigh(noise), double_sided_maxwell(torch.randn_like(noise)))

@@ -42,7 +42,7 @@ class DReG(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
-    claims = (
+    properties = (
         "zero_at_the_posterior",
         "order_changes_nothing",
         "one_draw_is_sticking_the_landing",

@@ -39,7 +39,7 @@ class IWAE(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
-    claims = ("order_changes_nothing", "one_draw_is_reparameterization", "draws_are_distinct")
+    properties = ("order_changes_nothing", "one_draw_is_reparameterization", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_weighted_path(problem)

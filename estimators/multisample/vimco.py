@@ -42,7 +42,7 @@ class VIMCO(SurrogateEstimator):
     """
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
-    claims = ("order_changes_nothing", "draws_are_distinct")
+    properties = ("order_changes_nothing", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):

@@ -31,7 +31,7 @@ class Antithetic(SurrogateEstimator):
     It was used on the reparameterized ELBO by [wu2019], where the moments of the pairs are matched as well.
     """
 
-    claims = ("exact_variance_halves", "draws_are_distinct")
+    properties = ("exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)

@@ -31,7 +31,7 @@ class ImplicitReparameterization(SurrogateEstimator):
     and by about 3e-5 in the mean for a Gamma, 2e-4 for a Beta.
     """
 
-    claims = ("exact_variance_halves", "draws_are_distinct")
+    properties = ("exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)

@@ -28,7 +28,7 @@ class Reparameterization(SurrogateEstimator):
     Reference: kingma2014
     """
 
-    claims = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
+    properties = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem)

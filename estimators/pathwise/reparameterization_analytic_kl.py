@@ -29,7 +29,7 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
     The paper's second estimator, its equation 7.
     """
 
-    claims = ("exact_variance_halves", "draws_are_distinct")
+    properties = ("exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"ReparameterizationAnalyticKL.estimate(problem={problem})"

@@ -27,7 +27,7 @@ class StickingTheLanding(SurrogateEstimator):
     Reference: roeder2017
     """
 
-    claims = ("zero_at_the_posterior", "order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
+    properties = ("zero_at_the_posterior", "order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"StickingTheLanding.estimate(problem={problem})"

@@ -33,7 +33,7 @@ class GumbelSoftmax(SurrogateEstimator):
     """
 
     unbiased = False
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
     temperature: float = 0.5
 
     def validate(self) -> None:

@@ -28,7 +28,7 @@ class StraightThrough(SurrogateEstimator):
     """
 
     unbiased = False
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         call = f"StraightThrough.estimate(problem={problem})"

@@ -33,7 +33,7 @@ class REBAR(RelaxedControlVariate):
     draws alone.
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     def coefficients(self, problem: Problem, params: Params) -> Params:
         log_temperature = start(problem, params, math.log(self.temperature))

@@ -34,7 +34,7 @@ class RELAX(RelaxedControlVariate):
     The paper has η = 1. The network starts at r = 0, where this is REBAR; it sees z, not the data.
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     hidden: int = 10
 

@@ -25,7 +25,7 @@ class LeaveOneOut(SurrogateEstimator):
     Reference: kool2019
     """
 
-    claims = (
+    properties = (
         "constants_change_nothing",
         "zero_at_the_posterior",
         "order_changes_nothing",

@@ -32,7 +32,7 @@ class MovingAverageBaseline(SurrogateEstimator):
 
     decay: float = 0.9
 
-    claims = ("cold_is_score_function", "exact_variance_halves")
+    properties = ("cold_is_score_function", "exact_variance_halves")
 
     def validate(self) -> None:
         if not 0.0 <= self.decay < 1.0:

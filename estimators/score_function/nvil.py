@@ -45,7 +45,7 @@ class NVIL(SurrogateEstimator):
     It updates c before it uses it, which shrinks the gradient.
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     rate: float = 0.1
     decay: float = 0.9

@@ -36,7 +36,7 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
     The paper's section 3.1, for q of independent coordinates; stages are as in [schulman2015].
     """
 
-    claims = ("exact_variance_halves",)
+    properties = ("exact_variance_halves",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_terms(problem)

@@ -26,7 +26,7 @@ class ScoreFunction(SurrogateEstimator):
     Reference: williams1992
     """
 
-    claims = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
+    properties = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

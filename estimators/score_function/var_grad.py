@@ -32,7 +32,7 @@ class VarGrad(SurrogateEstimator):
     The paper has q's parameters only. Public implementations that leave out the ½, or divide by K, scale the gradient.
     """
 
-    claims = ("zero_at_the_posterior", "order_changes_nothing", "of_q_is_leave_one_out", "exact_variance_halves")
+    properties = ("zero_at_the_posterior", "order_changes_nothing", "of_q_is_leave_one_out", "exact_variance_halves")
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):

@@ -1,6 +1,6 @@
-"""The referee: controls are rejected, the catalogue is not, and whatever a plug-in does there is a verdict.
+"""`run_checks` rejects the controls and not the catalogue, and makes a report whatever a plug-in does.
 
-Exact laws have no chance in them. The Monte Carlo law is tried on right estimators over several seeds, at the level
+Exact checks have no chance in them. The Monte Carlo check is tried on right estimators over several seeds, at the level
 .001 over 20 for each cell: 63 cells here, so that a false alarm has probability .003 in all; seeds are fixed.
 """
 
@@ -20,11 +20,10 @@ from torch import Tensor
 import gradmark.estimators as estimators
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
-from gradmark.benchmarks.checks.reports import Ruling, Verdict
-from gradmark.benchmarks.checks.results import BROKEN
-from gradmark.benchmarks.checks.runner import judge, outcome, rule
-from gradmark.benchmarks.checks.sentences import sentence
-from gradmark.benchmarks.checks.suite import COURT, Trial, tried
+from gradmark.benchmarks.checks.report import CheckReport, sentence, status_of
+from gradmark.benchmarks.checks.results import BROKEN, CheckResult
+from gradmark.benchmarks.checks.runner import iterate_results, run_checks
+from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
 from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
@@ -58,38 +57,39 @@ def tries() -> Iterator[Any]:
     """Every control with what it is tried on: one small case where that is known, and for `--full` the whole suite."""
     for control in controls():
         name, cls = type(control).__name__, type(control)
-        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or COURT, id=name)
+        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or SUITE, id=name)
         if cls in SMALLEST:
-            yield pytest.param(control, DEAR.get(cls, COURT), id=f"{name}-whole", marks=pytest.mark.full)
+            yield pytest.param(control, DEAR.get(cls, SUITE), id=f"{name}-whole", marks=pytest.mark.full)
 
 
-@pytest.mark.parametrize(("control", "trials"), list(tries()))
-def test_control_is_rejected(control: Estimator, trials: Sequence[Trial]) -> None:
-    first = next((ruling for ruling in rule(control, trials, budget=PATIENCE) if ruling.status in BROKEN), None)
+@pytest.mark.parametrize(("control", "suite"), list(tries()))
+def test_control_is_rejected(control: Estimator, suite: Sequence[SuiteCase]) -> None:
+    results = iterate_results(control, suite, budget=PATIENCE)
+    first = next((result for result in results if result.failed), None)
     assert first is not None
     assert first.detail
 
 
 @pytest.mark.full  # of this estimator the next test judges the mean, and test_false_alarms the form of each
 @pytest.mark.parametrize("estimator", [StraightThrough()], ids=str)
-def test_right_estimator_is_found_right(estimator: Estimator) -> None:
-    judge(estimator, budget=PATIENCE).demand()
+def test_right_estimator_passes(estimator: Estimator) -> None:
+    run_checks(estimator, budget=PATIENCE).demand()
 
 
-def test_bias_that_is_declared_is_found_and_its_size_said() -> None:
-    verdict = judge(StraightThrough(), [Trial(BIT.fixture, (1,))])
-    assert (verdict.declared, verdict.verdict) == ("biased", "right")
-    found = verdict.laws[-1]
-    assert (found.law, found.status, found.coordinate) == ("bias_is_found", "passed", "logits[0]")
-    assert found.size == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1))
-    assert "off by -0.084" in sentence(verdict.json())
+def test_declared_bias_is_found_and_its_size_given() -> None:
+    report = run_checks(StraightThrough(), [SuiteCase(BIT.fixture, (1,))])
+    assert (report.declared, report.status) == ("biased", "passed")
+    found = report.checks[-1]
+    assert (found.check, found.status, found.coordinate) == ("bias_is_found", "passed", "logits[0]")
+    assert found.error == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1))
+    assert "off by -0.084" in sentence(report)
 
 
 @pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.full)])
 @pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
 def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
     for fixture in (GAUSSIAN, BITS, ROWS):
-        cases = tried(estimator, Trial(fixture, (2,)))
+        cases = cases_of(estimator, SuiteCase(fixture, (2,)))
         for seed in range(seeds):
             for case in cases[:1]:
                 assert not mean_by_monte_carlo(seed=seed)(case).failed
@@ -97,44 +97,46 @@ def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
 
 def test_chance_sees_what_the_exact_law_cannot() -> None:
     case = Case(score_function.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
-    assert expectation_is_exact(case).status == "declined"
-    finding = mean_by_monte_carlo()(case)
-    assert finding.failed
-    assert finding.coordinate
-    assert abs(finding.size or 0) > (finding.visible or 0) > 0
+    assert expectation_is_exact(case).status == "skipped"
+    result = mean_by_monte_carlo()(case)
+    assert result.failed
+    assert result.coordinate
+    assert abs(result.error or 0) > (result.smallest_detectable or 0) > 0
 
 
-def test_every_trial_is_somebodys() -> None:
-    for trial in COURT:
-        assert any(tried(estimator, trial) for estimator in (ScoreFunction(), StickingTheLanding()))
+def test_every_case_of_the_suite_fits_an_estimator() -> None:
+    for suite_case in SUITE:
+        assert any(cases_of(estimator, suite_case) for estimator in (ScoreFunction(), StickingTheLanding()))
 
 
-def test_nothing_judged_is_undecided() -> None:
-    refused = judge(StickingTheLanding(), [BIT])
-    assert refused.verdict == "undecided"
-    assert "no log q" in refused.laws[0].detail
+def test_a_mean_that_is_not_checked_is_inconclusive() -> None:
+    refused = run_checks(StickingTheLanding(), [BIT])
+    assert refused.status == "inconclusive"
+    assert "no log q" in refused.checks[0].detail
 
 
-def test_outcome() -> None:
-    assert outcome([]) == "undecided"
-    assert outcome([Ruling("expectation_is_exact", "", 1, "passed")]) == "right"
-    assert outcome([Ruling("seeds_decide", "", 1, "passed")]) == "undecided"
-    assert outcome([Ruling("expectation_is_exact", "", 1, "passed"), Ruling("x", "", 1, "failed")]) == "wrong"
+def test_status_of() -> None:
+    mean, other = (CheckResult("passed", check=name) for name in ("expectation_is_exact", "seeds_decide"))
+    assert status_of([]) == "inconclusive"
+    assert status_of([mean]) == "passed"
+    assert status_of([other]) == "inconclusive"
+    assert status_of([mean, CheckResult("failed", check="x")]) == "failed"
 
 
 def test_json_knows_no_infinity() -> None:
-    ruling = Ruling("x", "", 1, "failed", size=float("inf"), visible=float("nan"))
-    verdict = Verdict("X()", "unbiased", "wrong", 1.0, (ruling,))
-    assert json.loads(json.dumps(verdict.json(), allow_nan=False))["laws"][0]["size"] is None
+    result = CheckResult("failed", check="x", error=float("inf"), smallest_detectable=float("nan"))
+    report = CheckReport("X()", "unbiased", "failed", 1.0, (result,))
+    [found] = json.loads(json.dumps(report.json(), allow_nan=False))["checks"]
+    assert (found["error"], found["smallest_detectable"]) == (None, None)
 
 
-def test_budget_that_is_spent_is_said() -> None:
-    verdict = judge(LeaveOneOut(), [BIT], budget=1e-3)
-    assert verdict.verdict == "undecided"
-    assert any("budget" in ruling.detail for ruling in verdict.laws)
+def test_a_spent_budget_is_reported() -> None:
+    report = run_checks(LeaveOneOut(), [BIT], budget=1e-3)
+    assert report.status == "inconclusive"
+    assert any("budget" in result.detail for result in report.checks)
 
 
-# Whatever a plug-in does, there is a verdict that names file and line
+# Whatever a plug-in does, there is a report that names file and line
 
 
 class Shape(LeaveOneOut):
@@ -184,8 +186,8 @@ class Exits(LeaveOneOut):
     ids=lambda value: type(value).__name__,
 )
 def test_fault_is_named_with_file_and_line(wrong: Estimator, said: str) -> None:
-    verdict = judge(wrong, [BIT], budget=3, clock=CLOCK)
-    assert verdict.verdict == "wrong"
-    faults = [ruling.detail for ruling in verdict.laws if ruling.status in BROKEN]
+    report = run_checks(wrong, [BIT], budget=3, clock=CLOCK)
+    assert report.status == "failed"
+    faults = [result.detail for result in report.checks if result.status in BROKEN]
     assert any(said in fault for fault in faults), faults
     assert all(re.search(rf"{Path(inspect.getfile(type(wrong))).name}:\d+", fault) for fault in faults), faults

@@ -12,11 +12,11 @@ from torch import Tensor
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.independence import seeds_decide
 from gradmark.benchmarks.checks.properties import draws_are_distinct, order_changes_nothing
-from gradmark.benchmarks.checks.reports import Verdict
+from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import BROKEN
-from gradmark.benchmarks.checks.runner import FORM, judge
+from gradmark.benchmarks.checks.runner import CONTRACT, run_checks
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
-from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
     CategoricalToy,
@@ -33,13 +33,13 @@ from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
 from tests.cases.thousand_categories import Vocabulary
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
-OF_FORM = {check.__name__ for check in FORM} | {"order_changes_nothing", "draws_are_distinct"}
+OF_FORM = {check.__name__ for check in CONTRACT} | {"order_changes_nothing", "draws_are_distinct"}
 MIXTURE = BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)
 
 
-def verdict(estimator: Estimator, problem: Problem, *counts: int) -> Verdict:
-    """What `check --against` says of the problem at its start."""
-    return judge(estimator, [Trial(Fixture(problem, "init"), counts)], budget=PATIENCE)
+def report_on(estimator: Estimator, problem: Problem, *counts: int) -> CheckReport:
+    """The report of `check --against`, at the initial parameters only."""
+    return run_checks(estimator, [SuiteCase(Fixture(problem, "init"), counts)], budget=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def verdict(estimator: Estimator, problem: Problem, *counts: int) -> Verdict:
 )
 def test_checks_of_form_accept(estimator: Estimator, problem: Problem) -> None:
     """All but those of the mean, which take longest."""
-    laws = judge(estimator, [Trial(Fixture(problem, "init"), (4,), mean=False)], budget=PATIENCE).laws
-    assert [ruling for ruling in laws if ruling.status in BROKEN] == []
-    assert {ruling.law for ruling in laws} >= OF_FORM
+    checks = run_checks(estimator, [SuiteCase(Fixture(problem, "init"), (4,), mean=False)], budget=PATIENCE).checks
+    assert [result for result in checks if result.status in BROKEN] == []
+    assert {result.check for result in checks} >= OF_FORM
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_checks_of_form_accept(estimator: Estimator, problem: Problem) -> None:
     ids=str,
 )
 def test_right_is_right(estimator: Estimator, problem: Problem) -> None:
-    verdict(estimator, problem, 1, 2).demand()
+    report_on(estimator, problem, 1, 2).demand()
 
 
 def test_the_weights_of_a_mixture_need_their_gradient() -> None:
-    wrong = verdict(mixture_q.Gathered(), mixture_q.MixtureQ(), 1)
-    failed = next(ruling for ruling in wrong.laws if ruling.status == "failed")
-    assert (failed.law, (failed.coordinate or "")[:6]) == ("expectation_is_exact", "logits")
+    wrong = report_on(mixture_q.Gathered(), mixture_q.MixtureQ(), 1)
+    failed = next(result for result in wrong.checks if result.status == "failed")
+    assert (failed.check, (failed.coordinate or "")[:6]) == ("expectation_is_exact", "logits")
     found = Case(LeaveOneOut(), Fixture(mixture_q.MixtureQ(), "init"), 2).exact()
     assert found is not None
     for name, value in mixture_q.right().items():
@@ -97,11 +97,11 @@ ONE_LATENT = LinearGaussian(latents=1, observed=2, rows=3)
 
 @pytest.mark.parametrize("bound", [bound_of_the_losses.OfLosses(), bound_of_the_losses.RowsBeforeLog()], ids=str)
 def test_a_wrong_bound_is_rejected(bound: Estimator) -> None:
-    assert verdict(bound, ONE_LATENT, 2).verdict == "wrong"
+    assert report_on(bound, ONE_LATENT, 2).status == "failed"
 
 
 def test_a_constant_in_a_bound_is_no_fault() -> None:
-    verdict(bound_of_the_losses.WithoutLogK(), ONE_LATENT, 2).demand()
+    report_on(bound_of_the_losses.WithoutLogK(), ONE_LATENT, 2).demand()
 
 
 # What a check became blind to must still be seen
@@ -166,9 +166,9 @@ def test_draws_that_are_used_twice_are_seen_without_a_support(problem: Problem) 
 
 
 def test_a_rare_event_is_not_a_shared_draw() -> None:
-    finding = seeds_decide(Case(ScoreFunction(), Fixture(Rare(), "init"), 2))
-    assert finding.status == "declined"
-    assert "none has met a rare event" in finding.detail
+    result = seeds_decide(Case(ScoreFunction(), Fixture(Rare(), "init"), 2))
+    assert result.status == "skipped"
+    assert "none has met a rare event" in result.detail
 
 
 @pytest.mark.parametrize("problem", [CategoricalToy(), Matrix(), Codes(), Rare()], ids=str)

@@ -9,23 +9,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks import Case, Finding, Fixture, judge
+from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.api import (
     gradient_has_the_form_of_the_parameters,
     gradient_is_finite,
     state_keeps_its_form,
 )
-from gradmark.benchmarks.checks.reports import Ruling, Verdict
-from gradmark.benchmarks.checks.results import law, passed
-from gradmark.benchmarks.checks.sentences import result, sentence
-from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.checks.report import CheckReport, headline, sentence
+from gradmark.benchmarks.checks.results import CheckResult, check, passed
+from gradmark.benchmarks.checks.runner import run_checks
+from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
 from gradmark.benchmarks.training.solvers import Adam
 from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
-TRIALS = [Trial(Fixture(problem, "init"), (1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
+SUITE_CASES = [SuiteCase(Fixture(problem, "init"), (1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ class NeedsMore(ScoreFunction):
 
 
 def test_every_case_is_tried_and_each_exception_is_one_line() -> None:
-    verdict = judge(NeedsMore(), TRIALS, budget=PATIENCE)
-    assert verdict.verdict == "wrong"
-    raised = [ruling for ruling in verdict.laws if ruling.status == "raised"]
-    assert [ruling.fixture for ruling in raised] == ["StepToy() at init", "CategoricalToy() at init"]
-    assert [(ruling.exception or "").partition(" ")[0] for ruling in raised] == ["RuntimeError", "NotImplementedError"]
-    for ruling in raised:
-        assert "test_check_raising.py:" in (ruling.exception or "")
+    report = run_checks(NeedsMore(), SUITE_CASES, budget=PATIENCE)
+    assert report.status == "failed"
+    raised = [result for result in report.checks if result.status == "raised"]
+    assert [result.where for result in raised] == ["StepToy() at init", "CategoricalToy() at init"]
+    assert [(result.exception or "").partition(" ")[0] for result in raised] == ["RuntimeError", "NotImplementedError"]
+    for result in raised:
+        assert "test_check_raising.py:" in (result.exception or "")
         assert (
             "handle it, or refuse it with gradmark.estimators.requirements.no_path(problem); it was raised on 2 cases"
-            in ruling.detail
+            in result.detail
         )
-    assert not [ruling for ruling in verdict.laws if ruling.status == "failed"]
-    assert {each.fixture for each in verdict.laws if each.law == "expectation_is_exact"} == {"BernoulliToy() at init"}
-    said = sentence(verdict.json())
-    assert "is wrong: it raises RuntimeError, and 1 more" in said
+    assert not [result for result in report.checks if result.status == "failed"]
+    assert {each.where for each in report.checks if each.check == "expectation_is_exact"} == {"BernoulliToy() at init"}
+    said = sentence(report)
+    assert "failed: it raises RuntimeError, and 1 more" in said
     assert "biased" not in said
     assert said.count("handle it") == 2
 
@@ -89,9 +89,9 @@ class Asks(ScoreFunction):
     ],
 )
 def test_the_helper_that_refuses_is_named(what: str, helper: str) -> None:
-    finding = gradient_is_finite(Case(Asks(what), Fixture(BernoulliToy(), "init"), 1))
-    assert (finding.status, finding.failed) == ("raised", True)
-    assert helper in finding.detail
+    result = gradient_is_finite(Case(Asks(what), Fixture(BernoulliToy(), "init"), 1))
+    assert (result.status, result.failed) == ("raised", True)
+    assert helper in result.detail
 
 
 # What a check raises by itself
@@ -105,8 +105,8 @@ class OracleRaises(GaussianToy):
         raise NotImplementedError("not today")
 
 
-@law
-def check_with_a_fault(case: Case) -> Finding:
+@check
+def check_with_a_fault(case: Case) -> CheckResult:
     """A check that estimates, and then divides by zero."""
     case.estimate(case.params((2,)))
     return passed(1 / 0)
@@ -133,13 +133,13 @@ class OtherSignature(LeaveOneOut):
 
 def test_what_a_check_raises_is_not_the_estimators_fault() -> None:
     gaussian = Fixture(GaussianToy(), "init")
-    finding = check_with_a_fault(Case(ScoreFunction(), gaussian, 1))
-    assert finding.status == "declined"
-    assert "the check itself failed" in finding.detail
-    assert "ZeroDivisionError: division by zero" in finding.detail
-    verdict = judge(Reparameterization(), [Trial(Fixture(OracleRaises(), "init"), (1,))], budget=PATIENCE)
-    assert verdict.verdict == "undecided"
-    assert any("NotImplementedError: not today" in ruling.detail for ruling in verdict.laws)
+    result = check_with_a_fault(Case(ScoreFunction(), gaussian, 1))
+    assert result.status == "skipped"
+    assert "the check itself raised" in result.detail
+    assert "ZeroDivisionError: division by zero" in result.detail
+    report = run_checks(Reparameterization(), [SuiteCase(Fixture(OracleRaises(), "init"), (1,))], budget=PATIENCE)
+    assert report.status == "inconclusive"
+    assert any("NotImplementedError: not today" in result.detail for result in report.checks)
     for estimator in (RaisesDeep(), OtherSignature()):
         assert check_with_a_fault(Case(estimator, gaussian, 2)).status == "raised"
 
@@ -170,13 +170,13 @@ class NumberAsState(LeaveOneOut):
     [
         (NoGradient(), gradient_has_the_form_of_the_parameters, "returned a NoneType"),
         (Numbers(), gradient_has_the_form_of_the_parameters, "the gradient is a float"),
-        (NumberAsState(), state_keeps_its_form, "a float where a tensor"),
+        (NumberAsState(), state_keeps_its_form, "a float; it must be a tensor"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_estimate_still_fails(estimator: Estimator, check: Callable[[Case], Finding], said: str) -> None:
-    finding = check(Case(estimator, Fixture(GaussianToy(), "init"), 2))
-    assert (finding.status, said in finding.detail) == ("failed", True), finding
+def test_what_is_no_estimate_still_fails(estimator: Estimator, check: Callable[[Case], CheckResult], said: str) -> None:
+    result = check(Case(estimator, Fixture(GaussianToy(), "init"), 2))
+    assert (result.status, said in result.detail) == ("failed", True), result
 
 
 # An estimator that refuses minibatches
@@ -198,8 +198,8 @@ def test_refuses_can_see_a_minibatch() -> None:
     assert Adam(AllRows()).refuses(whole) is None
     assert Adam(AllRows()).refuses(part) == "it needs all rows; use ScoreFunction()"
     assert Case(ScoreFunction(), Fixture(part), 1).refusal is None
-    refused = judge(AllRows(), [Trial(Fixture(part), (1,))], budget=PATIENCE)
-    assert refused.laws[0].detail == "it needs all rows; use ScoreFunction()"
+    refused = run_checks(AllRows(), [SuiteCase(Fixture(part), (1,))], budget=PATIENCE)
+    assert refused.checks[0].detail == "it needs all rows; use ScoreFunction()"
 
 
 # How the result is said
@@ -207,39 +207,37 @@ def test_refuses_can_see_a_minibatch() -> None:
 
 def test_the_result_is_one_line_of_80_columns() -> None:
     long = "my.very.long.package.name.module.Estimator(with_a_field=0.125, and_another='name', of=LeaveOneOut())"
-    verdict = judge(NeedsMore(), TRIALS[:2], budget=PATIENCE).json() | {"estimator": long}
-    assert len(result(verdict)) <= 80
-    assert result(verdict).startswith("my.")
-    assert "is wrong: it raises RuntimeError (" in result(verdict)
-    assert long in sentence(verdict)
+    report = replace(run_checks(NeedsMore(), SUITE_CASES[:2], budget=PATIENCE), estimator=long)
+    assert len(headline(report)) <= 80
+    assert headline(report).startswith("my.")
+    assert "failed: it raises RuntimeError (" in headline(report)
+    assert long in sentence(report)
 
 
-def test_a_verdict_demands_with_its_sentence() -> None:
-    verdict = judge(LeaveOneOut(), [Trial(Fixture(BernoulliToy(), "init"), (2,))], budget=PATIENCE)
-    verdict.demand()
-    means = [ruling for ruling in verdict.laws if ruling.law == "expectation_is_exact"]
+def test_a_report_demands_with_its_sentence() -> None:
+    report = run_checks(LeaveOneOut(), [SuiteCase(Fixture(BernoulliToy(), "init"), (2,))], budget=PATIENCE)
+    report.demand()
+    means = [result for result in report.checks if result.check == "expectation_is_exact"]
     gradient = 0.21 * 0.1  # p (1 − p) (1 − 2 target), with p = .3 and target .45
-    assert means[0].relative == pytest.approx((means[0].visible or 0.0) / gradient)
-    wrong = replace(means[0], status="failed", size=0.5, coordinate="logits[0]", detail="off")
-    with pytest.raises(
-        AssertionError, match=r"LeaveOneOut\(\) is wrong: its mean is off .* in logits\[0\] by 0\.5: off"
-    ):
-        replace(verdict, verdict="wrong", laws=(wrong,)).demand()
-    with pytest.raises(AssertionError, match="undecided"):
-        Verdict("X()", "unbiased", "undecided", 0.0, ()).demand()
+    assert means[0].relative == pytest.approx((means[0].smallest_detectable or 0.0) / gradient)
+    wrong = replace(means[0], status="failed", error=0.5, coordinate="logits[0]", detail="off")
+    with pytest.raises(AssertionError, match=r"LeaveOneOut\(\) failed: its mean is off .* in logits\[0\] by 0\.5: off"):
+        replace(report, status="failed", checks=(wrong,)).demand()
+    with pytest.raises(AssertionError, match="inconclusive"):
+        CheckReport("X()", "unbiased", "inconclusive", 0.0, ()).demand()
 
 
-def test_an_undecided_result_says_why_its_mean_was_not_tried() -> None:
-    rulings = tuple(
-        Ruling(check, "LinearGaussian() at init", 1, "declined", detail=detail)
+def test_an_inconclusive_report_says_why_the_mean_was_not_checked() -> None:
+    results = tuple(
+        CheckResult("skipped", detail, check=check, problem="LinearGaussian()", at="init", num_samples=1)
         for check, detail in [
             ("draws_are_distinct", "no matter for the mean"),
             ("mean_of_many_is_exact", "1000 estimates would take long; " * 20),
             ("expectation_is_exact", "too many draws"),
         ]
     )
-    said = sentence(Verdict("X()", "unbiased", "undecided", 0.0, rulings).json())
-    assert said.startswith("X() is undecided: its mean could be tried nowhere (0 s). Why: 1000 estimates would take")
+    said = sentence(CheckReport("X()", "unbiased", "inconclusive", 0.0, results))
+    assert said.startswith("X() is inconclusive: its mean could not be checked (0 s). Why: 1000 estimates would take")
     assert said.endswith("too many draws.")
     assert "no matter" not in said
     assert len(said) < 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import PROBLEM_LAWS, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
 from gradmark.benchmarks.problems import StepToy
 from gradmark.estimators.core import Problem
 from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
@@ -13,5 +13,5 @@ from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
 @pytest.mark.parametrize("place", ["init", "moved"])
 @pytest.mark.parametrize("problem", [ScalarGaussian(), AlwaysOne(), StepToy(), StepToy(edges=(-9.0,))], ids=str)
 def test_scalar_parameters_and_equal_costs_are_right(problem: Problem, place: str) -> None:
-    for check in PROBLEM_LAWS:
+    for check in PROBLEM_CHECKS:
         check(Fixture(problem, place)).demand()

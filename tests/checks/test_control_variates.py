@@ -1,4 +1,4 @@
-"""The law of the mean with a control: a method of known mean, on the same draws."""
+"""The check of the mean with a control: a method of known mean, on the same draws."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import torch
 
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
-from gradmark.benchmarks.checks.reports import Ruling, Verdict
-from gradmark.benchmarks.checks.runner import judge
-from gradmark.benchmarks.checks.suite import Trial
-from gradmark.benchmarks.checks.two_stage_test import look
+from gradmark.benchmarks.checks.report import CheckReport
+from gradmark.benchmarks.checks.results import CheckResult
+from gradmark.benchmarks.checks.runner import run_checks
+from gradmark.benchmarks.checks.suite import SuiteCase
+from gradmark.benchmarks.checks.two_stage_test import one_stage_test
 from gradmark.benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
 from gradmark.estimators import ScoreFunction, StickingTheLanding
 from gradmark.estimators.core import Estimate, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
-NO_ORACLE = Trial(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
+NO_ORACLE = SuiteCase(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
 REGRESSION = Case(StickingTheLanding(), Fixture(BayesianLogisticRegression()), 2)
 
 
@@ -30,17 +31,17 @@ class Shrunk(StickingTheLanding):
         return Estimate({name: 0.99 * value for name, value in found.gradient.items()}, found.state)
 
 
-def of_the_mean(verdict: Verdict) -> Ruling:
-    return next(ruling for ruling in verdict.laws if ruling.law == "mean_of_many_is_exact")
+def of_the_mean(report: CheckReport) -> CheckResult:
+    return next(result for result in report.checks if result.check == "mean_of_many_is_exact")
 
 
-def test_without_an_oracle_a_method_of_known_mean_is_the_judge() -> None:
-    verdict = judge(StickingTheLanding(), [NO_ORACLE], budget=PATIENCE)
-    assert verdict.verdict == "right"
-    assert "less Reparameterization() on the same draws" in of_the_mean(verdict).detail
-    wrong = judge(Shrunk(), [NO_ORACLE], budget=PATIENCE)
+def test_without_an_oracle_the_mean_is_compared_with_an_estimator_of_known_mean() -> None:
+    right = run_checks(StickingTheLanding(), [NO_ORACLE], budget=PATIENCE)
+    assert right.status == "passed"
+    assert "less Reparameterization() on the same draws" in of_the_mean(right).detail
+    wrong = run_checks(Shrunk(), [NO_ORACLE], budget=PATIENCE)
     found = of_the_mean(wrong)
-    assert wrong.verdict == "wrong"
+    assert wrong.status == "failed"
     assert (found.status, found.coordinate is not None) == ("failed", True)
 
 
@@ -51,12 +52,12 @@ def test_a_control_sees_smaller_biases_than_chance_alone() -> None:
     truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
     control = best_control(REGRESSION, truth)
     assert control is not None
-    right = look(REGRESSION, truth, 2**11, 5, control)
-    assert right.stderr < look(REGRESSION, truth, 2**11, 5).stderr / 50
+    right = one_stage_test(REGRESSION, truth, 2**11, 5, control)
+    assert right.stderr < one_stage_test(REGRESSION, truth, 2**11, 5).stderr / 50
     assert right.p_value > 1e-4  # one false alarm in 10 000, at a fixed seed
     wrong = replace(REGRESSION, estimator=Shrunk())
-    assert look(wrong, truth, 2**11, 5, control).p_value < 1e-9
-    assert look(wrong, truth, 2**11, 5).p_value > 0.01
+    assert one_stage_test(wrong, truth, 2**11, 5, control).p_value < 1e-9
+    assert one_stage_test(wrong, truth, 2**11, 5).p_value > 0.01
 
 
 def test_deviations_of_a_control_have_mean_zero() -> None:

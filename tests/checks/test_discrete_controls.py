@@ -1,13 +1,13 @@
-"""The laws reject wrong discrete methods, and pass their right neighbours at the same place.
+"""The checks reject wrong discrete methods, and pass their right neighbours at the same place.
 
-All laws here are of chance, at 1e-6 for a right case (`montecarlo.LEVEL`), with fixed seeds.
+All checks here are of chance, at 1e-6 for a right case (`montecarlo.LEVEL`), with fixed seeds.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import LAWS, Fixture, cases
+from gradmark.benchmarks.checks import CHECKS, Fixture, cases
 from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
 from gradmark.estimators import ARM, RELAX, DisARM
@@ -52,8 +52,8 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 @pytest.mark.parametrize("right", [coupled.Pairs(), FIXED], ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
     for case in cases([right], [BIT, CATEGORY]):
-        for law in LAWS:
-            law(case).demand()
+        for check in CHECKS:
+            check(case).demand()
 
 
 def test_the_noise_held_has_the_known_mean() -> None:

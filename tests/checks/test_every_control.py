@@ -10,7 +10,7 @@ from tests.controls.wrong import ORIGINS, contract, origin, relaxed, wrong
 from tests.estimators import test_rao_blackwell
 
 LISTS = (
-    *(test_laws.CONTROLS, test_claims.CLAIM_CONTROLS, SHARING_CONTROLS, test_laws_families.CONTROLS),
+    *(test_laws.CONTROLS, test_claims.PROPERTY_CONTROLS, SHARING_CONTROLS, test_laws_families.CONTROLS),
     *(test_laws_multisample.CONTROLS, test_discrete_controls.CONTROLS),
 )
 # Of the first, test_laws has tests of its own; the second hides behind a bias that it declares

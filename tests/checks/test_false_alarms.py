@@ -11,10 +11,10 @@ import gradmark.estimators as estimators
 from gradmark.benchmarks import problems
 from gradmark.benchmarks.checks import FIXTURES, Case, Fixture
 from gradmark.benchmarks.checks.results import BROKEN
-from gradmark.benchmarks.checks.runner import judge
-from gradmark.benchmarks.checks.suite import Trial
+from gradmark.benchmarks.checks.runner import run_checks
+from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import CategoricalToy, StepToy
-from gradmark.benchmarks.trust.false_alarms import Outcome, pairs, sound, table, tried
+from gradmark.benchmarks.trust.false_alarms import Outcome, checked, pairs, sound, table
 from gradmark.estimators import LeaveOneOut, StraightThrough
 from gradmark.estimators.core import Estimator
 from tests.controls.wrong.score_function import OwnSampleInBaseline
@@ -55,8 +55,10 @@ def family(estimator: Estimator, fixture: Fixture) -> tuple[str, ...]:
 
 @parametrize_cover(("estimator", "fixture"), SAMPLE, family)
 def test_no_false_alarm(estimator: Estimator, fixture: Fixture) -> None:
-    trial = Trial(fixture, (fewest(estimator, fixture) or 1,), mean=False)
-    assert [ruling for ruling in judge(estimator, [trial], budget=PATIENCE).laws if ruling.status in BROKEN] == []
+    suite_case = SuiteCase(fixture, (fewest(estimator, fixture) or 1,), mean=False)
+    assert [
+        result for result in run_checks(estimator, [suite_case], budget=PATIENCE).checks if result.status in BROKEN
+    ] == []
 
 
 def test_the_sample_has_every_estimator_and_every_problem() -> None:
@@ -66,13 +68,13 @@ def test_the_sample_has_every_estimator_and_every_problem() -> None:
     assert {problem.partition("(")[0] for _, problem in pairs()} == set(problems.__all__)
 
 
-def test_outcomes_are_told_apart() -> None:
+def test_outcomes_differ() -> None:
     found = [
         sound(StepToy()),
-        tried(LeaveOneOut(), CategoricalToy(), PATIENCE),
-        tried(StraightThrough(), StepToy(), PATIENCE),
-        tried(OwnSampleInBaseline(), CategoricalToy(), PATIENCE),
+        checked(LeaveOneOut(), CategoricalToy(), PATIENCE),
+        checked(StraightThrough(), StepToy(), PATIENCE),
+        checked(OwnSampleInBaseline(), CategoricalToy(), PATIENCE),
     ]
-    assert [outcome.outcome for outcome in found] == ["right", "right", "refused", "false alarm"]
+    assert [outcome.outcome for outcome in found] == ["passed", "passed", "refused", "false alarm"]
     assert "expectation_is_exact" in found[-1].detail
-    assert "| right | 1 | 1 |" in table([*found, Outcome("A()", "B()", "not reached")])
+    assert "| passed | 1 | 1 |" in table([*found, Outcome("A()", "B()", "not reached")])

@@ -1,10 +1,10 @@
-"""The laws over controls of weak derivatives, of mirror images and of learned baselines, each with one bug."""
+"""The checks over controls of weak derivatives, of mirror images and of learned baselines, each with one bug."""
 
 from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import LAWS, cases
+from gradmark.benchmarks.checks import CHECKS, cases
 from gradmark.benchmarks.checks.independence import replicates_are_independent
 from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.estimators import NVIL, Antithetic, MeasureValued
@@ -41,5 +41,5 @@ def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
     found = cases([right], dict.fromkeys(control.fixture for control in CONTROLS))
     assert found
     for case in found:
-        for law in LAWS:
-            law(case).demand()
+        for check in CHECKS:
+            check(case).demand()

@@ -1,10 +1,10 @@
-"""The laws over controls of several draws, of weak derivatives and of learned baselines, each with one bug."""
+"""The checks over controls of several draws, of weak derivatives and of learned baselines, each with one bug."""
 
 from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import LAWS, Fixture, cases
+from gradmark.benchmarks.checks import CHECKS, Fixture, cases
 from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliVAE, LinearGaussian
 from gradmark.estimators import VIMCO, DReG, VarGrad
@@ -36,5 +36,5 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 @pytest.mark.parametrize("right", BASES, ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
     for case in cases([right], dict.fromkeys(control.fixture for control in CONTROLS)):
-        for law in LAWS:
-            law(case).demand()
+        for check in CHECKS:
+            check(case).demand()

@@ -6,22 +6,22 @@ import pytest
 
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
-from gradmark.benchmarks.checks.suite import COURT, tried
+from gradmark.benchmarks.checks.suite import SUITE, cases_of
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
 from gradmark.estimators import ARM, LeaveOneOut, ScoreFunction
 from gradmark.estimators.core import Estimator
 from tests.controls.wrong import rare_outcomes
 
 RARE = [
-    trial
-    for trial in COURT
-    if isinstance(toy := trial.fixture.problem, BernoulliToy | CategoricalToy) and min(toy.probs) < 0.01
+    suite_case
+    for suite_case in SUITE
+    if isinstance(toy := suite_case.fixture.problem, BernoulliToy | CategoricalToy) and min(toy.probs) < 0.01
 ]
 
 
 def found(estimator: Estimator) -> list[str]:
     """What the exact check of the mean says on all cases of rare outcomes."""
-    return [expectation_is_exact(case).status for trial in RARE for case in tried(estimator, trial)]
+    return [expectation_is_exact(case).status for suite_case in RARE for case in cases_of(estimator, suite_case)]
 
 
 @pytest.mark.parametrize("floor", [0.01, 1e-4, 1e-5])
@@ -52,6 +52,6 @@ def test_right_estimators_are_not_rejected(estimator: Estimator) -> None:
 
 def test_the_tolerance_is_relative_to_the_probability() -> None:
     """At p = 1e-6 the gradient is 6e-7, and a thousandth of it is seen."""
-    finding = expectation_is_exact(Case(ScoreFunction(), Fixture(BernoulliToy(probs=(1e-6,), target=0.8), "init"), 1))
-    assert finding.visible is not None
-    assert finding.visible < 1e-9
+    result = expectation_is_exact(Case(ScoreFunction(), Fixture(BernoulliToy(probs=(1e-6,), target=0.8), "init"), 1))
+    assert result.smallest_detectable is not None
+    assert result.smallest_detectable < 1e-9

@@ -3,24 +3,26 @@
 A plain run tries one toy for each kind of z; `--full` tries all of them. Two are so slow that they are tried on one
 toy, and one fits no toy but a Gamma or a Dirichlet posterior.
 
-Nothing here is left to luck but the Monte Carlo law, at the level .001 over 20 in each of some 200 cells: a false alarm
-has probability .01 in all, and the seeds are fixed.
+Only the Monte Carlo check depends on chance, at the level .001 over 20 in each of some 200 cells: a false alarm has
+probability .01 in all, and the seeds are fixed.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks.runner import judge
-from gradmark.benchmarks.checks.suite import COURT, Trial, tried
+from gradmark.benchmarks.checks.runner import run_checks
+from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
 from gradmark.estimators.core import Estimator, LatentVariableModel
 from tests.controls.unusual import unusual
 from tests.controls.unusual.loops import ChunkedWide
 from tests.controls.unusual.pathwise import RandomisedQuadrature
 from tests.covering import kind_of_z
 
-TOYS = [trial for trial in COURT if not isinstance(trial.fixture.problem.template, LatentVariableModel)]
-FEW = list({kind_of_z(trial.fixture): trial for trial in reversed(TOYS)}.values())  # the first of each kind
+TOYS = [suite_case for suite_case in SUITE if not isinstance(suite_case.fixture.problem.template, LatentVariableModel)]
+FEW = list(
+    {kind_of_z(suite_case.fixture): suite_case for suite_case in reversed(TOYS)}.values()
+)  # the first of each kind
 
 
 def test_there_are_fifteen_at_least() -> None:
@@ -33,8 +35,10 @@ SLOW = (ChunkedWide, RandomisedQuadrature)
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
 @pytest.mark.parametrize("estimator", unusual(), ids=lambda estimator: type(estimator).__name__)
-@pytest.mark.parametrize("trials", [FEW, pytest.param(TOYS, marks=pytest.mark.full)], ids=["few", "all"])
-def test_unusual_estimator_is_right(estimator: Estimator, trials: list[Trial]) -> None:
-    toys = TOYS[:1] if isinstance(estimator, SLOW) else trials
-    verdict = judge(estimator, toys if any(tried(estimator, trial) for trial in toys) else COURT, budget=PATIENCE)
+@pytest.mark.parametrize("suite", [FEW, pytest.param(TOYS, marks=pytest.mark.full)], ids=["few", "all"])
+def test_unusual_estimator_is_right(estimator: Estimator, suite: list[SuiteCase]) -> None:
+    toys = TOYS[:1] if isinstance(estimator, SLOW) else suite
+    verdict = run_checks(
+        estimator, toys if any(cases_of(estimator, suite_case) for suite_case in toys) else SUITE, budget=PATIENCE
+    )
     verdict.demand()

@@ -58,21 +58,22 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(end.value.code or 0)
 
 
-def judged(
+def reports(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str, status: int = 1
 ) -> tuple[list[dict[str, Any]], str]:
-    """The verdicts of a command that ends with the status, and what went to stderr."""
+    """The reports of a command that ends with the status, and what went to stderr."""
     assert run(folder, monkeypatch, *arguments, "--json") == status
     out, err = capfd.readouterr()
-    keys = {"law", "fixture", "num_samples", "status", "coordinate", "size", "visible", "relative", "exception"}
-    verdicts = json.loads(out)["estimators"]
-    for verdict in verdicts:
-        assert set(verdict) == {"estimator", "declared", "verdict", "seconds", "laws"}
-        assert all(set(ruling) == {*keys, "detail"} for ruling in verdict["laws"])
-    return verdicts, err
+    keys = ["check", "problem", "at", "num_samples", "status", "coordinate", "error", "smallest_detectable", "detail"]
+    found = json.loads(out)
+    assert list(found) == ["estimators"]
+    for report in found["estimators"]:
+        assert list(report) == ["estimator", "declared", "status", "seconds", "checks"]
+        assert all(list(result) == keys for result in report["checks"])
+    return found["estimators"], err
 
 
-def test_a_plugin_that_never_comes_back(
+def test_a_plugin_that_never_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.py").write_text(PLUGIN)
@@ -83,10 +84,11 @@ def test_a_plugin_that_never_comes_back(
         "--budget",
         "3",
     )  # it sleeps, however fast others are
-    ((verdict,), _) = judged(tmp_path, monkeypatch, capfd, *arguments)
+    ((report,), _) = reports(tmp_path, monkeypatch, capfd, *arguments)
     sleep = PLUGIN.splitlines().index("                time.sleep(1000)") + 1
-    assert verdict["verdict"] == "wrong"
-    assert verdict["laws"][-1]["detail"] == (
+    assert report["status"] == "failed"
+    assert report["checks"][-1]["check"] == "process"
+    assert report["checks"][-1]["detail"] == (
         f"an operation did not return within 1 seconds and could not be interrupted (mine.py:{sleep})"
     )
 
@@ -99,11 +101,11 @@ def test_plugins_that_end_the_process_or_cannot_be_imported(
     (tmp_path / "benchmarks").mkdir()  # a folder that happens to be called as our package
     texts = ["mine.Leaves()", "torn.X()", "mine.Right()"]
     arguments = (*texts, "--against", "BernoulliToy()", "--budget", "3600")
-    said, err = judged(tmp_path, monkeypatch, capfd, *arguments, status=2)
+    found, err = reports(tmp_path, monkeypatch, capfd, *arguments, status=2)
     assert "not for stdout" in err
     assert "gradmark: estimator 'torn.X()': importing 'torn' raised SyntaxError: invalid syntax (torn.py:1)\n" in err
-    assert [verdict["verdict"] for verdict in said] == ["wrong", "right"]
-    assert "status 7" in said[0]["laws"][-1]["detail"]
+    assert [report["status"] for report in found] == ["failed", "passed"]
+    assert "status 7" in found[0]["checks"][-1]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -141,9 +143,11 @@ def test_result_comes_first_and_passes_on_request(
     arguments = ("LeaveOneOut()", "--against", "BernoulliToy()", "--budget", "3600")
     assert run(tmp_path, monkeypatch, *arguments) == 0
     out = capfd.readouterr().out
-    first, second = out.splitlines()[:2]
-    assert re.fullmatch(r"LeaveOneOut\(\) is right: \d+ checks passed on 4 cases \(\d+ s\)", first)
-    assert second.startswith("It breaks no law; its expectation is exact in 4 trials (a bias of ")
+    first, *rest = out.splitlines()
+    assert all(len(line) <= 80 for line in [first, *rest])
+    second = " ".join(" ".join(rest).split())
+    assert re.fullmatch(r"LeaveOneOut\(\) passed \d+ checks on 4 cases \(\d+ s\)", first)
+    assert second.startswith("No check failed; its expectation is exact on 4 cases (a bias of ")
     assert "of the gradient's norm" in second
     assert " passed " not in out.partition("\n")[2]
     assert run(tmp_path, monkeypatch, *arguments, "--verbose") == 0

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Cell, Training
+from gradmark.benchmarks.checks.report import CheckReport
+from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.cli import check_table, commands
 from gradmark.benchmarks.json_numbers import finite
 from gradmark.benchmarks.store import status as store_status
@@ -79,11 +81,10 @@ def test_a_progress_bar_takes_any_label() -> None:
     assert MARKUP in console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_a_verdict_prints_any_name(capsys: pytest.CaptureFixture[str]) -> None:
-    law = {"law": "x", "fixture": MARKUP, "num_samples": 1, "status": "failed", "detail": MARKUP, "coordinate": MARKUP}
-    verdict = {"estimator": MARKUP, "seconds": 1.0, "verdict": "wrong", "declared": "unbiased"}
-    check_table.show({**verdict, "laws": [{**law, "size": 1.0, "visible": None}]})
-    assert f"{MARKUP} is wrong" in " ".join(capsys.readouterr().out.split())
+def test_a_report_of_checks_prints_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    result = CheckResult("failed", MARKUP, MARKUP, 1.0, check="x", problem=MARKUP, at="init", num_samples=1)
+    check_table.show(CheckReport(MARKUP, "unbiased", "failed", 1.0, (result,)))
+    assert f"{MARKUP} failed" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])

@@ -1,19 +1,19 @@
-"""A negative control of laws: a wrong estimator that they reject, and a right one that they do not."""
+"""A negative control of checks: a wrong estimator that they reject, and a right one that they do not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradmark.benchmarks.checks import Case, Fixture, Law
+from gradmark.benchmarks.checks import Case, Check, Fixture
 from gradmark.estimators.core import Estimator
 
 
 @dataclass(frozen=True)
 class Control:
-    """A wrong estimator, the laws that reject it, and a right one that they let pass at the same place."""
+    """A wrong estimator, the checks that reject it, and a right one that they let pass at the same place."""
 
     wrong: Estimator
-    laws: tuple[Law, ...]
+    checks: tuple[Check, ...]
     right: Estimator
     fixture: Fixture
     state: str = "none"
@@ -27,11 +27,11 @@ class Control:
         return Case(estimator, self.fixture, self.num_samples, state)
 
     def demand(self) -> None:
-        """Each law rejects the wrong estimator, and passes the right one."""
-        for law in self.laws:
-            finding = law(self.case(self.wrong))
-            assert finding.failed, finding
-            assert finding.law == law.__name__
-            assert finding.detail
-            neighbour = law(self.case(self.right))
+        """Each check rejects the wrong estimator, and passes the right one."""
+        for check in self.checks:
+            result = check(self.case(self.wrong))
+            assert result.failed, result
+            assert result.check == check.__name__
+            assert result.detail
+            neighbour = check(self.case(self.right))
             assert neighbour.status == "passed", neighbour

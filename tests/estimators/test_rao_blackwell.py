@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from gradmark.benchmarks.checks import LAWS, Case, Fixture, cases
+from gradmark.benchmarks.checks import CHECKS, Case, Fixture, cases
 from gradmark.benchmarks.checks.exact_moments import exact_moments, expectation_is_exact
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.problems import (
@@ -200,8 +200,8 @@ def test_what_a_stage_can_change() -> None:
     "inner", [SigmoidBeliefNetwork(lower=1, upper=1, rows=3), BernoulliVAE(latents=2, rows=3)], ids=str
 )
 def test_rows_that_stand_for_more(inner: SigmoidBeliefNetwork | BernoulliVAE) -> None:
-    finding = expectation_is_exact(Case(SPLIT, Fixture(Minibatch(inner, size=2)), 1))
-    assert finding.status == "passed", finding
+    result = expectation_is_exact(Case(SPLIT, Fixture(Minibatch(inner, size=2)), 1))
+    assert result.status == "passed", result
 
 
 def test_refusals() -> None:
@@ -250,5 +250,5 @@ def test_leaving_nothing_out_shows_in_the_variance() -> None:
 
 def test_what_controls_are_made_from_is_right() -> None:
     for case in cases([rao_blackwell.BySite()], [NETWORK, Fixture(BernoulliToy(probs=(0.3, 0.85)), "init")]):
-        for law in LAWS:
-            law(case).demand()
+        for check in CHECKS:
+            check(case).demand()

@@ -77,9 +77,9 @@ def test_straight_through_has_its_known_bias_and_variance() -> None:
     bias = moments.mean - truth(Case(StraightThrough(), BIT, 1))
     assert bias.item() == pytest.approx(p * (1 - p) * (2 * p - 1), abs=1e-15)
     assert moments.total_variance == pytest.approx(4 * (p * (1 - p)) ** 3, abs=1e-15)
-    finding = expectation_is_exact(Case(StraightThrough(), BIT, 1))
-    assert is_bias(finding)
-    assert finding.coordinate == "logits[0]"
+    result = expectation_is_exact(Case(StraightThrough(), BIT, 1))
+    assert is_bias(result)
+    assert result.coordinate == "logits[0]"
 
 
 # Exact variances of one draw, from closed forms; for log σ they are those for σ, times σ²
@@ -153,7 +153,7 @@ def test_a_noise_shared_by_replicates_is_seen() -> None:
     case = Case(pathwise.OneNoiseForReplicates(), QUADRATIC, 2)
     with pytest.raises(SharedDraw, match="shared by"):
         exact_moments(case)
-    assert expectation_is_exact(case).status == "declined"  # a draw made again for those rejected looks the same
+    assert expectation_is_exact(case).status == "skipped"  # a draw made again for those rejected looks the same
     assert draws_are_not_shared(case).failed
 
 
@@ -165,11 +165,11 @@ def test_variance_that_does_not_fall() -> None:
 
 
 def test_a_small_bias_is_found_and_its_size_said() -> None:
-    finding = expectation_is_exact(Case(pathwise.Nudged(by=1e-6), QUADRATIC, 1))
-    assert finding.failed
-    assert finding.coordinate == "log_scale[0]"
-    assert finding.size == pytest.approx(1e-6, rel=1e-6)
-    assert 0 < (finding.visible or 0) < 1e-6
+    result = expectation_is_exact(Case(pathwise.Nudged(by=1e-6), QUADRATIC, 1))
+    assert result.failed
+    assert result.coordinate == "log_scale[0]"
+    assert result.error == pytest.approx(1e-6, rel=1e-6)
+    assert 0 < (result.smallest_detectable or 0) < 1e-6
 
 
 # Silence
@@ -208,7 +208,7 @@ class FromNumpy(pathwise.Pathwise):
 def test_what_cannot_be_replaced_is_declined(case: Case, reason: str) -> None:
     with pytest.raises(Unreplaceable, match=reason):
         exact_moments(case)
-    assert expectation_is_exact(case).status == "declined"
+    assert expectation_is_exact(case).status == "skipped"
 
 
 def test_variance_law_declines_without_grounds() -> None:

@@ -111,7 +111,7 @@ class RandomisedSobol(Reparameterization):
     Reference: Quasi-Monte Carlo Variational Inference, Alexander Buchholz, Florian Wenzel, Stephan Mandt, 2018.
     """
 
-    claims = ()
+    properties = ()
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         return refusal(self, problem, no_path(problem) or no_gaussian_factors(problem))

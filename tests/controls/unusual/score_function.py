@@ -146,7 +146,7 @@ class AuxiliaryBaseline(ScoreFunction):
     other draws).
     """
 
-    claims = ()
+    properties = ()
     mean: float = 2.0
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

@@ -72,9 +72,9 @@ class AntitheticInTheSampleMean(Antithetic):
 
 @dataclass(frozen=True)
 class MomentMatchedAntithetic(Antithetic):
-    """The pairs' noise is rescaled to have the second moment 1 exactly, which gives it another law."""
+    """The pairs' noise is rescaled to have the second moment 1 exactly, which gives it another distribution."""
 
-    claims = ()
+    properties = ()
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)

@@ -121,7 +121,7 @@ class NVILOfThePaper(NVIL):
 class WarmBaselineUpdatedFirst(MovingAverageBaseline):
     """A moving average that is used after ten estimates of warm-up, and then updated before it is subtracted."""
 
-    claims = ()
+    properties = ()
 
     def init(self, problem: Problem, params: Params) -> State:
         return {**super().init(problem, params), "count": torch.zeros(replicate_axes(problem, params))}
@@ -148,7 +148,7 @@ class WarmBaselineUpdatedFirst(MovingAverageBaseline):
 class NormalisedNVIL(NVIL):
     """The learning signal is divided by max(1, running sd), as in the paper, and still said to be unbiased."""
 
-    claims = ()
+    properties = ()
 
     def init(self, problem: Problem, params: Params) -> State:
         state = super().init(problem, params)

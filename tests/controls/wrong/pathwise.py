@@ -131,7 +131,7 @@ class LandingWithoutPath(Landing):
 class LandingForgotten(Landing):
     """The parameters in log q are not held constant: no bias, and noise at the posterior."""
 
-    claims = ("zero_at_the_posterior",)
+    properties = ("zero_at_the_posterior",)
 
     def cost(self, problem: LatentVariableModel, params: Params, z: Tensor) -> Tensor:
         return problem.cost(params, z, problem.distribution(params))

@@ -1,4 +1,4 @@
-"""Negative controls: small wrong problems, each with one bug that a law has to see."""
+"""Negative controls: small wrong problems, each with one bug that a check has to see."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class BaselineOverReplicates(Weighted):
 class HalfBaseline(Weighted):
     """Half of the leave-one-out baseline: no bias, but a constant in the cost has an effect."""
 
-    claims = ("constants_change_nothing", "zero_at_the_posterior")
+    properties = ("constants_change_nothing", "zero_at_the_posterior")
 
     def weight(self, cost: Tensor) -> Tensor:
         return (cost - leave_one_out(cost) / 2).detach()
@@ -79,7 +79,7 @@ class HalfBaseline(Weighted):
 class RaisedBaseline(Weighted):
     """The leave-one-out baseline and one more: no bias, but noise where the cost is constant."""
 
-    claims = ("zero_at_the_posterior",)
+    properties = ("zero_at_the_posterior",)
 
     def weight(self, cost: Tensor) -> Tensor:
         return (cost - leave_one_out(cost) + 1.0).detach()
@@ -167,7 +167,7 @@ class MedianBaseline(LeaveOneOut):
 class BatchBaseline(ScoreFunction):
     """The baseline of each row is the mean cost of all rows and draws, one's own included."""
 
-    claims = ("order_changes_nothing",)
+    properties = ("order_changes_nothing",)
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         return None if rows_of_their_own(problem) else "made for rows that have a z each"
@@ -199,7 +199,7 @@ class RolledLeaveOneOut(LeaveOneOut):
 class LeaveOneOutOrRowMean(LeaveOneOut):
     """For one draw, where there are no others, the baseline falls back to the rows' mean cost, own row included."""
 
-    claims = ()
+    properties = ()
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         return None
@@ -222,7 +222,7 @@ class LeaveOneOutOrRowMean(LeaveOneOut):
 class LeakyScoreFunction(ScoreFunction):
     """Z is drawn with rsample where q has one, so that the score's log q is differentiated through z as well."""
 
-    claims = ()
+    properties = ()
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)
