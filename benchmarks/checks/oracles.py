@@ -19,6 +19,9 @@ FEWEST = 2**10
 DRAWS = 4  # per replicate: the mean cost of three is the baseline of the fourth
 MOST_NUMBERS = 2**22  # in a stage
 MOST_AT_ONCE = 2**22
+OTHER_SLOPE = (
+    "the oracle's gradient is not that of the average cost: does the cost depend on a parameter only through q?"
+)
 
 
 @check
@@ -51,10 +54,7 @@ def oracle_is_the_average_cost(fixture: Fixture) -> CheckResult:
     if test.worst == 0:
         return failed(f"the oracle is not the average of the cost: it {off}", None, -test.error, detectable)
     where = coordinate(fixture.params, test.worst - 1)
-    detail = (
-        "the oracle's gradient is not that of the average cost: does the cost depend on a parameter only through q?"
-    )
-    return failed(f"{detail} It {off}", where, -test.error, detectable)
+    return failed(f"{OTHER_SLOPE} It {off}", where, -test.error, detectable)
 
 
 def _numbers(fixture: Fixture) -> int:

@@ -182,7 +182,7 @@ def _evaluations(cost: dict[str, Any]) -> str:
 
 
 def _bias(bias: dict[str, Any]) -> str:
-    """The verdict, in how many coordinates it is one, and what it would have seen."""
+    """What the test of bias found, in how many coordinates, and the smallest bias that it would have detected."""
     if bias["reason"] is not None:
         return f"untested: {bias['reason']}"
     text = bias["verdict"]

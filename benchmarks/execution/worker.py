@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import reduction
@@ -56,7 +57,7 @@ def main() -> NoReturn:
             pipe.send_bytes(encode({"status": os.waitstatus_to_exitcode(status)}))
             continue
         theirs, server = reduction.recv_handle(pipe), os.getpid()
-        pid = os.fork()
+        pid = _forked()
         if pid == 0:
             pipe.close()
             serve(Connection(theirs), request["start"], server)
@@ -96,6 +97,13 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         leave(0)
+
+
+def _forked() -> int:
+    """What `os.fork` gives; Python's warning of threads is left out, as torch's own have done nothing yet."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*multi-threaded, use of fork", category=DeprecationWarning)
+        return os.fork()
 
 
 def _guard(facts: dict[str, Any]) -> IO[str]:

@@ -14,8 +14,7 @@ FILES = sorted(path for room in ROOMS for path in room.rglob("*.py"))
 MOST_OF_A_FILE, MOST_OF_A_FUNCTION = 300, 25  # lines; of a function, after its signature and docstring
 # Today's longer ones: lower an entry when its function shrinks, take it out when that fits, and add none
 LONGER = {
-    "benchmarks/checks/isolation.py: _judged": 29,
-    "benchmarks/checks/mean_test.py: judged": 30,
+    "benchmarks/checks/mean_test.py: mean_test": 30,
     "benchmarks/execution/prepare.py: prepare": 30,
     "benchmarks/measurement/bias_test.py: assess_bias": 29,
     "benchmarks/measurement/block.py: fold": 26,
