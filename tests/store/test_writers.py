@@ -104,8 +104,8 @@ def test_sigterm_says_what_ctrl_c_says(
 
 
 UNTIMED = """
-main = cli.main
-cli.main = lambda arguments: main([*arguments, "--processes", "0"])  # nothing is timed again in new processes
+main = commands.main
+commands.main = lambda arguments: main([*arguments, "--processes", "0"])  # nothing is timed again in new processes
 STUDY = STUDY.replace('"MovingAverageBaseline()", "Reparameterization()"', '"MovingAverageBaseline()"')
 """
 
