@@ -55,7 +55,7 @@ def _extent(results: Results) -> Text:
         text += [
             f"{count(len(cells), 'cell')}: {count(len(problems), 'problem')}, {count(len(estimators), 'estimator')}, a "
             "number ",
-            f"of samples K and a place each. A cell is measured with {drawn} independent estimates at frozen "
+            f"of samples K and a parameter point each. A cell is measured with {drawn} independent estimates at frozen "
             "parameters, ",
             f"from seed {_range(cell.seed for cell in cells)}, on {devices} in {dtypes}. ",
         ]
