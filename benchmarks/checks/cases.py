@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from gradmark.benchmarks.checks.results import text
 from gradmark.benchmarks.measurement.block import HOST as HOST
 from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, seeded, warm_state
-from gradmark.benchmarks.measurement.cost import count_evaluations
+from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
     BayesianLogisticRegression,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.measurement.block import seeded
-from gradmark.benchmarks.measurement.cost import watched
+from gradmark.benchmarks.measurement.watching import showing
 from gradmark.benchmarks.quadrature.replay import Diverged, Draws, Recorded, Replayed
 from gradmark.estimators.core import Params
 
@@ -71,7 +71,7 @@ def _run(case: Case, replayed: Draws | None = None) -> Run:
     with seeded(1, HOST):
         problem = case.fixture.problem.draw(REPLICATES)
         state = case.initial(problem, params)
-        problem = watched(problem, lambda z: seen.append(z.detach().clone()))
+        problem = showing(problem, lambda z: seen.append(z.detach().clone()))
         with Recorded() if replayed is None else Replayed(replayed) as mode:
             gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
     return Run(mode.draws if isinstance(mode, Recorded) else [], seen, gradient)

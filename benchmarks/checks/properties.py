@@ -17,7 +17,8 @@ from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.shared_draws import SHARED_NOISE
 from gradmark.benchmarks.measurement.block import seeded
-from gradmark.benchmarks.measurement.cost import one_estimate, watched
+from gradmark.benchmarks.measurement.timing import one_estimate
+from gradmark.benchmarks.measurement.watching import showing
 from gradmark.estimators.core import Params, Problem
 
 FRESH = 1024  # draws of q, all different where z is continuous; of 10⁵ values two are likely to be equal
@@ -98,7 +99,7 @@ def draws_are_distinct(case: Case) -> CheckResult:
     """
     setting, seen = replace(case.setting, problem=case.fixture.problem.draw(1)), list[Tensor]()
     with seeded(1, HOST):
-        one_estimate(replace(setting, problem=watched(setting.problem, seen.append)))()
+        one_estimate(replace(setting, problem=showing(setting.problem, seen.append)))()
         fresh = setting.problem.distribution(case.params((1,))).sample((FRESH,))
     if not seen or _distinct(fresh) < FRESH:
         return skipped("draws of q may be equal, or the cost is not evaluated at any")

@@ -13,7 +13,7 @@ from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.checks.independence import named
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
-from gradmark.benchmarks.measurement.cost import watched
+from gradmark.benchmarks.measurement.watching import showing
 from gradmark.benchmarks.quadrature.replay import Draws, Recorded, Replayed, continuous
 from gradmark.estimators.core import LatentVariableModel
 
@@ -66,7 +66,7 @@ def rows_draw_for_themselves(case: Case) -> CheckResult:
     if not isinstance(problem, LatentVariableModel) or not problem.per_row or SHARED_NOISE in case.estimator.properties:
         return skipped("rows have no z of their own, or the estimator declares that they share it")
     replicates, seen = case.replicates(MANY), list[Tensor]()
-    params, twice = case.params((replicates,)), watched(problem.select(torch.tensor([0, 0])), seen.append)
+    params, twice = case.params((replicates,)), showing(problem.select(torch.tensor([0, 0])), seen.append)
     with seeded(1, HOST):
         case.estimator.estimate(twice, params, case.estimator.init(twice, params), case.num_samples)
     row = -1 - len(problem.distribution(case.fixture.params).event_shape)

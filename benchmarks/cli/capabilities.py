@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from gradmark.benchmarks.checks.properties import Raised
 from gradmark.benchmarks.measurement.block import HOST, Setting, lifted, seeded
-from gradmark.benchmarks.measurement.cost import count_evaluations
+from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.measurement.quantities import NOT_COUNTED
+from gradmark.benchmarks.measurement.watching import OF_STATES, watching
 from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
@@ -135,13 +134,9 @@ def _draws_from_q(estimator: Estimator, problem: Problem) -> bool:
 
 def _takes_the_path(estimator: Estimator, problem: Problem) -> bool:
     """Whether its gradient is another one where the cost's derivative in z is held at zero."""
-    held = copy.copy(problem)
-    for name in ("cost", "log_joint", "log_likelihood", "cost_analytic_kl"):
-        if hasattr(problem, name):
-            object.__setattr__(held, name, _without_path(getattr(problem, name)))
-    before, after = _gradient(estimator, problem), _gradient(estimator, held)
+    before, after = _gradient(estimator, problem), _gradient(estimator, watching(problem, _without_path))
     return any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def _without_path(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return lambda params, z, *rest: function(params, z.detach(), *rest)
+def _without_path(form: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    return method if form == OF_STATES else lambda params, z, *rest: method(params, z.detach(), *rest)

@@ -20,10 +20,12 @@ from gradmark.benchmarks.errors import BadInput, one_line, reason_of, shortened
 from gradmark.benchmarks.execution.prepare import NO_CUDA, Known, Ready, prepare, prepare_again
 from gradmark.benchmarks.execution.surroundings import surroundings
 from gradmark.benchmarks.experiment import plain
-from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement import timing
 from gradmark.benchmarks.measurement.block import measure_block
+from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.measurement.machine_load import Others
 from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.measurement.peak_memory import peak_memory
 from gradmark.benchmarks.shared_data import written
 from gradmark.benchmarks.training import convergence
 from gradmark.benchmarks.training.points import Refusal
@@ -108,14 +110,14 @@ class Here:
     def costs(self, cell: Cell, archive: bytes) -> dict[str, Any] | Failed:
         def counted() -> dict[str, Any]:
             setting = self._settled(cell, archive).setting
-            counts = cost.count_evaluations(setting)
-            memory = cost.peak_memory(setting)
+            counts = count_evaluations(setting)
+            memory = peak_memory(setting)
             return {"forward": counts.forward, "backward": counts.backward, "peak_memory_bytes": memory}
 
         return _unspoilt(self._guarded(counted))
 
     def time(self, cells: Sequence[tuple[Cell, bytes]]) -> Round:
-        makers = [lambda each=each: cost.one_estimate(self._settled(*each).setting) for each in cells]
+        makers = [lambda each=each: timing.one_estimate(self._settled(*each).setting) for each in cells]
         return self._round(makers, cells[0][0].device)
 
     def train(self, training: Training, tick: Callable[[], object]) -> dict[str, Any] | Refusal | Failed:
@@ -158,7 +160,7 @@ class Here:
 
     def _round(self, makers: Sequence[Callable[[], Callable[[], object]]], device: str) -> Round:
         others = Others()
-        columns = cost.in_turn(makers, torch.device(device), cost.REPEATS, self.caught, self.turn, surroundings)
+        columns = timing.in_turn(makers, torch.device(device), timing.REPEATS, self.caught, self.turn, surroundings)
         seconds = [Failed(one_line(each)) if isinstance(each, BaseException) else each for each in columns]
         return Round(seconds, others.share())
 

@@ -10,8 +10,9 @@ import torch
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.experiment import Experiment, Tables
-from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement import timing
 from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.peak_memory import peak_memory
 from gradmark.benchmarks.measurement.quantities import median
 from gradmark.benchmarks.problems import BernoulliVAE
 
@@ -61,16 +62,16 @@ class Scaling(Experiment):
         problem = BernoulliVAE(latents=latents, rows=self.rows)
         names = [ENUMERATION, *([IN_ONE_PIECE] if latents <= self.in_one_piece else []), *self.estimators]
         settings = [Setting(problem, specs.estimator(name), self.num_samples, problem.init()) for name in names]
-        calls = [cost.one_estimate(setting) for setting in settings]
+        calls = [timing.one_estimate(setting) for setting in settings]
         slow = latents > SLOW
-        rounds = [cost.interleaved(calls[:1], torch.device("cpu"), FEW)[0]] if slow else []
-        rounds += cost.interleaved(calls[slow:], torch.device("cpu"))
+        rounds = [timing.interleaved(calls[:1], torch.device("cpu"), FEW)[0]] if slow else []
+        rounds += timing.interleaved(calls[slow:], torch.device("cpu"))
         return [
             {
                 "latents": latents,
                 "estimator": name,
                 "seconds": median(np.array(seconds)).json(),
-                "peak_memory_bytes": cost.peak_memory(setting),
+                "peak_memory_bytes": peak_memory(setting),
             }
             for name, setting, seconds in zip(names, settings, rounds, strict=True)
         ]

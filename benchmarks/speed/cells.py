@@ -40,7 +40,7 @@ def package(*names: str) -> Any:
 np, torch = package("numpy"), package("torch")
 block = package("gradmark.benchmarks.measurement.block", "benchmarks.block")
 specs = package("gradmark.benchmarks.specs", "benchmarks.specs")
-cost = package("gradmark.benchmarks.measurement.cost", "benchmarks.timing")
+timing = package("gradmark.benchmarks.measurement.timing", "gradmark.benchmarks.measurement.cost", "benchmarks.timing")
 moments = package("gradmark.benchmarks.measurement.moments", "benchmarks.moments")
 quantities = package("gradmark.benchmarks.measurement.quantities", "benchmarks.readings")
 provenance = package("gradmark.benchmarks.studies.provenance", "benchmarks.provenance")

@@ -27,7 +27,7 @@ class _Problem:
         """Build the cell: all tensors are made here."""
         self.setting = cells.setting(self.problem, f"{estimator}()", self.num_samples, device)
         with cells.lacking_is_na():
-            self.estimate = cells.cost.one_estimate(self.setting)
+            self.estimate = cells.timing.one_estimate(self.setting)
         self.wait = cells.torch.cuda.synchronize if device == "cuda" else lambda: None
         self.block = cells.one_block(self.setting)
 
@@ -47,7 +47,7 @@ class _Problem:
     def track_work_normalised_variance(self, estimator: str, device: str) -> dict[str, Any]:
         """The total variance of one estimate times its seconds; a sample is one block's and one round's."""
         with cells.lacking_is_na():
-            (seconds,) = cells.cost.interleaved([self.estimate], cells.torch.device(device))
+            (seconds,) = cells.timing.interleaved([self.estimate], cells.torch.device(device))
         return _samples([each * second for each, second in zip(self._variances(), seconds, strict=False)])
 
     def _variances(self) -> list[float]:

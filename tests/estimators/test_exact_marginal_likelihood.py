@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gradmark.benchmarks.experiments import Scaling
-from gradmark.benchmarks.measurement import cost
 from gradmark.benchmarks.measurement.block import Setting, lifted
+from gradmark.benchmarks.measurement.peak_memory import peak_memory
 from gradmark.benchmarks.problems import BernoulliVAE, GammaPosterior, GaussianToy, GaussianVAE, LinearGaussian
 from gradmark.estimators import ExactMarginalLikelihood, ExactPosterior
 from gradmark.estimators.core import LatentVariableModel, Params, gradient_of_sum
@@ -57,7 +57,7 @@ def test_parts_bound_the_memory() -> None:
 
     def grown(at_once: int) -> float:
         few, many = (
-            cost.peak_memory(Setting(problem, ExactMarginalLikelihood(at_once), 1, problem.init()))
+            peak_memory(Setting(problem, ExactMarginalLikelihood(at_once), 1, problem.init()))
             for problem in (BernoulliVAE(latents=latents, rows=16) for latents in (6, 10))
         )
         return many / few

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from gradmark.benchmarks.measurement.block import Setting
-from gradmark.benchmarks.measurement.cost import count_evaluations
+from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
 from gradmark.estimators import MeasureValued, MeasureValuedIndependent
 from gradmark.estimators.core import Params, Problem

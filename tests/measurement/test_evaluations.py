@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, Normal
 import gradmark.estimators as estimators
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.measurement.block import Setting
-from gradmark.benchmarks.measurement.cost import Evaluations, count_evaluations, watched
+from gradmark.benchmarks.measurement.evaluations import Evaluations, count_evaluations
 from gradmark.benchmarks.problems import GaussianToy, LinearGaussian
 from gradmark.estimators import ExactMarginalLikelihood, Reparameterization, ReparameterizationAnalyticKL, ScoreFunction
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
@@ -232,18 +232,6 @@ def test_the_analytic_divergence_is_counted() -> None:
 def test_an_enumeration_is_counted_state_by_state() -> None:
     model = specs.problem("BernoulliVAE(latents=3, rows=3)")
     assert count_evaluations(Setting(model, ExactMarginalLikelihood(), 1, model.init())).forward == 8
-
-
-def test_a_selection_of_the_view_is_the_problems_own() -> None:
-    """The view of a selection sees the selected rows, and not those of the problem that it was made of."""
-    model, seen = LinearGaussian(latents=2, observed=3, rows=4), list[Tensor]()
-    params, part = model.init(), torch.tensor([1, 3])
-    z = torch.zeros(2, 2, 2, dtype=torch.float64)
-    expected = model.select(part).log_joint(params, z)
-    view = watched(model, seen.append)
-    assert isinstance(view, LinearGaussian)
-    assert torch.equal(view.select(part).log_joint(params, z), expected)
-    assert len(seen) == 1
 
 
 @dataclass(frozen=True)

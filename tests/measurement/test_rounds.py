@@ -12,7 +12,7 @@ import torch
 
 from gradmark.benchmarks.cells import Cell, Training
 from gradmark.benchmarks.execution import processes
-from gradmark.benchmarks.measurement import cost, machine_load
+from gradmark.benchmarks.measurement import machine_load, timing
 from gradmark.benchmarks.measurement.quantities import median
 from gradmark.benchmarks.measurement.timing_rounds import in_rounds, nested_median, nested_ratio
 from gradmark.benchmarks.store.store import Store
@@ -86,7 +86,7 @@ def test_a_call_that_raises_is_the_only_one_that_is_not_timed() -> None:
         raise ValueError("no call")
 
     makers = [lambda: second, lambda: never(), lambda: lambda: None, lambda: lambda: 1 / 0]
-    found = cost.in_turn(makers, torch.device("cpu"), 3)  # type: ignore[arg-type]
+    found = timing.in_turn(makers, torch.device("cpu"), 3)  # type: ignore[arg-type]
     assert [type(each) for each in found] == [RuntimeError, ValueError, list, ZeroDivisionError]
     assert len(found[2]) == 3  # type: ignore[arg-type]
 
@@ -103,9 +103,9 @@ def test_the_cell_whose_timing_fails_is_the_one_that_is_failed(tmp_path: Path) -
         assert "one replicate is too few (test_rounds.py:" in (found[1].reason or "")
     for record in (records[0], records[2]):
         assert record.timing is not None
-        assert [len(each) for each in record.timing["seconds"]] == [cost.REPEATS]
+        assert [len(each) for each in record.timing["seconds"]] == [timing.REPEATS]
         assert 0 <= record.timing["busy"][0] <= 1
-    assert [len(each) for each in (curves[0].data or {})["seconds"]] == [cost.REPEATS]
+    assert [len(each) for each in (curves[0].data or {})["seconds"]] == [timing.REPEATS]
 
 
 def test_how_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_call_on_the_cpu_does_not_wait_for_a_gpu(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("torch.utils.benchmark.utils.timer.timer", started)
     monkeypatch.setattr(torch.accelerator, "synchronize", started)
-    (seconds,) = cost.in_turn([lambda: lambda: None], torch.device("cpu"), count=2)
+    (seconds,) = timing.in_turn([lambda: lambda: None], torch.device("cpu"), count=2)
     assert isinstance(seconds, list)
     assert min(seconds) > 0
 

@@ -67,7 +67,7 @@ def test_a_second_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with Store(tmp_path / "s") as store:
         runner.run([CELL], [], store)
         monkeypatch.setattr(work, "measure_block", lambda *_: pytest.fail("measured again"))
-        monkeypatch.setattr(work.cost, "in_turn", lambda *_: pytest.fail("timed again"))
+        monkeypatch.setattr(work.timing, "in_turn", lambda *_: pytest.fail("timed again"))
         runner.run([CELL], [], store)
         assert store.record(CELL).status == "measured"
 

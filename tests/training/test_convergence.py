@@ -11,8 +11,10 @@ import torch
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Training
-from gradmark.benchmarks.measurement import cost
+from gradmark.benchmarks.measurement import timing
 from gradmark.benchmarks.measurement.block import Setting, lifted
+from gradmark.benchmarks.measurement.evaluations import count_evaluations
+from gradmark.benchmarks.measurement.peak_memory import peak_memory
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
 from gradmark.benchmarks.training import convergence
@@ -90,7 +92,7 @@ def test_refused_and_measured_runs_are_stored_with_their_seconds(tmp_path: Path)
     assert refused.status == "refused"
     assert "use Reparameterization()" in (refused.reason or "")
     assert measured.data is not None
-    assert [len(repeats) for repeats in measured.data["seconds"]] == [cost.REPEATS]
+    assert [len(repeats) for repeats in measured.data["seconds"]] == [timing.REPEATS]
 
 
 @pytest.mark.parametrize(
@@ -109,15 +111,13 @@ def test_refused_and_measured_runs_are_stored_with_their_seconds(tmp_path: Path)
 )
 def test_evaluations_are_counted(problem: str, estimator: ScoreFunction, forward: int, backward: int) -> None:
     resolved = specs.problem(problem)
-    counts = cost.count_evaluations(Setting(resolved, estimator, 3, resolved.init()))
+    counts = count_evaluations(Setting(resolved, estimator, 3, resolved.init()))
     assert (counts.forward, counts.backward) == (forward, backward)
 
 
 def test_peak_memory_grows_with_the_samples_and_holds_at_least_the_draws() -> None:
     problem = specs.problem("GaussianToy()")
-    few, many = (
-        cost.peak_memory(Setting(problem, Reparameterization(), count, problem.init())) for count in (1000, 4000)
-    )
+    few, many = (peak_memory(Setting(problem, Reparameterization(), count, problem.init())) for count in (1000, 4000))
     assert few >= 3 * 8 * 1000  # noise, draw and cost at the least
     assert 3.9 < many / few < 4.1
 
@@ -125,10 +125,10 @@ def test_peak_memory_grows_with_the_samples_and_holds_at_least_the_draws() -> No
 def test_timing_leaves_the_generator_alone_and_takes_turns() -> None:
     order: list[int] = []
     before = torch.default_generator.get_state()
-    rounds = cost.interleaved(
+    rounds = timing.interleaved(
         [lambda: order.append(0), lambda: order.append(1), lambda: torch.rand(3)], torch.device("cpu")
     )
     assert torch.equal(torch.default_generator.get_state(), before)
-    assert [len(column) for column in rounds] == [cost.ALONE] * 3
+    assert [len(column) for column in rounds] == [timing.ALONE] * 3
     changes = sum(a != b for a, b in pairwise(order))
-    assert changes >= 2 * cost.ALONE - 1
+    assert changes >= 2 * timing.ALONE - 1

@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.measurement.block import Setting
-from gradmark.benchmarks.measurement.cost import one_estimate
+from gradmark.benchmarks.measurement.timing import one_estimate
 
 
 @pytest.mark.parametrize("name", specs.names("estimator"))

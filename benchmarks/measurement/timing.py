@@ -1,0 +1,86 @@
+"""Seconds of one estimate: calls that take turns, so that drift of the machine favours none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch.utils.benchmark import Timer
+from torch.utils.benchmark.utils.timer import timer as default_timer
+
+from gradmark.benchmarks.measurement.block import Setting, lifted, seeded
+
+REPEATS = 7  # of each call in one round of timing: from another process a study learns more than from more repeats
+ALONE = 15  # of each call where there is one round only
+TURN_SECONDS = 0.01  # that a call is repeated to fill, at each of its turns
+
+
+def one_estimate(setting: Setting) -> Callable[[], object]:
+    """A call that makes one estimate (one replicate), on rows drawn beforehand."""
+    problem = setting.problem.draw(1)
+    params = lifted(setting.params, 1)
+    state = setting.estimator.init(problem, params) if setting.state is None else lifted(setting.state, 1)
+    return lambda: setting.estimator.estimate(problem, params, state, setting.num_samples)
+
+
+def interleaved(calls: list[Callable[[], object]], device: torch.device, count: int = ALONE) -> list[list[float]]:
+    """Seconds of each call, `count` times; all have their turn before one has its next, so that drift favours none."""
+    found: list[list[float]] = []
+    for column in in_turn([lambda call=call: call for call in calls], device, count):
+        if isinstance(column, BaseException):
+            raise column
+        found.append(column)
+    return found
+
+
+def in_turn(
+    makers: Sequence[Callable[[], Callable[[], object]]],
+    device: torch.device,
+    count: int = REPEATS,
+    caught: type[BaseException] = Exception,
+    turn: Callable[[int], object] = lambda index: None,
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> list[list[float] | BaseException]:
+    """Seconds of each call as `interleaved` has them, or what it raised: the others are timed all the same.
+
+    Each call is made and tried by itself first. `turn` hears whose turn it is, and `around` is entered for each turn,
+    before the clock starts.
+    """
+    timers: dict[int, tuple[Timer, int]] = {}
+    found: list[list[float] | BaseException] = [[] for _ in makers]
+    with seeded(0, device):
+        for index, make in enumerate(makers):
+            turn(index)
+            try:
+                with around():
+                    timers[index] = _timer(make(), device)
+            except caught as fault:
+                found[index] = fault
+        for _ in range(count):
+            for index, (timer, number) in list(timers.items()):
+                turn(index)
+                try:
+                    with around():
+                        found[index] = [*_column(found[index]), timer.timeit(number).median]
+                except caught as fault:
+                    found[index] = fault
+                    del timers[index]
+    return found
+
+
+def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int]:
+    """A timer of the call, and how often the call fits into one turn.
+
+    torch's clock waits for the GPU wherever there is one, and so starts CUDA for a call on the CPU, too.
+    """
+    clock = default_timer if device.type == "cuda" else time.perf_counter
+    timer = Timer("call()", timer=clock, globals={"call": call}, num_threads=torch.get_num_threads())
+    seconds = timer.blocked_autorange(min_run_time=TURN_SECONDS).median
+    return timer, max(round(TURN_SECONDS / max(seconds, 1e-9)), 1)
+
+
+def _column(found: list[float] | BaseException) -> list[float]:
+    assert isinstance(found, list), "a call that raised has no further turn"
+    return found
