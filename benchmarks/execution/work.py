@@ -19,7 +19,7 @@ from gradmark.benchmarks.cells import Cell, Inquiry, Training
 from gradmark.benchmarks.errors import BadInput, one_line, reason_of, shortened
 from gradmark.benchmarks.execution.prepare import NO_CUDA, Known, Ready, prepare, prepare_again
 from gradmark.benchmarks.execution.surroundings import surroundings
-from gradmark.benchmarks.experiment import plain
+from gradmark.benchmarks.experiment import Experiment, plain
 from gradmark.benchmarks.measurement import timing
 from gradmark.benchmarks.measurement.block import measure_block
 from gradmark.benchmarks.measurement.evaluations import count_evaluations
@@ -145,6 +145,7 @@ class Here:
             start = time.perf_counter()
             tables = plain(experiment.run(inquiry.seed))
             facts = {"title": experiment.title, "reference": experiment.reference, "threads": torch.get_num_threads()}
+            facts |= _parts(experiment)
             return {"tables": tables, "facts": plain(facts), "seconds": time.perf_counter() - start}
 
         return _unspoilt(self._guarded(answered))
@@ -173,6 +174,12 @@ class Here:
             raise
         except self.caught as fault:
             return Failed(one_line(fault))
+
+
+def _parts(experiment: Experiment) -> dict[str, str | None]:
+    """The class of an experiment and the text of its problem, if it has one: reports need not read its text."""
+    problem = getattr(experiment, "problem", None)
+    return {"experiment": type(experiment).__name__, "problem": None if problem is None else str(problem)}
 
 
 def _unspoilt(found: T | Failed) -> T | Failed:

@@ -70,7 +70,22 @@ def train(training: Training, tick: Callable[[float], object] = lambda done: Non
     cited |= {"solver_reference": solver.reference}
     curves = {"steps": stops, "objective": objective, "stderr": stderr, "gap": gap}
     curves |= {"evidence": evidence, "divergence": divergence, "tight": solver.tight, "rows": _rows_of_a_step(problem)}
-    return finite({**curves, "evaluation": kind, **cited})
+    return finite({**curves, "evaluation": kind, "parts": parts(problem, solver), **cited})
+
+
+def parts(problem: Problem, solver: Solver) -> dict[str, Any]:
+    """What a report names of a run, as plain data, so that it need not read specs or repeat defaults of classes.
+
+    `solver` is the class of the solver and `estimator` the text of the estimator that it uses (None for EM and CAVI);
+    `problem` is the text of the problem with all rows, and `minibatch` how many of them a step sees (None for all).
+    """
+    estimator, whole = getattr(solver, "estimator", None), problem.template
+    return {
+        "solver": type(solver).__name__,
+        "estimator": None if estimator is None else str(estimator),
+        "problem": str(whole),
+        "minibatch": None if whole is problem else getattr(problem, "size", None),
+    }
 
 
 def _never_falls(solver: Solver, step: int, before: Tensor, after: Tensor, steps: int) -> None:

@@ -35,6 +35,7 @@ def test_rows_come_back_with_seed_seconds_and_what_they_ran_on(tmp_path: Path) -
     assert (found.status, found.inquiry.seed, found.facts["title"]) == ("measured", 5, "Dice")
     assert found.seconds is not None
     assert found.facts["provenance"] == {"commit": "abc"}
+    assert (found.facts["experiment"], found.facts["problem"]) == ("Throws", None)
     assert found.tables == plain(dice.Throws(4).run(5))
     assert found.tables != plain(dice.Throws(4).run(6))
 

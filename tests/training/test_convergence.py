@@ -53,6 +53,18 @@ def test_every_seed_descends_by_itself() -> None:
     assert data["evaluation"] == "oracle"
 
 
+def test_the_parts_of_a_run_are_stored() -> None:
+    some = Training(f"Minibatch(problem={LINEAR}, size=4)", "Adam(LeaveOneOut(), num_samples=2)", 1, 1, 2)
+    assert convergence.train(some)["parts"] == {
+        "solver": "Adam",
+        "estimator": "LeaveOneOut()",
+        "problem": LINEAR,
+        "minibatch": 4,
+    }
+    whole = convergence.train(Training("GaussianMixture(rows=4)", "EM()", 1, 1, 2))["parts"]
+    assert whole == {"solver": "EM", "estimator": None, "problem": "GaussianMixture(rows=4)", "minibatch": None}
+
+
 def test_runs_are_paired_by_their_draws() -> None:
     """Cold, decay 0 and one sample leave the first step of a moving average the plain score function's."""
     ends = [
