@@ -9,11 +9,9 @@ from typing import ClassVar, cast
 import torch
 
 from gradmark.benchmarks.measurement.forms import check_estimate
+from gradmark.estimators.adam import adam_step
 from gradmark.estimators.core import Estimator, LatentVariableModel, Params, Problem, State
 from gradmark.estimators.spec import Spec
-
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
 
 
 class Solver(Spec):
@@ -67,14 +65,12 @@ class Adam(Solver):
     def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
         estimate = self.estimator.estimate(problem, params, state["estimator"], self.num_samples)
         gradient, inner = check_estimate(self.estimator, estimate, params, state["estimator"])
-        count = state["count"] + 1
-        mean = {n: BETAS[0] * m + (1 - BETAS[0]) * gradient[n] for n, m in state["mean"].items()}
-        square = {n: BETAS[1] * v + (1 - BETAS[1]) * gradient[n] ** 2 for n, v in state["square"].items()}
-        scale = [1 - beta**count for beta in BETAS]
-        moved = {
-            name: value - self.rate * (mean[name] / scale[0]) / ((square[name] / scale[1]).sqrt() + EPSILON)
-            for name, value in params.items()
-        }
+        count, means, squares = state["count"] + 1, state["mean"], state["square"]
+        moved, mean, square = dict(params), dict(means), dict(squares)
+        for name, value in params.items():
+            moved[name], mean[name], square[name] = adam_step(
+                value, gradient[name], means[name], squares[name], count, self.rate
+            )
         return moved, {"count": count, "mean": mean, "square": square, "estimator": inner}
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from gradmark.estimators.adam import adam_step
 from gradmark.estimators.core import (
     Estimate,
     Estimator,
@@ -22,9 +23,6 @@ from gradmark.estimators.core import (
 )
 from gradmark.estimators.couplings import Relaxation, relaxation
 from gradmark.estimators.requirements import path_or_score
-
-BETAS = (0.9, 0.999)  # Adam's
-EPSILON = 1e-8
 
 Cost = Callable[[Tensor], Tensor]  # z [K, *R, *B, *event] to [K, *R, *B], every parameter held constant
 
@@ -116,14 +114,11 @@ class RelaxedControlVariate(Estimator):
 
 def _descended(state: State, slope: Params, rate: float) -> State:
     """Adam's step for every replicate, with its own count."""
-    count = state["count"] + 1
-    mean = {n: BETAS[0] * m + (1 - BETAS[0]) * slope[n] for n, m in state["mean"].items()}
-    square = {n: BETAS[1] * v + (1 - BETAS[1]) * slope[n] ** 2 for n, v in state["square"].items()}
-    moved = {}
+    count, means, squares = state["count"] + 1, state["mean"], state["square"]
+    moved, mean, square = {}, {}, {}
     for name, value in state["coefficients"].items():
         steps = over_rows(count, value.dim() - count.dim()).to(value.dtype)
-        scale = [1 - beta**steps for beta in BETAS]
-        moved[name] = value - rate * (mean[name] / scale[0]) / ((square[name] / scale[1]).sqrt() + EPSILON)
+        moved[name], mean[name], square[name] = adam_step(value, slope[name], means[name], squares[name], steps, rate)
     return {"coefficients": moved, "mean": mean, "square": square, "count": count}
 
 
