@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import OptimizeResult, minimize
-from torch import Tensor
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.errors import BadInput, shortened
 from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
 from gradmark.benchmarks.regular_files import fault_of_file
 from gradmark.benchmarks.training import parameter_files
+from gradmark.benchmarks.training.lbfgs import ExactCost, minimised
 from gradmark.benchmarks.training.parameter_files import SUFFIXES as SUFFIXES
 from gradmark.benchmarks.training.solvers import Adam
-from gradmark.estimators.core import Params, Problem, gradient_of_sum
+from gradmark.estimators.core import Params, Problem
 
 RATE, SAMPLES = 0.001, 10  # of the reference run: at ten times the rate scales of a wide encoder collapse
+STEPS = 20000  # of L-BFGS towards an optimum, at the most
 MOST_STEPS = 10**6  # of the reference run: minutes where a step is quick, and hours where it is not
 KINDS = "init, optimum, step=N or a file of parameters (.npz, .json, .pt)"
 
@@ -114,47 +114,24 @@ def _optimum(problem: Problem) -> ParameterPoint | Refusal:
         return Refusal(
             f"--at optimum of {problem}: there is no oracle to minimise: {problem.no_oracle}; use --at step=N"
         )
-    start = problem.init()
-    here = _objective(problem, start, _flat(start))[0]
+    params = problem.init()
+    cost = ExactCost(problem, params, list(params))
+    here, _ = cost(cost.start)
     if not np.isfinite(here):
         return Refusal(f"--at optimum of {problem}: the expected cost is {here} at init; use --at step=N or a file")
-    first = _minimise(problem, _flat(start), 1e-5)
-    second = _minimise(problem, first.x, 1e-9)
-    away = second.x - _flat(start)
-    further = _objective(problem, start, second.x + away)[0]
+    first = minimised(cost, cost.start, 1e-5, STEPS)
+    second = minimised(cost, first.x, 1e-9, STEPS)
+    away = second.x - cost.start
+    further, _ = cost(second.x + away)
     runs_off = np.abs(second.x - first.x).max() > 1.0 or further <= second.fun < here
     if not np.isfinite(second.fun) or runs_off:
-        name = list(start)[
-            int(np.searchsorted(np.cumsum([v.numel() for v in start.values()]), np.abs(away).argmax(), "right"))
-        ]
+        ends = np.cumsum([value.numel() for value in params.values()])
+        name = list(params)[int(np.searchsorted(ends, np.abs(away).argmax(), "right"))]
         return Refusal(
             f"--at optimum of {problem}: there is no finite optimum: {name!r} runs off as the tolerance tightens "
             f"(moved by {np.abs(away).max():.3g} so far); use --at step=N"
         )
-    return ParameterPoint({name: value.detach() for name, value in _unflat(start, second.x).items()})
-
-
-def _minimise(problem: Problem, start: np.ndarray, tolerance: float) -> OptimizeResult:
-    like = problem.init()
-    options = {"maxiter": 20000, "maxfun": 40000, "ftol": 0.0, "gtol": tolerance, "maxcor": 20}
-    return minimize(lambda x: _objective(problem, like, x), start, jac=True, method="L-BFGS-B", options=options)
-
-
-def _objective(problem: Problem, like: Params, x: np.ndarray) -> tuple[float, np.ndarray]:
-    params = {name: value.requires_grad_() for name, value in _unflat(like, x).items()}
-    exact = problem.exact(params)
-    assert exact is not None, "no_oracle was None"
-    gradient = gradient_of_sum(exact, params)
-    return float(exact.detach().sum()), _flat(gradient)
-
-
-def _flat(params: Params) -> np.ndarray:
-    return torch.cat([value.detach().reshape(-1) for value in params.values()]).numpy()
-
-
-def _unflat(like: Params, x: np.ndarray) -> Params:
-    parts: list[Tensor] = list(torch.from_numpy(x.copy()).split([value.numel() for value in like.values()]))
-    return {name: part.view(value.shape) for (name, value), part in zip(like.items(), parts, strict=True)}
+    return ParameterPoint({name: value.detach() for name, value in cost.params_at(second.x).items()})
 
 
 def _reference_run(problem: Problem, steps: int) -> ParameterPoint:
