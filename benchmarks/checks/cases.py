@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from gradmark.benchmarks.checks.results import text
 from gradmark.benchmarks.measurement.block import HOST as HOST
 from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, seeded, warm_state
+from gradmark.benchmarks.measurement.coordinates import coordinate_name
 from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
@@ -270,9 +271,4 @@ def cases(
 
 def coordinate(params: Params, flat: int) -> str:
     """The name of a coordinate of the flattened gradient, as `name[i, j]`."""
-    for name, value in params.items():
-        if flat < value.numel():
-            index = [int(i) for i in torch.unravel_index(torch.tensor(flat), value.shape)] if value.dim() else []
-            return f"{name}{index or ''}"
-        flat -= value.numel()
-    raise IndexError(flat)
+    return coordinate_name(flat, {name: value.shape for name, value in params.items()})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradmark.benchmarks.measurement.bias_test import Known, assess_bias
+from gradmark.benchmarks.measurement.coordinates import coordinate_name
 from gradmark.benchmarks.measurement.grouping import warm_ups
 from gradmark.benchmarks.measurement.moments import Array, Moments
 from gradmark.benchmarks.measurement.quantities import (
@@ -176,7 +177,7 @@ def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
     known = Known(max(scales), sizes, _exact_variance(record))
     verdict = asdict(assess_bias(early, exact, rounding, deterministic, known))
     if verdict["coordinate"] is not None:
-        verdict["coordinate"] = _coordinate(verdict["coordinate"], record.facts["shapes"])
+        verdict["coordinate"] = coordinate_name(verdict["coordinate"], record.facts["shapes"])
     return verdict | {"replicates": early.replicates}
 
 
@@ -184,16 +185,6 @@ def _exact_variance(record: Record) -> float | None:
     """The exact total variance; None where it is not known, or replicates share rows."""
     known = record.facts.get("exact_variance") or {"value": None}
     return None if record.early.paired else known["value"]
-
-
-def _coordinate(flat: int, shapes: dict[str, list[int]]) -> str:
-    """The flattened gradient's coordinate as `name[i, j]`."""
-    for name, shape in shapes.items():
-        size = math.prod(shape)
-        if flat < size:
-            return f"{name}{[int(i) for i in np.unravel_index(flat, shape)]}" if shape else name
-        flat -= size
-    raise IndexError(flat)
 
 
 def _at_equal_evaluations(total: Quantity, timing: dict[str, Any] | None) -> Quantity:
