@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from gradmark.benchmarks.measurement.bias_test import POWER
+from gradmark.benchmarks.measurement.central_moments import CentralMoments
 from gradmark.benchmarks.measurement.contributions import effective_contributions, fewest_contributions
 from gradmark.benchmarks.measurement.moments import Array
 
@@ -18,22 +20,20 @@ Mask = NDArray[np.bool_]
 AGAIN = 4  # times as many replicates in the second stage
 PLAIN = 1e-9  # p of the first stage below which a second stage of the same size is enough
 SUSPICIOUS = 0.02  # p of the first stage below which there is a second
-POWER = 1.2816  # standard normal quantile of 0.9
 JOINT = 128  # coordinates up to which Hotelling's T² is formed
 ROUNDING = 1e-9  # times 1 + the largest number involved
 
 
 @dataclass
 class Sums:
-    """The count, the first four moments and the cross products of gradients `[P]` about a fixed origin."""
+    """The moments of gradients `[P]` about a fixed origin, with the products of pairs of coordinates."""
 
     origin: Array
-    count: int = 0
     nonfinite: int = 0
 
     def __post_init__(self) -> None:
         size = len(self.origin)
-        self.first, self.square, self.cube, self.fourth = (np.zeros(size) for _ in range(4))
+        self.moments = CentralMoments.of(np.zeros((0, size)))
         self.cross = np.zeros((size, size)) if size <= JOINT else None
 
     def add(self, gradient: Array) -> None:
@@ -41,33 +41,34 @@ class Sums:
         finite = np.isfinite(gradient).all(1)
         self.nonfinite += int((~finite).sum())
         off = gradient[finite] - self.origin
-        self.count += len(off)
-        self.first += off.sum(0)
-        self.square += (off**2).sum(0)
-        self.cube += (off**3).sum(0)
-        self.fourth += (off**4).sum(0)
+        self.moments += CentralMoments.of(off)
         if self.cross is not None:
             self.cross += off.T @ off
 
     @property
+    def count(self) -> int:
+        """How many replicates were added, those left out that are not finite."""
+        return self.moments.units
+
+    @property
     def mean(self) -> Array:
         """The mean, less the origin."""
-        return self.first / max(self.count, 1)
+        return self.moments.mean
 
     @property
-    def variance(self) -> Array:
-        """The variance of one replicate."""
-        return np.maximum(self.square / max(self.count, 1) - self.mean**2, 0.0)
-
-    @property
-    def third(self) -> Array:
-        """The third central moment."""
-        return self.cube / max(self.count, 1) - 3 * self.mean * self.variance - self.mean**3
+    def sd(self) -> Array:
+        """The standard deviation of one replicate."""
+        return np.sqrt(self.moments.second / max(self.count, 1))
 
     @property
     def varies(self) -> Mask:
         """In which coordinates the gradient varies by more than rounding."""
-        return np.sqrt(self.variance) > self.rounding
+        return self.sd > self.rounding
+
+    @property
+    def zero(self) -> Mask:
+        """In which coordinates every replicate is the origin itself."""
+        return (self.mean == 0) & (self.moments.second == 0)
 
     @property
     def rounding(self) -> float:
@@ -77,10 +78,15 @@ class Sums:
     @property
     def contributions(self) -> Array:
         """The effective number of replicates that carry the variance; infinite where nothing varies."""
-        count, mean = max(self.count, 1), self.mean
-        fourth = self.fourth - 4 * mean * self.cube + 6 * mean**2 * self.square - 3 * count * mean**4
-        number = effective_contributions(count * self.variance, np.maximum(fourth, 0.0))
+        number = effective_contributions(self.moments.second, self.moments.fourth)
         return np.where(self.varies, number, np.inf)
+
+    @property
+    def halls_t(self) -> Array:
+        """Hall's t of the mean in each coordinate; one that does not vary is off by rounding, or certainly."""
+        off = np.where(~self.varies & (np.abs(self.mean) <= self.rounding), 0.0, self.mean)
+        second = np.where(self.varies, self.moments.second, 0.0)
+        return replace(self.moments, second=second, units=max(self.count, 1)).halls_t(off)
 
 
 @dataclass(frozen=True)
@@ -122,35 +128,23 @@ def mean_test(sums: Sums, level: float, also: Mask | None = None) -> MeanTest:
     A coordinate is tested only where enough replicates carry its variance for a test at the level, and where `also`,
     if it is given, is True.
     """
-    count = max(sums.count, 1)
     contributions, needed = sums.contributions, fewest_contributions(level, 2 * len(sums.origin))
     enough = contributions >= needed
     tested = enough if also is None else enough & also
-    mean, sd, varies = sums.mean, np.sqrt(sums.variance), sums.varies
-    off = np.where(~varies & (np.abs(mean) <= sums.rounding), 0.0, mean)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        u, skewness = off / sd, np.where(varies, sums.third / sd**3, 0.0)
-        hall = u + skewness * u**2 / 3 + skewness**2 * u**3 / 27 + skewness / (6 * count)
-    z = np.where(varies, math.sqrt(count) * hall, np.where(off == 0, 0.0, np.inf))
-    z = np.where(tested, z, 0.0)
-    worst = int(np.abs(z).argmax())
-    p_largest = min(1.0, len(z) * 2 * float(stats.norm.sf(abs(z[worst]))))
-    joint = _joint(sums, varies & tested)
-    stderr = float(sd[tested].max(initial=0.0)) / math.sqrt(count)
-    least = float(contributions.min(initial=np.inf))
-    few = int((~enough).sum())
+    z = np.where(tested, np.abs(sums.halls_t), 0.0)
+    worst = int(z.argmax())
     return MeanTest(
-        p_largest,
-        joint,
-        worst,
-        float(mean[worst]),
-        stderr,
-        count,
-        sums.nonfinite,
-        tested,
-        few,
-        least,
-        needed,
+        p_largest=min(1.0, len(z) * 2 * float(stats.norm.sf(z[worst]))),
+        p_joint=_joint(sums, sums.varies & tested),
+        worst=worst,
+        error=float(sums.mean[worst]),
+        stderr=float(sums.sd[tested].max(initial=0.0)) / math.sqrt(max(sums.count, 1)),
+        replicates=max(sums.count, 1),
+        nonfinite=sums.nonfinite,
+        tested=tested,
+        few=int((~enough).sum()),
+        contributions=float(contributions.min(initial=np.inf)),
+        needed=needed,
     )
 
 
@@ -158,7 +152,7 @@ def two_stage_test(sums_of: Callable[[int, int], Sums], replicates: int, level: 
     """Test a sample and, where it looks suspicious, an independent and larger one, which alone decides.
 
     `sums_of(stage, replicates)` gives the sums of the stage 0 or 1. Returned are the sums and the test of the stage
-    that decides, and the bias in one coordinate that would have been detected with probability 0.9.
+    that decides, and the bias in one coordinate that would have been detected with probability POWER.
     """
     sums = sums_of(0, replicates)
     test = mean_test(sums, level)
@@ -171,7 +165,8 @@ def two_stage_test(sums_of: Callable[[int, int], Sums], replicates: int, level: 
 
 
 def _detectable(level: float, test: MeanTest) -> float:
-    return (float(stats.norm.isf(level / (4 * max(len(test.tested), 1)))) + POWER) * test.stderr
+    critical = float(stats.norm.isf(level / (4 * max(len(test.tested), 1)))) + float(stats.norm.ppf(POWER))
+    return critical * test.stderr
 
 
 def _joint(sums: Sums, kept: Mask) -> float:

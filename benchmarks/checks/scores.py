@@ -51,5 +51,4 @@ def seen_by(fixture: Fixture, draws: int, level: float, seed: int) -> Mask:
     sums = score_sums(fixture, min(draws, most), seed)
     share = max(draws / max(sums.count, 1), 1.0)  # more draws carry the variance in proportion
     enough = sums.contributions * share >= fewest_contributions(level, 2 * len(sums.origin))
-    unused = sums.square == 0
-    return unused | (enough & sums.varies)
+    return sums.zero | (enough & sums.varies)

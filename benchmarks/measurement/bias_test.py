@@ -16,7 +16,7 @@ from gradmark.benchmarks.measurement.moments import Array, Moments
 Mask = NDArray[np.bool_]
 
 FAMILY_LEVEL = 0.001  # chance of calling an unbiased estimator biased, over all coordinates together
-POWER = 0.9  # chance of seeing a bias of the size that is reported as the smallest detectable
+POWER = 0.9  # chance of seeing a bias of the size that is reported as the smallest detectable, here and in checks
 FEWEST_FOR_BIAS = 1024  # replicates; fewer leave Student's t too far from normal on skewed gradients
 GROSS = 32  # times what an unseen event of the size of those seen could explain
 
@@ -52,9 +52,8 @@ def assess_bias(
 ) -> Bias:
     """Hall's skewness-corrected t for each tested coordinate, the largest against the family-wise level.
 
-    T = √n [U + γU²/3 + γ²U³/27 + γ/(6n)], U = (mean − exact)/sd, γ the skewness: standard normal to O(1/n). A
-    difference within `rounding` (an absolute number) counts as none. A gradient that is the same every time is
-    compared once.
+    `CentralMoments.halls_t` has the formula. A difference within `rounding` (an absolute number) counts as none. A
+    gradient that is the same every time is compared once.
 
     Reference: hall1992
     """
@@ -64,23 +63,19 @@ def assess_bias(
     known = known or Known(scale=float(np.abs([moments.mean, exact]).max(initial=0.0)))
     difference = moments.mean - exact
     excess = np.sign(difference) * np.maximum(np.abs(difference) - rounding, 0.0)
-    z = _hall(moments, excess)
+    z = moments.central.halls_t(excess)
     few, hidden, floor = _left_out(moments, excess, z, deterministic, known)
     tested = ~(few | hidden)
     if not tested.any():
         why = _reasons(moments, few, hidden, known.scale)
         return Bias("untested", reason=why, coordinates=len(z), untested_coordinates=len(z), why_untested=why)
-    sd = np.sqrt(moments.second / moments.units)
-    seen = np.where(tested, np.abs(z), -1.0)
-    worst, count = int(np.argmax(seen)), int(tested.sum())
-    p_value = -math.expm1(count * math.log1p(-min(2 * float(stats.norm.sf(seen[worst])), 1 - 1e-16)))
-    critical = float(stats.norm.isf(FAMILY_LEVEL / (2 * count))) + float(stats.norm.ppf(POWER))
-    visible = max(float(critical * sd[tested].max() / math.sqrt(moments.units)), float(floor[tested].max(initial=0.0)))
+    worst, count = int(np.argmax(np.where(tested, np.abs(z), -1.0))), int(tested.sum())
+    p_value = _family_wise(abs(float(z[worst])), count)
     return Bias(
         verdict="biased" if p_value < FAMILY_LEVEL else "unbiased",
-        max_abs_z=_finite(float(seen[worst])),
+        max_abs_z=_finite(abs(float(z[worst]))),
         p_value=p_value,
-        minimum_detectable=visible + rounding,
+        minimum_detectable=_detectable(moments, tested, floor) + rounding,
         coordinate=worst,
         size=float(difference[worst]),
         coordinates=len(z),
@@ -89,15 +84,16 @@ def assess_bias(
     )
 
 
-def _hall(moments: Moments, excess: Array) -> Array:
-    """Hall's T of each coordinate, infinite where a gradient that never varies is off."""
-    count = moments.units
-    sd = np.sqrt(moments.second / count)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        u = np.where(excess == 0, 0.0, excess / sd)
-        skewness = np.where(sd > 0, moments.third / count / sd**3, 0.0)
-        hall = u + skewness * u**2 / 3 + skewness**2 * u**3 / 27 + skewness / (6 * count)
-    return np.where(excess == 0, 0.0, math.sqrt(count) * np.where(np.isinf(u), u, hall))
+def _family_wise(z: float, count: int) -> float:
+    """The probability that the largest of `count` independent standard normal numbers is beyond ±z."""
+    return -math.expm1(count * math.log1p(-min(2 * float(stats.norm.sf(z)), 1 - 1e-16)))
+
+
+def _detectable(moments: Moments, tested: Mask, floor: Array) -> float:
+    """The bias that would be seen with probability POWER in any one tested coordinate, and never below the floor."""
+    critical = float(stats.norm.isf(FAMILY_LEVEL / (2 * int(tested.sum())))) + float(stats.norm.ppf(POWER))
+    largest = np.sqrt(moments.second / moments.units)[tested].max()
+    return max(float(critical * largest / math.sqrt(moments.units)), float(floor[tested].max(initial=0.0)))
 
 
 def _left_out(moments: Moments, excess: Array, z: Array, deterministic: bool, known: Known) -> tuple[Mask, Mask, Array]:

@@ -9,9 +9,9 @@ from functools import reduce
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gradmark.benchmarks.measurement.central_moments import Array as Array
+from gradmark.benchmarks.measurement.central_moments import CentralMoments
 
 MAX_COORDINATES = 4096  # beyond it the per-coordinate moments are not kept, only the traces
 
@@ -47,47 +47,28 @@ class Moments:
         """Whether replicates 2i and 2i+1 shared their rows."""
         return self.within_traces.shape[0] > 0
 
+    @property
+    def central(self) -> CentralMoments:
+        """The moments of each coordinate over units."""
+        return CentralMoments(self.units, self.mean, self.second, self.third, self.fourth)
+
     def __add__(self, other: Self) -> Self:
-        units = max(self.units + other.units, 1)
-        shift = other.mean - self.mean
-        share = self.units * other.units / units
-        skew = share * (self.units - other.units) / units
-        merged: dict[str, Any] = {
+        counted: dict[str, Any] = {
             "replicates": self.replicates + other.replicates,
-            "units": self.units + other.units,
             "nonfinite": self.nonfinite + other.nonfinite,
-            "mean": self.mean + shift * (other.units / units),
-            "second": self.second + other.second + share * shift**2,
-            "third": self.third
-            + other.third
-            + skew * shift**3
-            + 3 * shift * (self.units * other.second - other.units * self.second) / units,
             "within": self.within + other.within,
-            "fourth": self._fourth_with(other, shift, units),
             "undirected": self.undirected + other.undirected,
+            **vars(self.central + other.central),
         }
-        rest = [field.name for field in fields(self) if field.name not in merged]
+        rest = [field.name for field in fields(self) if field.name not in counted]
         lists: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in rest}
-        return type(self)(**merged, **lists)
+        return type(self)(**counted, **lists)
 
     def as_one_group(self) -> Self:
         """The same with its groups averaged to one: for groups that share what they would have to tell apart."""
         names = ("traces", "within_traces", "square_norms", "squared_errors", "cosines", "wrong_signs")
         groups = {name: getattr(self, name) for name in names}
         return replace(self, **{name: each.mean(0, keepdims=True) for name, each in groups.items() if len(each)})
-
-    def _fourth_with(self, other: Self, shift: Array, units: int) -> Array:
-        """The fourth moment of both; not known where one of them is of a version that did not keep it."""
-        if len(self.fourth) != len(self.mean) or len(other.fourth) != len(other.mean):
-            return np.zeros(0)
-        a, b = self.units, other.units
-        return (
-            self.fourth
-            + other.fourth
-            + a * b / units * ((a * a - a * b + b * b) / units**2) * shift**4
-            + 6 * shift**2 * (a * a * other.second + b * b * self.second) / units**2
-            + 4 * shift * (a * other.third - b * self.third) / units
-        )
 
     def to_bytes(self) -> bytes:
         """The moments as a line of JSON (each field's shape, or its count) and then all numbers, little-endian."""
