@@ -60,4 +60,8 @@ def _each_once(items: list[Any]) -> set[Any]:
     tests: dict[str, list[Any]] = {}
     for item in items:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    return {item for each in tests.values() for item in cover(each, lambda item: item.callspec.indices.items())}
+    return {item for each in tests.values() for item in cover(each, _values)}
+
+
+def _values(item: Any) -> list[tuple[str, str]]:
+    return [(name, repr(value)) for name, value in item.callspec.params.items()]

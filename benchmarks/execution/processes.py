@@ -140,15 +140,23 @@ class Process:
         The status is None where it had not ended by itself.
         """
         alive = not self.server.alive or not self.server.has_ended(self.pid)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.pipe.close()
-        status = self.server.status(self.pid) if self.server.alive else None
+        status = self._end()
         where = None
         with suppress(OSError):
             where = innermost((Path(self.folder.name) / "trace").read_text(errors="replace"))
         self.folder.cleanup()
         return None if alive else status, where
+
+    def close(self) -> None:
+        """End it with whatever it started, at once: its work is done, so that it would wait for a request for ever."""
+        self._end()
+        self.folder.cleanup()
+
+    def _end(self) -> int | None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.pipe.close()
+        return self.server.status(self.pid) if self.server.alive else None
 
 
 _kept: list[Server] = []

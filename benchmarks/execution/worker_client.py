@@ -65,7 +65,7 @@ class Worker:
     def close(self) -> None:
         """End the process, whatever it does."""
         if self._process is not None:
-            self._process.kill()
+            self._process.close()
             self._process = None
 
     def read(self, kind: str, text: str) -> Failed | None:

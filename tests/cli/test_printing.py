@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from rich.console import Console
 
 from gradmark.benchmarks import specs
@@ -23,35 +21,11 @@ from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import measure, runner, terminal
 from gradmark.benchmarks.training import points
 from gradmark.benchmarks.training.points import Refusal
-from gradmark.estimators import ScoreFunction
-from gradmark.estimators.core import Params, Problem
+from tests.cases import printed
 from tests.cases.full_covariance import Regression
-from tests.cases.scalar_parameters import ScalarGaussian
+from tests.cases.printed import MARKUP
 
-MARKUP = "[/red] [bold]x[/bold] [link=http://x] :cat: \\[y] \\"
-
-
-@dataclass(frozen=True)
-class Shouts(ScoreFunction):
-    """Its name and its reasons are full of markup."""
-
-    text: str = MARKUP
-    raises: bool = False
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if self.raises:
-            raise ValueError(self.text)
-        return f"it says {self.text}; use ScoreFunction()"
-
-
-@dataclass(frozen=True)
-class Infinite(ScalarGaussian):
-    """The oracle and every cost are not finite."""
-
-    value: str = "nan"
-
-    def exact(self, params: Params) -> torch.Tensor:
-        return super().exact(params) * float(self.value)
+PRINTED = printed.__name__  # a module of its own, as every process that runs it imports it
 
 
 def measured(capsys: pytest.CaptureFixture[str], problem: str, estimator: str, *options: str) -> tuple[int, str]:
@@ -61,13 +35,13 @@ def measured(capsys: pytest.CaptureFixture[str], problem: str, estimator: str, *
 
 
 def test_markup_is_printed_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out = measured(capsys, "GaussianToy()", f"{__name__}.Shouts()")
+    status, out = measured(capsys, "GaussianToy()", f"{PRINTED}.Shouts()")
     assert status == 0
     assert f"it says {MARKUP}" in " ".join(out.split())
-    status, out = measured(capsys, "GaussianToy()", f"{__name__}.Shouts(raises=True)")
+    status, out = measured(capsys, "GaussianToy()", f"{PRINTED}.Shouts(raises=True)")
     assert status == 2
     assert f"ValueError: {MARKUP}" in " ".join(out.split())
-    status, out = measured(capsys, "GaussianToy()", f'{__name__}.Shouts(text="[/red]")')
+    status, out = measured(capsys, "GaussianToy()", f'{PRINTED}.Shouts(text="[/red]")')
     assert status == 0
     assert 'Shouts(text="[/red]") on GaussianToy()' in " ".join(out.split())
 
@@ -89,7 +63,7 @@ def test_a_report_of_checks_prints_any_name(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_an_objective_that_is_not_finite_is_null_with_a_reason(capsys: pytest.CaptureFixture[str], value: str) -> None:
-    problem = f'{__name__}.Infinite(value="{value}")'
+    problem = f'{PRINTED}.Infinite(value="{value}")'
     status, out = measured(capsys, problem, "ScoreFunction()", "--json")
     found = json.loads(out, parse_constant=pytest.fail)
     assert status == 0

@@ -75,7 +75,7 @@ def test_building_an_object_cannot_end_a_measurement(folder: Path, capfd: pytest
     assert line.endswith(f"reading it: the process ended with status 0 (mine_ends.py:{LINE + 4})")
 
 
-@pytest.mark.parametrize("code", ["os._exit(0)", "ctypes.string_at(0)"])
+@pytest.mark.parametrize("code", [pytest.param("os._exit(0)", marks=pytest.mark.full), "ctypes.string_at(0)"])
 def test_an_import_cannot_end_a_check(folder: Path, capfd: pytest.CaptureFixture[str], code: str) -> None:
     written(folder, code)
     how = "ended with status 0" if "exit" in code else f"died of SIGSEGV (mine_ends.py:{LINE})"
