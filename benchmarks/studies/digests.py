@@ -20,6 +20,8 @@ from gradmark.benchmarks.store.codes import Code
 
 MEASURING = (  # draw, warm up, fold
     "gradmark.benchmarks.measurement.block",
+    "gradmark.benchmarks.measurement.fold",
+    "gradmark.benchmarks.measurement.gram",
     "gradmark.benchmarks.measurement.grouping",
     "gradmark.benchmarks.measurement.moments",
     "gradmark.benchmarks.execution.prepare",

@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradmark.benchmarks.measurement.block import fold
-from gradmark.benchmarks.measurement.moments import Moments, merged
+from gradmark.benchmarks.measurement.fold import fold, fold_coordinates
+from gradmark.benchmarks.measurement.gram import fold_wide
+from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments, merged
 
 
 def gradients(seed: int, replicates: int, paired: bool = False) -> list[torch.Tensor]:
@@ -136,3 +137,60 @@ def test_merging_many_is_merging_one_by_one() -> None:
         step = step + block
     np.testing.assert_allclose(merged(blocks).third, step.third, rtol=1e-10)
     np.testing.assert_array_equal(merged(blocks).traces, step.traces)
+
+
+PER_COORDINATE = ("mean", "second", "third", "fourth", "within")
+
+
+def wide(seed: int, replicates: int, offset: float) -> list[torch.Tensor]:
+    """Gradients in float32 of tensors that fill no whole number of steps, around a mean of one size in each tensor."""
+    draw = torch.Generator().manual_seed(seed)
+    return [
+        offset * (-1) ** i + torch.randn(replicates, size, generator=draw) for i, size in enumerate((700, 3, 20000))
+    ]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("replicates", [8, 64])
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("case", ["ordinary", "far from zero", "zeros", "not finite"])
+def test_inner_products_give_the_moments_of_the_coordinates(
+    paired: bool, replicates: int, known: bool, case: str
+) -> None:
+    """The two ways to fold a block, to rounding: sums of 20 703 terms, and 1e-12 is 4 500 spacings of float64."""
+    parts = wide(replicates, replicates, 1e3 if case == "far from zero" else 0.0)
+    if case == "zeros":
+        for part in parts:
+            part[:3] = 0
+    if case == "not finite":
+        parts[1][5, 1] = float("nan")
+    exact = torch.linspace(-1, 1, 20703, dtype=torch.float64) + parts[0].mean() if known else None
+    expected, moments = fold_coordinates(parts, exact, paired), fold_wide(parts, exact, paired)
+    assert moments.undirected == (3 if case == "zeros" else 0)
+    for name in (field.name for field in fields(Moments)):
+        value = np.asarray(getattr(moments, name))
+        if name in PER_COORDINATE:
+            assert value.size == 0
+        else:
+            np.testing.assert_allclose(value, getattr(expected, name), rtol=1e-12, err_msg=name)
+
+
+def test_the_comparison_of_the_two_ways_can_fail() -> None:
+    parts = wide(0, 8, 0.0)
+    expected = fold_coordinates(parts, None, paired=False)
+    parts[0][0, 0] += 1e-3  # of 20 703 coordinates
+    moments = fold_wide(parts, None, paired=False)
+    assert np.abs(moments.traces / expected.traces - 1).max() > 1e-12
+
+
+def test_what_does_not_vary_has_no_variance_however_large_it_is() -> None:
+    parts = [value[:1].expand(8, -1) for value in wide(1, 1, 1e6)]
+    moments = fold(parts, None, paired=True)
+    assert sum(part.shape[1] for part in parts) > MAX_COORDINATES
+    assert (moments.traces == 0).all()
+    assert (moments.deviations == 0).all()
+
+
+def test_all_replicates_of_many_coordinates_bad() -> None:
+    moments = fold([torch.full((8, 5000), float("inf"))], torch.ones(5000), paired=True)
+    assert (moments.nonfinite, moments.units, len(moments.traces), moments.undirected) == (8, 0, 0, 0)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, assess_bias
-from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.measurement.quantities import Quantity, median, positive, product, ratio, root_ratio, signed
 from gradmark.benchmarks.measurement.tails import assess_tail

@@ -11,7 +11,7 @@ import torch
 from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.cli.tables import show_summary
 from gradmark.benchmarks.measurement.bias_test import Bias, Known, assess_bias
-from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.moments import Array, merged
 from gradmark.benchmarks.measurement.total_variance import total_variance, why_withheld
 from gradmark.benchmarks.studies import measure

@@ -13,7 +13,7 @@ import torch
 
 from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.errors import BadInput
-from gradmark.benchmarks.measurement.block import fold
+from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.store import opening
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner

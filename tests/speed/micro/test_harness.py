@@ -7,7 +7,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.measurement.block import Setting, block_size, fold, measure_block
+from gradmark.benchmarks.measurement.block import Setting, block_size, measure_block
+from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.moments import Moments, merged
 
 
@@ -16,7 +17,7 @@ def gradients(replicates: int, coordinates: int, seed: int = 0) -> list[torch.Te
     return [torch.randn(replicates, coordinates, generator=draw) for _ in range(2)]
 
 
-@pytest.mark.parametrize(("replicates", "coordinates"), [(4096, 1), (1024, 31), (64, 5000)])
+@pytest.mark.parametrize(("replicates", "coordinates"), [(4096, 1), (1024, 31), (64, 5000), (8, 400_000)])
 def test_fold(benchmark: BenchmarkFixture, replicates: int, coordinates: int) -> None:
     found = benchmark(fold, gradients(replicates, coordinates), None, False)
     assert found.units == replicates
