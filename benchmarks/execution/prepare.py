@@ -188,7 +188,7 @@ def _facts(problem: Problem, estimator: Estimator, params: Params, point: Parame
         "deterministic": estimator.deterministic,
         "shapes": {name: list(value.shape) for name, value in params.items()},
         "block": size,
-        "place": point.digest,
+        "point": point.digest,
         "no_oracle": problem.no_oracle,
     }
 

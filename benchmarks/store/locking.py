@@ -1,4 +1,4 @@
-"""One writer at a time: who writes to a store says so, and another who wants to is told who it is."""
+"""One writer at a time: the process that writes to a store leaves a note, and a second writer's error names it."""
 
 from __future__ import annotations
 

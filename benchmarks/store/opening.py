@@ -43,14 +43,14 @@ def open_rows(path: Path | None, write: bool) -> tuple[Rows, WriterLock | None]:
 
 def _ready(base: sqlite3.Connection, name: str, write: bool) -> Rows:
     version = schema.version(base, name)
-    rows = Rows(base, name, verified=write or version >= schema.VERSION)
+    rows = Rows(base, name, verified=write or version >= schema.CHECKSUMS)
     if not write:
         base.execute("BEGIN")  # one state of the store, however long it is read
         return rows
     base.execute("PRAGMA journal_mode = WAL")
     base.execute("PRAGMA synchronous = NORMAL")
     if version < schema.VERSION:
-        _complete(rows)
+        _complete(rows, version)
     return rows
 
 
@@ -76,17 +76,32 @@ def _connected(path: Path | None, write: bool) -> sqlite3.Connection:
     return base
 
 
-def _complete(rows: Rows) -> None:
-    """Bring an empty or older store up to date, all at once; its rows get checksums as they are found."""
+def _complete(rows: Rows, version: int) -> None:
+    """Bring an empty or older store up to date, all at once."""
     with rows.transaction():
         schema.complete(rows.base)
-        rows.columns.cache_clear()
-        counts = dict(rows.execute("SELECT key, count(*) FROM blocks GROUP BY key"))
-        for table in schema.TABLES:
-            for row, _ in list(rows.scan(table)):
-                rows.put(table, **row | ({"blocks": counts.get(row["key"], 0)} if table == "cells" else {}))
-        _adopt_study(rows)
+        rows.forget_schema()
+        if version < schema.CHECKSUMS:
+            _add_checksums(rows)
+            _adopt_study(rows)
+        _rename_sources(rows)
         rows.put("meta", name="version", value=str(schema.VERSION))
+
+
+def _add_checksums(rows: Rows) -> None:
+    """Give every row a checksum, as it is, and every cell the number of its blocks."""
+    counts = dict(rows.execute("SELECT key, count(*) FROM blocks GROUP BY key"))
+    for table in schema.TABLES:
+        for row, _ in list(rows.scan(table)):
+            rows.put(table, **row | ({"blocks": counts.get(row["key"], 0)} if table == "cells" else {}))
+
+
+def _rename_sources(rows: Rows) -> None:
+    """Name the tables of what was kept aside as they are called now; a damaged row stays as it is."""
+    new_names = {old: new for new, old in schema.OLD_NAMES.items()}
+    for row, whole in list(rows.scan("aside")):
+        if whole and row["source"] in new_names:
+            rows.put("aside", **row | {"source": new_names[row["source"]]})
 
 
 def _adopt_study(rows: Rows) -> None:

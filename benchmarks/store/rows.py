@@ -13,7 +13,7 @@ from typing import Any
 
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.store import schema
-from gradmark.benchmarks.store.schema import TABLES
+from gradmark.benchmarks.store.schema import OLD_NAMES, TABLES
 
 Row = dict[str, Any]
 DAMAGED = ("malformed", "not a database", "corrupt")  # in what SQLite says of a damaged file
@@ -51,8 +51,8 @@ class Damaged(BadInput):
 
 
 def checksum(table: str, row: Row) -> bytes:
-    """A digest of every column of a row, its key included, and of the table's name."""
-    text = hashlib.blake2b(table.encode(), digest_size=16)
+    """A digest of every column of a row, its key included, and of the table's first name."""
+    text = hashlib.blake2b(OLD_NAMES.get(table, table).encode(), digest_size=16)
     for column in TABLES[table].columns:
         part = _encoded(row.get(column))
         text.update(b"%d:" % len(part) + part)
@@ -85,7 +85,13 @@ class Rows:
     def __init__(self, base: sqlite3.Connection, name: str, *, verified: bool) -> None:
         """`verified`: whether rows carry checksums, as they do since version 3."""
         self.base, self.name, self.verified = base, name, verified
-        self.columns = cache(lambda table: schema.columns(base, table))
+        self._present_name = cache(lambda table: schema.present_name(base, table))
+        self.columns = cache(lambda table: schema.columns(base, self._present_name(table)))
+
+    def forget_schema(self) -> None:
+        """Ask the file again for its tables' names and columns, after they were changed."""
+        self._present_name.cache_clear()
+        self.columns.cache_clear()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -112,8 +118,9 @@ class Rows:
             return
         source = table.removeprefix("aside_")
         with faults(self.name):
-            for found in self.base.execute(f"SELECT {', '.join(present)} FROM {table} {rest}", values):
-                row = dict.fromkeys(TABLES[source].columns) | dict(zip(present, found, strict=True))
+            name = self._present_name(table)
+            for values_of_row in self.base.execute(f"SELECT {', '.join(present)} FROM {name} {rest}", values):
+                row = dict.fromkeys(TABLES[source].columns) | dict(zip(present, values_of_row, strict=True))
                 kept = row.pop("checksum", None)
                 yield row, not self.verified or _fits(source, row, kept)
 
@@ -132,7 +139,7 @@ class Rows:
         return rows[0] if rows else None
 
     def put(self, table: str, **row: Any) -> None:
-        """Write a whole row, in place of one of the same key."""
+        """Write a whole row; it replaces one of the same key."""
         named = list(TABLES[table].columns)
         values = [row.get(column) for column in named]
         marks = ", ".join("?" for _ in range(len(named) + 1))

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from gradmark.benchmarks.errors import BadInput
 
-VERSION = 3  # a store of a newer one is refused, never touched; one of an older one gets new tables and columns
+VERSION = 4  # a store of a newer version is refused and not touched; an older one gets new tables, columns and names
+CHECKSUMS = 3  # the first version whose rows have checksums
+OLD_NAMES = {"points": "places"}  # tables that were called otherwise before version 4; checksums keep the old name
 APPLICATION = 0x67726164  # "grad": what SQLite's application_id says of the file
 
 
@@ -53,7 +55,7 @@ TABLES = {
     "blocks": Table(
         2, {"key": "TEXT NOT NULL", "number": "INTEGER NOT NULL", "moments": "BLOB NOT NULL", "code": "TEXT"}
     ),
-    "places": Table(  # of parameter points; a name of older stores, which stay readable
+    "points": Table(
         2,
         {
             "problem": "TEXT NOT NULL",
@@ -95,7 +97,7 @@ TABLES = {
         1, {"id": "INTEGER", "source": "TEXT NOT NULL", "key": "TEXT NOT NULL", "why": "TEXT", "date": "TEXT"}
     ),
 }
-KEPT = ("cells", "blocks", "places", "trainings", "experiments")  # what `aside_…` tables keep rows of
+KEPT = ("cells", "blocks", "points", "trainings", "experiments")  # what `aside_…` tables keep rows of
 
 
 def statements() -> list[str]:
@@ -114,7 +116,7 @@ def statements() -> list[str]:
 
 
 def columns(base: sqlite3.Connection, table: str) -> list[str]:
-    """The columns that a table has in this file; none where there is no such table."""
+    """The columns that a table has in this file; an empty list where the table does not exist."""
     return [row[1] for row in base.execute(f"PRAGMA table_info({table})")]
 
 
@@ -132,8 +134,8 @@ def version(base: sqlite3.Connection, store: str) -> int:
             "nothing was written to it; use another --store"
         )
     row = base.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-    has_checksums = "checksum" in columns(base, "meta")
-    text = str(row[0]) if row is not None else str(VERSION if has_checksums else 1)
+    least = _least_version(base)
+    text = str(row[0]) if row is not None else str(least)
     if not (text.isascii() and text.isdecimal() and text != "0"):
         shown = ascii(text[:20])
         raise BadInput(
@@ -144,11 +146,29 @@ def version(base: sqlite3.Connection, store: str) -> int:
             f"store {store}: written by a newer gradmark (store version {text[:20]}, this one reads up to "
             f"{VERSION}); upgrade gradmark, or use another --store"
         )
-    return max(int(text), VERSION) if has_checksums else int(text)
+    return max(int(text), least)
+
+
+def _least_version(base: sqlite3.Connection) -> int:
+    """The oldest version whose tables and columns the file has: its number may be damaged."""
+    if "checksum" not in columns(base, "meta"):
+        return 1
+    return VERSION if columns(base, "points") else CHECKSUMS
+
+
+def present_name(base: sqlite3.Connection, table: str) -> str:
+    """What a table is called in this file: a store that is only read may have an older name."""
+    prefix = "aside_" if table.startswith("aside_") else ""
+    old = OLD_NAMES.get(table.removeprefix(prefix))
+    return f"{prefix}{old}" if old is not None and not columns(base, table) else table
 
 
 def complete(base: sqlite3.Connection) -> None:
-    """Make the tables and columns that are missing; the caller's transaction makes it all or nothing."""
+    """Rename old tables, and make missing tables and columns; the caller's transaction makes it all or nothing."""
+    for name in [name for new in OLD_NAMES for name in (new, f"aside_{new}")]:
+        old = present_name(base, name)
+        if old != name and columns(base, old):
+            base.execute(f"ALTER TABLE {old} RENAME TO {name}")
     for statement in statements():
         base.execute(statement)
     for name, table in TABLES.items():

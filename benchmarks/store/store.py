@@ -88,7 +88,7 @@ class Store:
 
     def kept_aside(self) -> list[tuple[str, Aside]]:
         """What other code measured, named, oldest first."""
-        rows = self.rows.select("aside", "WHERE source != 'places' ORDER BY id")
+        rows = [row for row in self.rows.select("aside", "ORDER BY id") if row["source"] in integrity.LISTED]
         return [(json.loads(row["key"])[0], Aside(row["id"], row["why"], row["date"])) for row in rows]
 
     def demand_whole(self) -> None:
@@ -199,16 +199,16 @@ class Store:
         made = code and code.digest
         if code is not None:
             self.rows.put("codes", digest=code.digest, facts=code.text())
-        self.rows.put("places", problem=problem, at=at, digest=digest, params=params, reason=reason, code=made)
+        self.rows.put("points", problem=problem, at=at, digest=digest, params=params, reason=reason, code=made)
 
     def point(self, problem: str, at: str, code: Code | None = None) -> tuple[str, bytes | None, str | None] | None:
         """Digest, parameters and reason of a point; None where it was not looked for yet, or with other code."""
-        row = self.rows.get("places", problem, at)
+        row = self.rows.get("points", problem, at)
         if row is None:
             return None
         if code is not None and row["code"] != code.digest:
             with self.rows.transaction():
-                put_aside(self.rows, "places", (problem, at), changes(read_code(self.rows, row["code"]), code))
+                put_aside(self.rows, "points", (problem, at), changes(read_code(self.rows, row["code"]), code))
             return None
         return row["digest"], row["params"], row["reason"]
 

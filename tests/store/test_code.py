@@ -165,7 +165,7 @@ def test_a_parameter_point_is_found_anew_with_other_code(tmp_path: Path, monkeyp
     monkeypatch.setattr(digests, "_version", lambda name: "9.9")
     run(tmp_path, cell)
     with Store(tmp_path / "s", write=False) as store:
-        assert store.rows.execute("SELECT count(*) FROM aside_places") == [(1,)]
+        assert store.rows.execute("SELECT count(*) FROM aside_points") == [(1,)]
 
 
 def test_training_runs_and_experiments_are_kept_aside_too(tmp_path: Path) -> None:

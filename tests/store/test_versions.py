@@ -15,6 +15,8 @@ from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.store import opening
+from gradmark.benchmarks.store.codes import Code
+from gradmark.benchmarks.store.schema import KEPT, TABLES
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
 
@@ -39,6 +41,9 @@ CREATE TABLE experiments (
     key TEXT PRIMARY KEY, position INTEGER NOT NULL, inquiry TEXT NOT NULL, status TEXT NOT NULL, reason TEXT,
     seconds REAL, provenance INTEGER, facts TEXT, tables TEXT) WITHOUT ROWID;
 """
+OLD, NEW = Code("0.1.0", "2.12", {"mine.py": "00"}), Code("0.1.0", "2.13", {"mine.py": "00"})
+POINTS = {"points": 1, "aside": 1, "aside_points": 1}
+EMPTY = {*TABLES, *(f"aside_{name}" for name in KEPT)}
 MOMENTS = fold([torch.linspace(-1, 1, 192, dtype=torch.float64).view(64, 3)], None, paired=False)
 
 
@@ -55,6 +60,18 @@ def old_store(path: Path, version: int) -> None:
     )
     base.execute("INSERT INTO blocks VALUES (?, 0, ?)", (CELL.key, MOMENTS.to_bytes()))
     base.close()
+
+
+def store_of_version_3(path: Path) -> None:
+    """As version 3 wrote it: the table of parameter points, and what was kept aside of it, had other names."""
+    with Store(path) as store:
+        store.add_point("GaussianToy()", "optimum", "01", b"first", None, OLD)
+        assert store.point("GaussianToy()", "optimum", NEW) is None  # so the first is kept aside
+        store.add_point("GaussianToy()", "optimum", "02", b"second", None, NEW)
+        for table, key, new in [("aside", 1, {"source": "places"}), ("meta", "version", {"value": "3"})]:
+            store.rows.change(table, (key,), **new)
+        store.rows.execute("ALTER TABLE points RENAME TO places")
+        store.rows.execute("ALTER TABLE aside_points RENAME TO aside_places")
 
 
 def dump(path: Path) -> list[str]:
@@ -82,7 +99,7 @@ def test_an_older_store_is_read_as_it_is(tmp_path: Path, version: int) -> None:
 def test_an_older_store_is_brought_up_to_date_and_loses_nothing(tmp_path: Path, version: int) -> None:
     old_store(tmp_path / "s", version)
     with Store(tmp_path / "s") as store:
-        assert store.description()["version"] == "3"
+        assert store.description()["version"] == "4"
         assert store.study("old") == store.study()
         assert store.keys("old")["cells"] == [CELL.key]
         assert store.provenance() == [{}]
@@ -103,6 +120,39 @@ def test_a_run_measures_again_what_unknown_code_measured_and_keeps_it(tmp_path: 
     ]
     np.testing.assert_array_equal(old.blocks[0].mean, MOMENTS.mean)
     assert new.blocks[0].replicates == 4096
+
+
+def test_version_3_is_read_and_verified_without_a_write(tmp_path: Path) -> None:
+    store_of_version_3(tmp_path / "s")
+    before = dump(tmp_path / "s")
+    with Store(tmp_path / "s", write=False) as store:
+        store.demand_whole()
+        assert store.verify()["rows"] == {**dict.fromkeys(EMPTY, 0), "meta": 1, "codes": 2} | POINTS
+        assert store.point("GaussianToy()", "optimum") == ("02", b"second", None)
+        assert store.kept_aside() == []  # points are not listed
+    assert dump(tmp_path / "s") == before
+
+
+def test_version_3_is_renamed_when_it_is_written_to(tmp_path: Path) -> None:
+    store_of_version_3(tmp_path / "s")
+    with Store(tmp_path / "s") as store:
+        assert store.description()["version"] == "4"
+        assert store.point("GaussianToy()", "optimum", NEW) == ("02", b"second", None)
+        assert [row["params"] for row in store.rows.select("aside_points")] == [b"first"]
+        assert [row["source"] for row in store.rows.select("aside")] == ["points"]
+        store.demand_whole()
+    assert not any("places" in line for line in dump(tmp_path / "s"))
+
+
+def test_damage_in_version_3_stays_damage(tmp_path: Path) -> None:
+    """Bringing the store up to date does not write new checksums over damaged rows."""
+    store_of_version_3(tmp_path / "s")
+    base = sqlite3.connect(tmp_path / "s" / "store.sqlite", isolation_level=None)
+    base.execute("UPDATE places SET params = x'00'")
+    base.close()
+    for write in (False, True):
+        with Store(tmp_path / "s", write=write) as store:
+            assert [str(each) for each in store.damage()] == ["the row of points 'GaussianToy() | optimum'"]
 
 
 def test_an_interrupted_migration_leaves_the_old_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

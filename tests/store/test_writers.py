@@ -43,7 +43,7 @@ def holder(tmp_path: Path):
         process.kill()
 
 
-def test_a_second_writer_is_told_who_writes(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+def test_the_error_of_a_second_writer_names_the_first(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
     said = rf"locked: process {holder.pid} on '{platform.node()}' writes to it since 20\d\d-.*another --store"
     with pytest.raises(BadInput, match=said):
         Store(tmp_path / "s")
