@@ -150,7 +150,7 @@ def _present(data: DataSet) -> Path | None:
 
 
 def _usable(data: DataSet, path: Path) -> bool:
-    """Whether there is a file; BadInput where there is something else in its place."""
+    """Whether there is a file; BadInput where the path is something else."""
     if not os.path.lexists(path):
         return False
     fault = fault_of_file(path)
@@ -173,7 +173,7 @@ def _candidates(data: DataSet, folder: Path) -> list[Path]:
     """Where a user may have put the file: under the set's name first, since two sets share their files' names."""
     spellings = (data.file, data.file.replace("-idx", ".idx"))
     folders = (folder / data.name, folder)
-    return [place / f"{name}{end}" for place in folders for name in spellings for end in ("", ".gz")]
+    return [folder / f"{name}{end}" for folder in folders for name in spellings for end in ("", ".gz")]
 
 
 def _cache() -> Path:

@@ -1,4 +1,4 @@
-"""Numbers as JSON can hold them: NaN and infinity have no place in it, and a reader of any other language fails."""
+"""Numbers as JSON can hold them: NaN and infinity are not JSON, and most other programs refuse a file with them."""
 
 from __future__ import annotations
 

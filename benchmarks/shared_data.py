@@ -32,8 +32,8 @@ def shared(make: Callable[P, T]) -> Callable[P, T]:
     @functools.cache
     def made(*arguments: Any, **named: Any) -> T:
         found = make(*arguments, **named)
-        told = ", ".join(map(str, (*arguments, *named.values())))
-        _made.append(_Made(f"{make.__module__}.{make.__name__}({told})", found, _checksum(found)))
+        arguments_text = ", ".join(map(str, (*arguments, *named.values())))
+        _made.append(_Made(f"{make.__module__}.{make.__name__}({arguments_text})", found, _checksum(found)))
         return found
 
     _caches.append(made.cache_clear)

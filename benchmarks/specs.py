@@ -3,7 +3,7 @@
 A spec is data: it is parsed as calls and literals (`gradmark.benchmarks.spec_text`). Names are looked up in the
 catalogues, in the entry-point groups of installed packages and, where they are dotted or in a file, among plug-ins
 (`gradmark.benchmarks.plugins.modules`). What a name leads to is looked at first: nothing but a class of the kind that
-is expected in its place is ever called.
+is expected there is ever called.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _fields(cls: type[Spec], call: Call) -> dict[str, Any]:
         raise BadInput(f"{cls.__name__} is given {len(call.arguments)} values; {takes}")
     given = dict(zip(known, call.arguments, strict=False))
     if twice := sorted(given.keys() & call.fields.keys()):
-        raise BadInput(f"{cls.__name__} is given {twice[0]!r} twice, by its place and by its name; keep one")
+        raise BadInput(f"{cls.__name__} is given {twice[0]!r} twice, by its position and by its name; keep one")
     needed = [field.name for field in dataclasses.fields(cls) if field.init and _is_needed(field)]  # type: ignore[arg-type]
     if missing := [name for name in needed if name not in given and name not in call.fields]:
         raise BadInput(f"{cls.__name__} needs {', '.join(missing)}; {takes}")
@@ -212,7 +212,7 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
 def _hints(cls: type[Spec]) -> dict[str, Any]:
     from gradmark.estimators.spec import types_of  # torch: only where a spec is read
 
-    with guarded(f"reading the annotations of {cls.__name__}"):
+    with guarded(f"annotations of {cls.__name__}"):
         return types_of(cls)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradmark.benchmarks.errors import BadInput
 from gradmark.reports import sections
-from gradmark.reports.layout.numbers import NONE, reading_line, time_unit
+from gradmark.reports.layout.numbers import NONE, quantity_line, time_unit
 from gradmark.reports.layout.style import looks
 from gradmark.reports.pages import problem as problems
 from gradmark.reports.pages import training
@@ -37,7 +37,7 @@ def write(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> N
 
 
 def _between(page: str, name: str, text: str) -> str:
-    """The page with `text` between the marks called `name`, in place of what was there."""
+    """The page with `text` between the marks called `name`, which replaces what was there."""
     start, stop = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, mark, rest = page.partition(start)
     _, end, after = rest.partition(stop)
@@ -114,7 +114,7 @@ def table(results: Results, problem: str) -> str:
 def _row(entry: Entry, ranking: Ranking, scale: float) -> list[str]:
     found, bias = entry.summary, entry.summary["bias"]
     ranked = next((ranked for ranked in ranking.methods if ranked.entry is entry), None)
-    verdict = (
+    result = (
         bias["verdict"] if bias["minimum_detectable"] is None else f"{_tested(bias)} ({bias['minimum_detectable']:.2g})"
     )
     seconds = found["cost"]["seconds"]
@@ -122,13 +122,13 @@ def _row(entry: Entry, ranking: Ranking, scale: float) -> list[str]:
         {"value": seconds["value"] * scale, "ci": [end * scale for end in seconds["ci"]]} if seconds["ci"] else None
     )
     return [
-        entry.record.cell.at, entry.label, _line(found["total_variance"]), _ratio(ranked) if ranked else NONE, verdict,
+        entry.record.cell.at, entry.label, _line(found["total_variance"]), _ratio(ranked) if ranked else NONE, result,
         _line(scaled) if scaled else NONE,
     ]  # fmt: skip
 
 
 def _tested(bias: dict) -> str:
-    """The verdict, and in how many coordinates it is one where not in all."""
+    """The result of the bias test, and in how many coordinates where not in all."""
     left = bias["untested_coordinates"]
     return f"{bias['verdict']} in {bias['coordinates'] - left} of {bias['coordinates']}" if left else bias["verdict"]
 
@@ -141,7 +141,7 @@ def _ratio(ranked: RankedMethod) -> str:
 
 
 def _line(found: dict) -> str:
-    line = " ".join(reading_line(found["value"], *(found["ci"] or (None, None)))).strip()
+    line = " ".join(quantity_line(found["value"], *(found["ci"] or (None, None)))).strip()
     return f"{line} ({found['withheld']})" if found.get("withheld") else line
 
 

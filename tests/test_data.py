@@ -80,11 +80,11 @@ def test_mnist_5k_has_500_of_each_digit() -> None:
     assert data.features("mnist-5k", torch.float64, CPU).mean().item() == pytest.approx(0.1313, abs=1e-4)
 
 
-@pytest.mark.parametrize("place", ["", "mnist"])
+@pytest.mark.parametrize("subfolder", ["", "mnist"])
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "train-images.idx3-ubyte", "train-images-idx3-ubyte.gz"])
-def test_idx_files_of_the_user(folder: Path, place: str, file: str) -> None:
-    (folder / place).mkdir(exist_ok=True)
-    (folder / place / file).write_bytes(gzip.compress(IDX, mtime=0) if file.endswith("gz") else IDX)
+def test_idx_files_of_the_user(folder: Path, subfolder: str, file: str) -> None:
+    (folder / subfolder).mkdir(exist_ok=True)
+    (folder / subfolder / file).write_bytes(gzip.compress(IDX, mtime=0) if file.endswith("gz") else IDX)
     found = data.features("mnist", torch.float64, CPU)
     np.testing.assert_array_equal(found.numpy(), PIXELS.reshape(7, 12) / 255)
     assert data.find("mnist").unavailable is None

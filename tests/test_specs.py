@@ -104,7 +104,7 @@ def test_bad_specs_are_one_line(text: str, part: str) -> None:
     ],
 )
 def test_nothing_but_a_spec_is_called(kind: str, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the top, as a field that holds a spec, as one that holds a number, in a tuple, by its place."""
+    """At the top, as a field that holds a spec, as one that holds a number, in a tuple, by its position."""
     monkeypatch.chdir(tmp_path)
     loaded = set(sys.modules)
     around = ["{}", "Minibatch(problem={}, size=2)", "Adam(estimator={})", "GaussianToy(k={})", "GaussianToy({})",

@@ -80,14 +80,14 @@ def _checked(job: dict[str, Any], out: IO[str], trace: IO[str]) -> dict[str, Any
 
 
 def _read(kind: str, text: str, budget: float, out: IO[str]) -> Any:
-    """The object that a spec spells; BadInput where reading it, and so importing its plug-in, takes too long."""
+    """The object that a spec spells; BadInput where loading it, which imports its plug-in, takes too long."""
     name, seconds = f"{kind} {shortened(repr(text), 90)}", max(budget, IMPORTING)
-    send(out, step=f"{name}: reading it")
+    send(out, step=f"{name}: loading it")
     try:
         with limited(seconds):
             return (specs.estimator if kind == "estimator" else specs.problem)(text)
     except TimedOut as fault:
-        raise BadInput(f"{name}: reading it took more than {seconds:.3g} seconds{blamed(fault.stack)}") from fault
+        raise BadInput(f"{name}: loading it took more than {seconds:.3g} seconds{blamed(fault.stack)}") from fault
 
 
 def _require_sound(problem: Problem, budget: float, out: IO[str]) -> None:

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 
 
 def lenient() -> None:
-    """Write what the encoding lacks as an escape, in place of an error: `\\u2013` where there is only ASCII."""
+    """Write characters that the encoding lacks as escapes instead of failing: `\\u2013` where there is only ASCII."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

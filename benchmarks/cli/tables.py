@@ -196,9 +196,9 @@ def _bias(bias: dict[str, Any]) -> str:
 
 
 def _tail(tail: dict[str, Any]) -> str:
-    if tail["verdict"] is None:
+    if tail["kind"] is None:
         return f"not judged: {tail['reason']}"
-    return f"{tail['verdict']} (k-hat {_number(tail['khat'])})"
+    return f"{tail['kind']} (k-hat {_number(tail['khat'])})"
 
 
 def _quantity(quantity: dict[str, Any], reason: str | None = None) -> str:

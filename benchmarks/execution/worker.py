@@ -1,8 +1,8 @@
 """`python -m gradmark.benchmarks.execution.worker FD`: a server that forks a process for each cell with outside code.
 
 Requests come and answers go over private pipes (`gradmark.benchmarks.execution.messages`); what the code prints goes to
-stderr. The server is told `parent` first, then `start` with the facts for a process, whose pipe follows, or `ended` and
-`wait` for one that it started. A process is told `call`, `arguments` and `seconds`: a call of `Here`, and how long it
+stderr. The server gets `parent` first, then `start` with the facts for a process, whose pipe follows, or `ended` and
+`wait` for one that it started. A process gets `call`, `arguments` and `seconds`: a call of `Here`, and how long it
 may take without a sign of life. It replies `turn` as a sign of life, and then `answer`, or `bad` where the input was
 bad.
 """

@@ -36,7 +36,7 @@ def reader(limits: Limits) -> Callable[[str, str], str | None]:
                 found = worker.read(kind, text)
             except BadInput as bad:
                 return str(bad)
-        return f"reading it: {found.reason}" if isinstance(found, Failed) else None
+        return f"loading it: {found.reason}" if isinstance(found, Failed) else None
 
     return fault
 

@@ -1,4 +1,4 @@
-"""Two gaps told apart: what the family of q cannot do, and what its encoder does not."""
+"""Two gaps, measured apart: the limit of the family of q, and the error of its encoder."""
 
 from __future__ import annotations
 

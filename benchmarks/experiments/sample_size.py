@@ -26,7 +26,7 @@ class SampleSize(Experiment):
     The mean of L independent draws has the variance v/L, a slope of −1 on logarithmic axes; leave-one-out's baseline
     gets better with L as well, v/L + w/(L (L − 1)), and bounds of several draws change what is estimated. The table
     `variances` has a quantity for each estimator and L, `slopes` the fit by weighted least squares with its interval,
-    χ² over its degrees of freedom, and the tail's verdict at the fewest draws; `refused` has who does not fit, and why.
+    χ² over its degrees of freedom, and the kind of tail at the fewest draws; `refused` has who does not fit, and why.
     About `draws` draws are made for each row. Raises ValueError for fewer than three numbers of samples.
 
     Reference: paisley2012
@@ -81,7 +81,7 @@ class SampleSize(Experiment):
             setting = Setting(self.problem, specs.estimator(text), count, self.problem.init())
             moments = moments_at(setting, "init", seed, max(self.draws // count, 1024))
             quantities.append(positive(moments.traces[:, 0]))
-            tail = tail or assess_tail(moments.deviations).verdict or "untested"
+            tail = tail or assess_tail(moments.deviations).kind or "untested"
         rows = [
             {"estimator": text, "samples": count, "variance": quantity.json()}
             for count, quantity in zip(self.samples, quantities, strict=True)

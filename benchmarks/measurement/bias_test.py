@@ -172,7 +172,7 @@ def _untested(moments: Moments, exact: Array | None, deterministic: bool) -> str
     if not len(moments.mean):
         return "too many coordinates to keep the mean of each"
     if moments.replicates < FEWEST_FOR_BIAS and not deterministic:
-        return f"{moments.replicates} replicates; the verdict needs {FEWEST_FOR_BIAS}"
+        return f"{moments.replicates} replicates; the test needs {FEWEST_FOR_BIAS}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""One cell, one block: seed, lift, estimate, fold. The only place that touches torch's generators."""
+"""One cell, one block: seed, lift, estimate, fold. The only module that touches torch's generators."""
 
 from __future__ import annotations
 

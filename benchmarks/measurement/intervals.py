@@ -21,7 +21,7 @@ def mean_interval(groups: Array) -> tuple[float, float] | None:
     T = t + g t²/3 + g² t³/27 + g/6 is Student's t where t is the studentised mean and g its skewness. A sample whose
     largest groups happen to be missing has a small mean and a small standard error both, and an interval that ends too
     soon. So each end of the interval is the further of two: of the groups themselves, and of the groups with a fitted
-    Pareto tail in place of the largest on that side. The tail is heavier than the best fit by the square of its
+    Pareto tail instead of the largest on that side. The tail is heavier than the best fit by the square of its
     standard error, as a mean grows faster than the shape does.
 
     Reference: hall1992
@@ -64,7 +64,7 @@ def _inverse(value: float, skewness: float) -> float:
 
 
 def _beyond(groups: Array) -> float:
-    """The upper end for the groups with a Pareto tail in place of the largest; −∞ where none can be fitted."""
+    """The upper end for the groups with a Pareto tail instead of the largest; −∞ where none can be fitted."""
     least = float(groups.min())
     tail = fit_tail(groups - least)
     return -math.inf if tail is None else least + _tailed(groups - least, tail, tail.shape + tail.stderr**2)

@@ -104,7 +104,7 @@ class Tail:
     """The shape of the generalised Pareto distribution fitted to the largest |g − mean|²."""
 
     khat: float | None
-    verdict: str | None  # "light" | "heavy" | "the variance may not exist"; None where it is not judged
+    kind: str | None  # "light" | "heavy" | "the variance may not exist"; None where it is not judged
     stderr: float | None = None  # of khat
     reason: str | None = None  # why it is not judged
 
@@ -112,7 +112,7 @@ class Tail:
 def assess_tail(deviations: Array, exact: bool = False, rounding: float = 0.0) -> Tail:
     """k-hat of the largest |g − mean|²: below ½ its own variance exists, below 1 its mean, which is the variance of g.
 
-    The word follows from k-hat less two standard errors, so that chance alone finds a tail heavy once in forty times.
+    The kind follows from k-hat less two standard errors, so that chance alone finds a tail heavy once in forty times.
     Numbers that repeat have no tail to fit: light, unless a few events carry the variance. With `exact` the variance
     is known, and so it exists. What is within `rounding` of zero is zero.
 
@@ -125,8 +125,8 @@ def assess_tail(deviations: Array, exact: bool = False, rounding: float = 0.0) -
         few = _carried_by_few(deviations, rounding)
         return Tail(None, None, reason=f"{TOO_FEW}: {few}") if few else Tail(None, "light")
     least = tail.shape - 2 * tail.stderr
-    word = "light" if least < 0.5 else HEAVY if least < 1 or exact else NO_VARIANCE
-    return Tail(tail.shape, word, tail.stderr)
+    kind = "light" if least < 0.5 else HEAVY if least < 1 or exact else NO_VARIANCE
+    return Tail(tail.shape, kind, tail.stderr)
 
 
 def why_no_interval(deviations: Array, rounding: float = 0.0) -> str | None:
@@ -136,9 +136,9 @@ def why_no_interval(deviations: Array, rounding: float = 0.0) -> str | None:
     it, or no replicate differs from another, the next event may change everything.
     """
     tail = assess_tail(deviations, rounding=rounding)
-    if tail.verdict in (HEAVY, NO_VARIANCE):
+    if tail.kind in (HEAVY, NO_VARIANCE):
         return NO_INTERVAL
-    return TOO_FEW if tail.verdict is None and _carried_by_few(deviations, rounding) else None
+    return TOO_FEW if tail.kind is None and _carried_by_few(deviations, rounding) else None
 
 
 def _carried_by_few(deviations: Array, rounding: float) -> str | None:

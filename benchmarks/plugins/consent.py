@@ -16,7 +16,7 @@ class Consent:
 
     folder: Path | None = None  # that may be loaded from: what --plugins names
     ask: Callable[[str], bool] = lambda question: False  # where it names none: a prompt, if there is a terminal
-    tell: Callable[[str], object] = lambda line: None  # told what was loaded from where
+    tell: Callable[[str], object] = lambda line: None  # gets a line for each plug-in: what was loaded, from where
     attempt: Callable[[str, str], str | None] = lambda kind, text: None  # reads a spec elsewhere first (`Source`)
 
 

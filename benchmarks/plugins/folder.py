@@ -18,7 +18,9 @@ class Source:
 
     folder: Path | None  # of plug-ins; None: there is none
     typed: bool = True  # by the user: any file and any installed package; else what a study file may name
-    tell: Callable[[str], object] = lambda line: None  # told of each module that a spec names, once, where it lies
+    tell: Callable[[str], object] = lambda line: (
+        None
+    )  # gets a line for each module that a spec names, once: where it lies
     remedy: str = "pass --plugins FOLDER, or write file.py:Class()"  # where a module is not there
     attempt: Callable[[str, str], str | None] = lambda kind, text: None  # what is wrong with a spec, found elsewhere
 
@@ -81,7 +83,7 @@ def search(folder: Path, first: bool = False) -> None:
     resolved = folder.resolve()
     if resolved not in {Path(each).resolve() for each in sys.path}:
         ours = {str(each) for known in _stack for each in known.folders}
-        end = min((place for place, each in enumerate(sys.path) if each in ours), default=len(sys.path))
+        end = min((index for index, path in enumerate(sys.path) if path in ours), default=len(sys.path))
         sys.path.insert(end if first else len(sys.path), str(resolved))
         loaded().folders.append(resolved)
 

@@ -32,8 +32,8 @@ def guarded(what: str) -> Iterator[None]:
 def described(fault: BaseException) -> str:
     """The kind of fault, what it says, and the innermost line that is nobody's installed code."""
     if isinstance(fault, SyntaxError):
-        place = f"{Path(fault.filename or '').name}:{fault.lineno}"
-        return f"{type(fault).__name__}: {shortened(str(fault.msg), 120)} ({place})"
+        line = f"{Path(fault.filename or '').name}:{fault.lineno}"
+        return f"{type(fault).__name__}: {shortened(str(fault.msg), 120)} ({line})"
     frames = traceback.extract_tb(fault.__traceback__)
     own = [frame for frame in frames if is_plugin_file(Path(frame.filename))] or frames
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""

@@ -67,8 +67,8 @@ def installed(name: str, apart_from: Iterable[Path]) -> ModuleSpec | None:
 def submodule(name: str, parent: ModuleSpec) -> ModuleSpec | None:
     """Where the module `name` lies in the package `parent`, or None. The parent is not imported for it."""
     found = None
-    for place in parent.submodule_search_locations or ():
-        found = FileFinder(place, *LOADERS).find_spec(name)
+    for folder in parent.submodule_search_locations or ():
+        found = FileFinder(folder, *LOADERS).find_spec(name)
         if found is not None and found.loader is not None:
             return found
     return found

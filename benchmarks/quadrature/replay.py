@@ -61,7 +61,7 @@ class Replayed(Dispatch):
 
 
 def _overwritten(out: Tensor, recorded: Tensor) -> Tensor:
-    """The new draw, overwritten with the recorded numbers; an in-place draw must stay the same tensor."""
+    """The new draw with the recorded numbers, written into it: an operation such as `normal_` returns its argument."""
     if out.shape != recorded.shape:
         raise Diverged(f"a draw of shape {list(out.shape)} had {list(recorded.shape)} before")
     return out.copy_(recorded)

@@ -72,7 +72,7 @@ class Gridded(Dispatch):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call = arguments(func, args, kwargs or {})
-        # an in-place operation overwrites its argument, which the draw may depend on
+        # an operation may overwrite its argument, which the draw may depend on
         kept = {name: value.clone() if isinstance(value, Tensor) else value for name, value in call.items()}
         out = func(*args, **(kwargs or {}))
         if not is_draw(func):

@@ -37,7 +37,7 @@ def run(
 ) -> None:
     """Measure what the store lacks; interrupted anywhere, running again does the rest.
 
-    What is damaged in the store, or was measured with other code, is measured again; `progress` is told of it.
+    What is damaged in the store, or was measured with other code, is measured again; `progress` gets a note of it.
 
     What runs code from outside gradmark runs in another process, within `limits`; a table, a figure and an experiment
     each in one process. What ended this process the last time runs last, and in another process. At the end, all is

@@ -175,10 +175,10 @@ def _bias(record: Record, deterministic: bool) -> dict[str, Any]:
     rounding = ROUNDING * EPSILON[record.cell.dtype] * max(scales)
     sizes = [math.prod(shape) for shape in record.facts["shapes"].values()]
     known = Known(max(scales), sizes, _exact_variance(record))
-    verdict = asdict(assess_bias(early, exact, rounding, deterministic, known))
-    if verdict["coordinate"] is not None:
-        verdict["coordinate"] = coordinate_name(verdict["coordinate"], record.facts["shapes"])
-    return verdict | {"replicates": early.replicates}
+    bias = asdict(assess_bias(early, exact, rounding, deterministic, known))
+    if bias["coordinate"] is not None:
+        bias["coordinate"] = coordinate_name(bias["coordinate"], record.facts["shapes"])
+    return bias | {"replicates": early.replicates}
 
 
 def _exact_variance(record: Record) -> float | None:

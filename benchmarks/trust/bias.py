@@ -63,7 +63,7 @@ class Counts:
 
 
 def judged(cell: TrustCell, moments: Moments) -> Bias:
-    """The verdict that `measure` gives where no exact variance is known."""
+    """The result of the bias test that `measure` gives where no exact variance is known."""
     exact = cell.setting.exact
     assert exact is not None, f"{cell}: a count takes an exact gradient"
     truth = exact.numpy()
@@ -78,19 +78,19 @@ def _scale(cell: TrustCell, moments: Moments) -> float:
 
 
 def count(cell: TrustCell, size: int, seeds: range) -> Counts:
-    """What the verdicts on independent runs are, without a bias and, for an ordinary cell, with one that is visible."""
+    """What the bias test finds in independent runs, without a bias and, for an ordinary cell, with a detectable one."""
     biased = untested = whole = found = 0
     left_out = 0.0
     for blocks in cell.samples(size, seeds):
         moments = merged(blocks)
-        verdict = judged(cell, moments)
-        biased += verdict.verdict == "biased"
-        untested += verdict.verdict == "untested"
-        left_out += (verdict.untested_coordinates or 0) / len(moments.mean)
-        if cell.ordinary and verdict.minimum_detectable is not None and not verdict.untested_coordinates:
+        bias = judged(cell, moments)
+        biased += bias.verdict == "biased"
+        untested += bias.verdict == "untested"
+        left_out += (bias.untested_coordinates or 0) / len(moments.mean)
+        if cell.ordinary and bias.minimum_detectable is not None and not bias.untested_coordinates:
             whole += 1
             off = np.zeros_like(moments.mean)
-            off[int(np.argmax(moments.second))] = verdict.minimum_detectable
+            off[int(np.argmax(moments.second))] = bias.minimum_detectable
             found += judged(cell, replace(moments, mean=moments.mean + off)).verdict == "biased"
     return Counts(len(seeds), biased, untested, left_out, whole, found if cell.ordinary else None)
 
@@ -109,7 +109,7 @@ def rows(seeds: int, many_seeds: int) -> list[Row[Counts]]:
 @click.option("--many-seeds", default=20, show_default=True, type=click.IntRange(0), help="of one of 1 000 categories")
 @click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
 def main(seeds: int, many_seeds: int, processes: int) -> None:
-    """Count false alarms and power of the verdict on bias."""
+    """Count false alarms and power of the bias test."""
     print(f"{seeds} seeds each ({many_seeds} of OneOfMany); numpy {np.__version__}, ", end="")
     print(f"torch {torch.__version__}, Python {platform.python_version()}\n")
     print("| right method | replicates | called biased | untested | coordinates left out | visible bias found |")

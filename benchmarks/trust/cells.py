@@ -1,4 +1,4 @@
-"""Cells whose truth is known, ordinary ones and hard ones, for the counts of intervals and of verdicts on bias."""
+"""Cells whose truth is known, ordinary ones and hard ones, for the counts of intervals and of bias tests."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _said(status: str, value: Any) -> str:
 
 
 def outcome(folder: Path, whole: dict[str, str]) -> Outcome:
-    """What reading a damaged store gives, against the numbers of the whole one."""
+    """What a damaged store gives when it is read, against the numbers of the whole one."""
     try:
         found = numbers(folder)
     except BadInput as fault:
@@ -146,8 +146,8 @@ def attack(source: Path, change: Change, draw: random.Random, whole: dict[str, s
         return outcome(copy, whole)
 
 
-def count(places: int, seed: int) -> dict[str, Counter[str]]:
-    """The outcomes of `places` changes of each kind to a store's file, and as many to its write-ahead log."""
+def count(changes: int, seed: int) -> dict[str, Counter[str]]:
+    """The outcomes of `changes` changes of each kind to a store's file, and as many to its write-ahead log."""
     found: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         source, logged = Path(folder) / "source", Path(folder) / "logged"
@@ -163,7 +163,7 @@ def count(places: int, seed: int) -> dict[str, Counter[str]]:
             for name, change in CHANGES.items():
                 if file == FILE or change is not _swapped:
                     draw = random.Random(f"{seed} {file} {name}")
-                    ended = [attack(stored, change, draw, expected, file) for _ in range(places)]
+                    ended = [attack(stored, change, draw, expected, file) for _ in range(changes)]
                     kinds = Counter("before" if file != FILE and each.said == RUNS else each.kind for each in ended)
                     found[f"{name}{'' if file == FILE else ', in the log'}"] = kinds
     return found
@@ -180,12 +180,12 @@ KINDS = {
 
 
 @click.command()
-@click.option("--places", type=click.IntRange(1), default=2000, show_default=True, help="Changes of each kind.")
+@click.option("--changes", type=click.IntRange(1), default=2000, show_default=True, help="Changes of each kind.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def main(places: int, seed: int) -> None:
-    """Damage a small store in many places, and count what reading it gives."""
-    found = count(places, seed)
-    click.echo(f"Seed {seed}, {places} places of each kind, torch {torch.__version__}\n")
+def main(changes: int, seed: int) -> None:
+    """Damage a small store in many ways, one at a time, and count what it gives when it is read."""
+    found = count(changes, seed)
+    click.echo(f"Seed {seed}, {changes} changes of each kind, torch {torch.__version__}\n")
     click.echo(f"| change | {' | '.join(KINDS.values())} |\n|---|{'---:|' * len(KINDS)}")
     for name, kinds in found.items():
         click.echo(f"| {name} | {' | '.join(str(kinds[kind]) for kind in KINDS)} |")

@@ -52,8 +52,8 @@ def written(params: Params, suffix: str, draw: Random) -> bytes:
 def flip(content: bytes, draw: Random) -> bytes:
     """A few bits are turned."""
     changed = bytearray(content)
-    for place in draw.integers(len(content), size=draw.integers(1, 8)):
-        changed[place] ^= 1 << int(draw.integers(8))
+    for position in draw.integers(len(content), size=draw.integers(1, 8)):
+        changed[position] ^= 1 << int(draw.integers(8))
     return bytes(changed)
 
 
@@ -92,7 +92,7 @@ MUTATIONS: tuple[Callable[[bytes, Random], bytes], ...] = (flip, replace, insert
 
 
 def outcome(problem: Problem, path: Path, params: Params) -> str:
-    """What reading a file led to: "read", "refused", or what should not be.
+    """What happened to a file: "read", "refused", or what should not be.
 
     Archives have checksums, so that what is read from them is what was written; a digit of a text may be another.
     """

@@ -43,7 +43,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def outcome(kind: str, spec: str) -> str:
-    """What reading a spec led to: "read", "refused", or what should not be."""
+    """What happened to a spec: "read", "refused", or what should not be."""
     _seen.clear()
     try:
         found = READERS[kind](spec)

@@ -1,4 +1,4 @@
-"""Specs at random: right ones of every class of the catalogues, and what somebody may type in their place."""
+"""Specs at random: right ones of every class of the catalogues, and what somebody may type instead."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def mistyped(draw: random.Random, text: str) -> str:
 
 
 def hostile(draw: random.Random, text: str) -> str:
-    """A hostile part in the place of the spec, of one of its values, or of a field more."""
+    """A hostile part instead of the spec, of one of its values, or as an additional field."""
     other = draw.choice(HOSTILE)
     before, equals, after = text.partition("=")
     return draw.choice(

@@ -37,7 +37,7 @@ def strips() -> list[Strip]:
 
 
 def figure(method: str) -> str:
-    """The strips that the method has a place in, as HTML; empty where it has none."""
+    """The strips that show the method, as HTML; empty where there are none."""
     drawn = [_strip(strip, method) for strip in strips()]
     if not any(drawn):
         return ""

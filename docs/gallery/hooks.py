@@ -1,4 +1,4 @@
-"""What mkdocs calls while it builds the site: it adds the gallery's pages and their place in the navigation."""
+"""What mkdocs calls while it builds the site: it adds the gallery's pages and their entries in the navigation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mkdocs.structure.pages import Page  # pyright: ignore[reportMissingImports]
 from docs.gallery import catalogue
 from docs.gallery.formulas import formulas_as_mathml
 
-PLACE = "methods"  # the entry of the navigation in mkdocs.yml that stands for the gallery
+ENTRY = "methods"  # the entry of the navigation in mkdocs.yml that stands for the gallery
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the gallery where the navigation says `Methods: methods`."""
     config.nav = [
-        {name: catalogue.navigation() if part == PLACE else part}
+        {name: catalogue.navigation() if part == ENTRY else part}
         for entry in config.nav or []
         for name, part in entry.items()
     ]

@@ -103,7 +103,7 @@ class Table:
         self.align.append(align)
         self.widths.append(width)
 
-    def reading_column(self, head: str) -> None:
+    def quantity_column(self, head: str) -> None:
         """A value, and its interval beside it."""
         self.heads.append({"text": head, "span": 2, "align": "center"})
         self.align += ["right", "left"]

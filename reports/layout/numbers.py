@@ -39,7 +39,7 @@ def quantity(value: float | None, low: float | None, high: float | None, *, most
     return number + times, interval and interval + times
 
 
-def reading_line(
+def quantity_line(
     value: float | None, low: float | None, high: float | None, *, most: int = MOST_DIGITS
 ) -> tuple[str, str]:
     """The same for one line of text: the power of ten once, at the end."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-# Paul Tol's muted scheme without its two palest colours, then two of his vibrant one: told apart by colour-blind
+# Paul Tol's muted scheme without its two palest colours, then two of his vibrant one: distinct for colour-blind
 # readers, and dark enough for a line on white.
 PALETTE = ("#332288", "#CC6677", "#117733", "#88CCEE", "#882255", "#44AA99", "#AA4499", "#999933", "#EE7733", "#0077BB")
 MARKERS = ("o", "s", "D", "^", "v", "P")

@@ -29,7 +29,7 @@ MOST_COLUMNS = 6  # parameters in a table of their variances
 RATIO_DIGITS = 4
 EXACT_DIGITS = 6
 EXACTLY = (
-    " Exact: by a grid in place of the draws, where these are few; for a warm baseline the mean over a few warm-ups, ± "
+    " Exact: by a grid instead of the draws, where these are few; for a warm baseline the mean over a few warm-ups, ± "
     "its standard error."
 )
 SHORT = {
@@ -82,10 +82,10 @@ def variance(subject: Subject) -> Block:
         "paired ratio to the smallest that may be ranked. Tail: k-hat less two standard errors is below 0.5 light, "
         "below 1 heavy, beyond that the variance may not exist." + (EXACTLY if exact else ""),
     )
-    table.reading_column("total variance")
+    table.quantity_column("total variance")
     if exact:
         table.column("exact", "right")
-    table.reading_column("relative")
+    table.quantity_column("relative")
     table.column("tail, k-hat")
     table.column("replicates", "right")
     table.column("not finite", "right")
@@ -99,7 +99,7 @@ def variance(subject: Subject) -> Block:
 
 
 def bias(subject: Subject) -> Block:
-    """The verdict, the worst coordinate and the smallest bias that would have been seen; or why all are untested."""
+    """The bias test: its result, worst coordinate and smallest detectable bias; or why all are untested."""
     tested = [e.summary["bias"] for e in subject.entries if e.summary["bias"]["verdict"] != "untested"]
     reasons: dict[str, list[str]] = {}
     for entry in subject.entries:
@@ -115,7 +115,7 @@ def bias(subject: Subject) -> Block:
         f"coordinates together (biased below {tidy(tested[0]['level'])}); the difference there. Minimum detectable: "
         f"the smallest bias in one coordinate that would have been seen with probability {POWER}.",
     )
-    table.column("verdict")
+    table.column("result")
     table.column("largest |z|", "right")
     table.column("p", "right")
     table.column("worst coordinate")
@@ -137,7 +137,7 @@ def accuracy(subject: Subject) -> Iterator[Block]:
         rest += ". Cosine, wrong signs (a fraction of the coordinates) and squared error: against the exact gradient"
     table = subject.table("accuracy", "Accuracy of one estimate", rest + ".")
     for _, head in columns:
-        table.reading_column(head)
+        table.quantity_column(head)
     for entry, _, name in subject.fill(table):
         if not (entry.summary["deterministic"] and entry.summary["total_variance"]["value"] == 0):
             table.row(name, *(cell for column, _ in columns for cell in quantities(entry.summary[column])))
@@ -156,7 +156,7 @@ def noises(subject: Subject) -> Iterator[Block]:
         "(the minibatch's), and both: the total variance.",
     )
     for head in ("the estimator's noise", "the minibatch's noise", "both"):
-        table.reading_column(head)
+        table.quantity_column(head)
     for entry, _, name in subject.fill(table):
         noise = entry.summary["noise"]
         table.row(name, *(cell for kind in ("estimator", "minibatch", "both") for cell in quantities(noise[kind])))
@@ -173,7 +173,7 @@ def parameters(subject: Subject) -> Iterator[Block]:
             f"parameters-{number}", "Variance by parameter", "Each named parameter's part of the total variance."
         )
         for name in part:
-            table.reading_column(name) if len(part) <= 2 else table.column(name, "right")
+            table.quantity_column(name) if len(part) <= 2 else table.column(name, "right")
         for entry, _, label in subject.fill(table):
             cells = [quantities(entry.summary["variance_by_parameter"].get(name)) for name in part]
             table.row(label, *(c for cell in cells for c in (cell if len(part) <= 2 else cell[:1])))
@@ -189,8 +189,8 @@ def evaluations(subject: Subject) -> Block:
         "ratio to the best.",
     )
     table.column("fwd, bwd", "right")
-    table.reading_column("variance × evaluations")
-    table.reading_column("relative")
+    table.quantity_column("variance × evaluations")
+    table.quantity_column("relative")
     compared = {group[0].where: by_evaluations(group) for group in subject.groups}
     for entry, _, name in subject.fill(table):
         cells = [*quantities(entry.summary["variance_times_evaluations"]), *_relative(entry, compared[entry.where])]
@@ -215,10 +215,10 @@ def cost(subject: Subject) -> Block:
         f"Wall time of one estimate{on}, the median of rounds in which the methods took turns; peak memory of one "
         "estimate; variance × seconds, which compares methods at equal seconds, and its ratio to the best.",
     )
-    table.reading_column(f"time, {unit}")
+    table.quantity_column(f"time, {unit}")
     table.column("memory", "right")
-    table.reading_column("variance × seconds")
-    table.reading_column("relative")
+    table.quantity_column("variance × seconds")
+    table.quantity_column("relative")
     for entry, (_, ranking), name in subject.fill(table):
         found = entry.summary["cost"]
         table.row(
@@ -257,10 +257,10 @@ def _exactly(total: dict[str, Any]) -> Text:
 
 
 def _tail(tail: dict[str, Any]) -> Text:
-    if tail["verdict"] is None:
+    if tail["kind"] is None:
         return [muted("not judged")]
     khat = "" if tail["khat"] is None else f"{tail['khat']:.2f} ".replace("-", "−")
-    return [khat, muted("light") if tail["verdict"] == "light" else strong(tail["verdict"])]
+    return [khat, muted("light") if tail["kind"] == "light" else strong(tail["kind"])]
 
 
 def _not_finite(summary: dict[str, Any]) -> Text:
@@ -270,11 +270,11 @@ def _not_finite(summary: dict[str, Any]) -> Text:
 def _bias_cells(found: dict[str, Any]) -> list[Text]:
     if found["verdict"] == "untested":
         return [[emph("untested")], *[[NONE]] * 6]
-    verdict: Text = [strong("biased") if found["verdict"] == "biased" else "unbiased"]
+    result: Text = [strong("biased") if found["verdict"] == "biased" else "unbiased"]
     if left := found["untested_coordinates"]:
-        verdict.append(f" in {grouped(found['coordinates'] - left)} of {grouped(found['coordinates'])}")
+        result.append(f" in {grouped(found['coordinates'] - left)} of {grouped(found['coordinates'])}")
     z = "∞" if found["max_abs_z"] is None else f"{found['max_abs_z']:.2f}"
     return [
-        verdict, [z], [probability(found["p_value"])], [breakable(found["coordinate"] or NONE)],
+        result, [z], [probability(found["p_value"])], [breakable(found["coordinate"] or NONE)],
         [plain(found["size"], 2)], [plain(found["minimum_detectable"], 2)], [grouped(found["replicates"])],
     ]  # fmt: skip

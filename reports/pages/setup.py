@@ -33,7 +33,7 @@ from gradmark.reports.results.results import Results
 
 
 def setup(results: Results) -> list[Block]:
-    """What was measured, on what, and how numbers and verdicts are made."""
+    """What was measured, on what, and how the numbers are made."""
     found: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
     if results.provenance:
         found.append(_provenance(results.provenance))
@@ -138,7 +138,7 @@ def _methods() -> list[Text]:
         "Fairness": "A table compares methods at equal num_samples, written K: the draws of z that one estimate uses. "
         "Variance × seconds compares them at equal seconds: it is the variance that is left when estimates are "
         "averaged for one second.",
-        "Who is ranked": "Not methods that are biased by their verdict or their own declaration, that gave NaN or "
+        "Who is ranked": "Not methods that are biased by the bias test or by their own declaration, that gave NaN or "
         "infinite gradients, or that are exact. Methods are compared only with those that estimate the gradient of the "
         "same target. A stateful method is measured cold, as it starts, and warm, after a warm-up.",
         "Bias": f"Hall's skewness-corrected t for each coordinate, on the first {grouped(BIAS_REPLICATES)} replicates, "

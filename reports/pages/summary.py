@@ -121,8 +121,8 @@ def _biased(results: Results) -> Text | None:
     if not found:
         return None
     level = found[0].summary["bias"]["level"]
-    places = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
-    return ["Biased, and so not ranked: ", "; ".join(places), f" (family-wise level {tidy(level)})."]
+    biased = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
+    return ["Biased, and so not ranked: ", "; ".join(biased), f" (family-wise level {tidy(level)})."]
 
 
 def _untested(results: Results) -> Text | None:
@@ -143,11 +143,11 @@ def _not_finite(results: Results) -> Text | None:
 
 
 def _tails(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.summary["tail"]["verdict"] in HEAVY_TAILS]
+    found = [e for e in results.measured if e.summary["tail"]["kind"] in HEAVY_TAILS]
     if not found:
         return None
-    places: dict[str, list[str]] = {}
+    methods: dict[str, list[str]] = {}
     for e in found:
-        places.setdefault(e.summary["tail"]["verdict"], []).append(f"{e.label} on {breakable(e.record.cell.problem)}")
-    said = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in places.items())
+        methods.setdefault(e.summary["tail"]["kind"], []).append(f"{e.label} on {breakable(e.record.cell.problem)}")
+    said = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in methods.items())
     return [f"Heavy tails ({HEAVY_TAIL}), whose variances have no interval and rank only where exact. {said}."]

@@ -82,12 +82,12 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
     gaps = bool(frame["gap"].notna().any())
     unit, scale = time_unit([step for step in frame["seconds_per_step"] if step])
     table.column("solver")
-    table.reading_column("final objective")
+    table.quantity_column("final objective")
     if gaps:
-        table.reading_column("gap to −log p(x)")
+        table.quantity_column("gap to −log p(x)")
     for head in (f"{unit} a step", "reached", "steps to it", "seconds to it"):
         table.column(head, "right")
-    table.reading_column("times as long")
+    table.quantity_column("times as long")
     longer = _longer(curves)
     for row, name, curve in zip(frame.to_dict("records"), drawing.names(curves)[0], curves, strict=True):
         known: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.measurement.tails import HEAVY, NO_VARIANCE
 from gradmark.reports.layout.elements import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
-from gradmark.reports.layout.numbers import MOST_DIGITS, reading_line
+from gradmark.reports.layout.numbers import MOST_DIGITS, quantity_line
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.results.ranking import MARGIN, WINNER_LEVEL, Ranking, at_equal_evaluations
 from gradmark.reports.results.results import Entry, Results
@@ -45,9 +45,9 @@ def _table(results: Results, found: list[Ranking], looks: dict[str, Look], table
     """A row for each comparison: the best with its interval, the runner-up with its paired ratio."""
     table.column("where")
     table.column("smallest")
-    table.reading_column(measure)
+    table.quantity_column(measure)
     table.column("next")
-    table.reading_column("ratio, paired")
+    table.quantity_column("ratio, paired")
     contested = [ranking for ranking in found if ranking.next is not None] or found
     last = None
     for ranking in contested:
@@ -76,13 +76,13 @@ def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
 
 def _line(found: Quantity, most: int = MOST_DIGITS) -> list[Text]:
     """A quantity as two cells of one line, its power of ten once at the end."""
-    value, interval = reading_line(found.value, *(found.ci or (None, None)), most=most)
+    value, interval = quantity_line(found.value, *(found.ci or (None, None)), most=most)
     return [[value], [muted(interval)]]
 
 
 def _marks(entry: Entry) -> list[Segment]:
     marks = UNTESTED if entry.summary["bias"]["verdict"] == "untested" else ""
-    marks += HEAVY_TAIL if entry.summary["tail"]["verdict"] in HEAVY_TAILS else ""
+    marks += HEAVY_TAIL if entry.summary["tail"]["kind"] in HEAVY_TAILS else ""
     return [f"\u202f{marks}"] if marks else []
 
 
@@ -102,6 +102,6 @@ def _notes(found: list[Ranking], alone: list[Ranking]) -> list[Text]:
         )
     if any(entry.summary["bias"]["verdict"] == "untested" for entry in ranked):
         lines.append([f"{UNTESTED} bias untested."])
-    if any(entry.summary["tail"]["verdict"] in HEAVY_TAILS for entry in ranked):
+    if any(entry.summary["tail"]["kind"] in HEAVY_TAILS for entry in ranked):
         lines.append([f"{HEAVY_TAIL} heavy tail: no interval can be trusted; ranked by its exact variance."])
     return lines

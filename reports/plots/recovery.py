@@ -90,7 +90,7 @@ def _table(tables: dict[str, list[dict[str, Any]]], errors: Sequence[Error], lab
     table = Table([caption], label)
     table.column("fit")
     table.column("error")
-    table.reading_column("rate")
+    table.quantity_column("rate")
     for size in (sizes[0], sizes[-1]):
         table.column(f"rms, {grouped(size)} rows", "right")
     for rate in tables["rates"]:

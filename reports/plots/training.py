@@ -82,7 +82,7 @@ def values(curve: Curve, kind: str, among: list[Curve] | None = None) -> np.ndar
     """The objective or gap of a run, `[evaluations, seeds]`; NaN where not finite, nothing where it has none.
 
     `shortfall` is how much log p(x) is below the best that a run `among` these found. NaN where it or a gap is zero,
-    which has no place on a logarithmic axis.
+    which a logarithmic axis cannot show.
     """
     found = np.array(
         (curve.data or {}).get("evidence" if kind == "shortfall" else kind) or np.zeros((0, 1)), dtype=float

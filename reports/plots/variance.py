@@ -79,7 +79,7 @@ def _labels(shown: list[Panel]) -> dict[str, bool]:
 
 
 def _drawn(entry: Entry, measure: str) -> bool:
-    """Whether a method has a place on a logarithmic axis; an exact one without noise has none."""
+    """Whether a logarithmic axis can show the method: the variance of an exact one is 0."""
     value = entry.summary[measure]["value"]
     return value is not None and (value > 0 or not entry.summary["deterministic"])
 

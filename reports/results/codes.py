@@ -40,7 +40,7 @@ def aside(results: Results) -> list[Block]:
     table = Table(caption, "old-numbers")
     table.column("method", width="26%")
     table.column("where", width="22%")
-    table.reading_column("total variance")
+    table.quantity_column("total variance")
     table.column("old because", width="1fr")
     for each in results.aside:
         table.row(*_row(each))

@@ -85,8 +85,8 @@ def _table(outcome: Outcome, label: str) -> Block:
     )
     table = Table([caption], label)
     table.column("estimator")
-    table.reading_column("variance")
-    table.reading_column("ratio")
+    table.quantity_column("variance")
+    table.quantity_column("ratio")
     for point in tables.get("points") or tables["places"]:  # as older stores name it
         objective, interval = quantities(point["objective"])
         table.group(f"{point['at']}, objective ", *objective, " ", *interval)

@@ -74,7 +74,7 @@ def _table(outcomes: list[Outcome], label: str) -> Block:
         ["Energy distance of 400 draws to 400 draws of the data; the floor is that of the data to itself."], label
     )
     table.column("draws of")
-    table.reading_column("energy distance")
+    table.quantity_column("energy distance")
     for outcome in outcomes:
         tables = outcome.tables or {}
         table.group(tables["setting"][0]["data"])

@@ -112,11 +112,11 @@ def _table(outcome: Outcome, label: str) -> Block:
     )
     table.column("K", "right")
     table.column("(K − 1)/K", "right")
-    table.reading_column("mean baseline, length")
-    table.reading_column("normalised, length")
+    table.quantity_column("mean baseline, length")
+    table.quantity_column("normalised, length")
     table.column("exact", "right")
     table.column("over (K − 1)/K", "right")
-    table.reading_column("cosine")
+    table.quantity_column("cosine")
     by = {(row["batch"], row["method"]): row for row in tables["bias"]}
     for batch in sorted({row["batch"] for row in tables["bias"]}):
         mean, row = by[batch, "mean baseline"], by[batch, "normalised"]

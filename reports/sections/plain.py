@@ -24,9 +24,9 @@ def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
 
 def _table(outcome: Outcome, name: str, rows: list[dict[str, Any]], label: str) -> Block:
     table = Table([f"{breakable(outcome.inquiry.experiment)}: {name}."], label)
-    columns = {column: any(_is_reading(row.get(column)) for row in rows) for row in rows for column in row}
+    columns = {column: any(_is_quantity(row.get(column)) for row in rows) for row in rows for column in row}
     for column, reads in columns.items():
-        table.reading_column(column) if reads else table.column(column)
+        table.quantity_column(column) if reads else table.column(column)
     for row in rows[:MOST]:
         table.row(*(cell for column, reads in columns.items() for cell in _cells(row.get(column), reads)))
     if len(rows) > MOST:
@@ -34,7 +34,7 @@ def _table(outcome: Outcome, name: str, rows: list[dict[str, Any]], label: str) 
     return table.block()
 
 
-def _is_reading(value: Any) -> bool:
+def _is_quantity(value: Any) -> bool:
     return isinstance(value, dict) and "ci" in value
 
 

@@ -25,9 +25,9 @@ def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     return [
         formula(FORMULA),
         paragraph(
-            "The law of the reverse's end is known without a draw: Gaussian data make it a recursion, on a line it is "
-            "a density carried by the kernel above, and a mixture along a line in many dimensions a product of both, "
-            "seen in projections. ",
+            "The distribution of the reverse's end is known without a draw. For Gaussian data it follows from a "
+            "recursion, on a line from the kernel above, and for a mixture along a line in many dimensions it is a "
+            "product of both, compared in projections. ",
             emph("anderson"),
             " has ",
             math("rho_t = sigma_t^2"),
@@ -37,7 +37,8 @@ def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
             math("rho_t = sigma_t^2 v_(t-1) \\/ v_t"),
             " and the same mean; ",
             emph("heun"),
-            " follows the probability flow. With the exact score all come back; with a wrong one steps buy nothing.",
+            " follows the probability flow. With the exact score all return to the data; with a wrong score more "
+            "steps do not help.",
         ),
         figure(f"{key}.svg", _drawn(outcomes), CAPTION, f"{key}-figure"),
         _orders(outcomes, f"{key}-orders"),
@@ -45,8 +46,8 @@ def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
 
 
 CAPTION = [
-    "Distance of the reverse's end from the data against the number of steps; a row for each law of data and schedule. "
-    "Grey: slopes −1 and −2, for the energy distance, which is a square, −2 and −4."
+    "Distance of the reverse's end from the data against the number of steps; a row for each distribution of data and "
+    "each schedule. Grey: slopes −1 and −2; for the energy distance, which is a square, −2 and −4."
 ]
 
 
@@ -105,7 +106,7 @@ def _orders(outcomes: list[Outcome], label: str) -> Block:
     )
     table.column("rule")
     for distance in dict.fromkeys(row["distance"] for row in (outcomes[0].tables or {})["orders"]):
-        table.reading_column(distance)
+        table.quantity_column(distance)
     table.column("expected", "right")
     for outcome in outcomes:
         tables = outcome.tables or {}

@@ -94,7 +94,7 @@ def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look], limit
 def _table(outcomes: list[Outcome], label: str) -> Block:
     table = Table(["The fitted slope of log variance on log L, and χ² per degree of freedom of the line."], label)
     table.column("estimator")
-    table.reading_column("slope")
+    table.quantity_column("slope")
     table.column("χ²/f", "right")
     table.column("tail")
     for outcome in outcomes:

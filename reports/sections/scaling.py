@@ -154,7 +154,7 @@ def _table(lines: Lines, label: str) -> Block:
     table = Table(["One gradient with the fewest and the most latents measured."], label)
     table.column("estimator")
     table.column("latents", "right")
-    table.reading_column("seconds")
+    table.quantity_column("seconds")
     table.column("peak memory", "right")
     for name, rows in lines.items():
         for row in (rows[0], rows[-1]):

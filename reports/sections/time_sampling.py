@@ -80,7 +80,7 @@ def _table(tables: dict[str, Any], label: str) -> Block:
     table.column("times")
     for head in ("time part", "noise part", "total"):
         table.column(head, "right")
-    table.reading_column("measured")
+    table.quantity_column("measured")
     for quantity, target in _cases(rows):
         table.group(f"{quantity}, {target} target")
         for row in [each for each in rows if (each["quantity"], each["target"]) == (quantity, target)]:

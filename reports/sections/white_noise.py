@@ -16,7 +16,7 @@ FORMULA = "p_T = p_0 * N(0, v_T), quad v_T = sigma_1^2 + dots.c + sigma_T^2"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
-    """The formula, the correction, and a figure for each law of data."""
+    """The formula, the correction, and a figure for each distribution of data."""
     found = [
         formula(FORMULA),
         paragraph(

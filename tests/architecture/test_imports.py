@@ -107,7 +107,7 @@ def loaded(*modules: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_store_and_readings_load_no_torch() -> None:
+def test_store_and_quantities_load_no_torch() -> None:
     assert "torch" not in loaded(*WITHOUT_TORCH)
 
 

@@ -113,14 +113,14 @@ class Relaxed(LatentVariableModel):
     def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         return torch.ones(1, 1, dtype=dtype, device=device)
 
-    def _law(self, logits: Tensor) -> Distribution:
+    def _base(self, logits: Tensor) -> Distribution:
         return RelaxedOneHotCategorical(torch.tensor(self.temperature).to(logits), logits=logits, validate_args=False)
 
     def distribution(self, params: Params) -> Distribution:
-        return self._law(params["logits"])
+        return self._base(params["logits"])
 
     def prior(self, params: Params) -> Distribution:
-        return self._law(torch.zeros_like(params["logits"]))
+        return self._base(torch.zeros_like(params["logits"]))
 
     def log_likelihood(self, params: Params, z: Tensor) -> Tensor:
         return (z * torch.tensor((1.0, -1.0, 0.5, 2.0)).to(z)).sum(-1)

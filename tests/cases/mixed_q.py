@@ -52,10 +52,10 @@ class Bare(Problem):
             "log_scale": torch.tensor([LOGS], dtype=torch.float64),
         }
 
-    law = BitThenNumber
+    family = BitThenNumber
 
     def distribution(self, params):
-        return self.law(params["logit"].squeeze(-1), params["loc"], params["log_scale"].squeeze(-1).exp())
+        return self.family(params["logit"].squeeze(-1), params["loc"], params["log_scale"].squeeze(-1).exp())
 
     def cost(self, params, z, q):
         return (z[..., 1] - 1) ** 2 + 0.7 * z[..., 0]
@@ -72,7 +72,7 @@ class Bare(Problem):
 
 @dataclass(frozen=True)
 class Full(Bare):
-    law = WithSupport
+    family = WithSupport
 
 
 def right():

@@ -1,7 +1,7 @@
 """Bringing an nn.Module: functorch #445, #273 and #1117, pytorch #96655; per-replicate parameters by vmap.
 
 A convolutional VAE written as nn.Modules, 20 images of 8 x 8, 3 latents. `Plain` calls the module as its author would
-(functional_call, no replicate axis): what is the user told? `Vmapped` folds the replicate axis by torch.vmap.
+(functional_call, no replicate axis): which error does the user see? `Vmapped` folds the replicate axis by torch.vmap.
 `Dropout` has a dropout layer in the encoder: noise that is not z's.
 """
 

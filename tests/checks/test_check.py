@@ -95,7 +95,7 @@ def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
                 assert not mean_by_monte_carlo(seed=seed)(case).failed
 
 
-def test_chance_sees_what_the_exact_law_cannot() -> None:
+def test_monte_carlo_sees_what_the_exact_moments_cannot() -> None:
     case = Case(score_function.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
     assert expectation_is_exact(case).status == "skipped"
     result = mean_by_monte_carlo()(case)
@@ -180,7 +180,7 @@ class Exits(LeaveOneOut):
         (NotANumber(), "NaN"),
         (Sleeps(), "did not return within 1 seconds"),
         (Exits(), "SystemExit"),
-        (contract.ParametersInPlace(), "in place"),
+        (contract.ParametersOverwritten(), "in place"),
         (contract.Raises(), "ZeroDivisionError"),
     ],
     ids=lambda value: type(value).__name__,

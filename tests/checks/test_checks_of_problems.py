@@ -10,8 +10,8 @@ from gradmark.estimators.core import Problem
 from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
 
 
-@pytest.mark.parametrize("place", ["init", "moved"])
+@pytest.mark.parametrize("point", ["init", "moved"])
 @pytest.mark.parametrize("problem", [ScalarGaussian(), AlwaysOne(), StepToy(), StepToy(edges=(-9.0,))], ids=str)
-def test_scalar_parameters_and_equal_costs_are_right(problem: Problem, place: str) -> None:
+def test_scalar_parameters_and_equal_costs_are_right(problem: Problem, point: str) -> None:
     for check in PROBLEM_CHECKS:
-        check(Fixture(problem, place)).demand()
+        check(Fixture(problem, point)).demand()

@@ -1,4 +1,4 @@
-"""The checks reject wrong discrete methods, and pass their right neighbours at the same place.
+"""The checks reject wrong discrete methods, and pass their right neighbours on the same case.
 
 All checks here are of chance, at 1e-6 for a right case (`montecarlo.LEVEL`), with fixed seeds.
 """

@@ -23,12 +23,12 @@ from tests.controls.wrong import problems
 RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped())
 
 
-@pytest.mark.parametrize("place", ["init", "moved"])
+@pytest.mark.parametrize("point", ["init", "moved"])
 @pytest.mark.parametrize("problem", RIGHT, ids=str)
-def test_right_problems_pass(problem: Problem, place: str) -> None:
+def test_right_problems_pass(problem: Problem, point: str) -> None:
     for check in PROBLEM_CHECKS:
         if check is not checks.start_is_the_same_each_time:  # which asks for a spec that is found again
-            check(Fixture(problem, place)).demand()
+            check(Fixture(problem, point)).demand()
 
 
 FAULTY: list[tuple[Problem, Callable[[Fixture], CheckResult], tuple[str, ...]]] = [

@@ -170,7 +170,7 @@ CONTROLS = [
     Control(score_function.MeanOverRows(), (mean_is_exact,), WEIGHTED, MODEL),
     Control(score_function.OneDrawForAll(), (variance_falls_with_draws,), WEIGHTED, MODEL),
     Control(learned_baselines.AverageUpdatedFirst(), (mean_is_exact,), AVERAGE, BIT, "warm"),
-    Control(learned_baselines.StateInPlace(), (inputs_are_not_touched,), AVERAGE, GAUSSIAN, "warm"),
+    Control(learned_baselines.StateOverwritten(), (inputs_are_not_touched,), AVERAGE, GAUSSIAN, "warm"),
     Control(learned_baselines.StateAttached(), (nothing_stays_attached,), AVERAGE, MODEL, "cold"),
     Control(
         learned_baselines.StateForgetsReplicates(),
@@ -193,7 +193,7 @@ CONTROLS = [
     Control(implicit.ShapeOfTheGammaHeld(), (mean_is_exact,), IMPLICIT, GAMMA),
     Control(implicit.RateForScale(), (mean_is_exact,), IMPLICIT, GAMMA),
     Control(implicit.ConcentrationChainForgotten(), (mean_is_exact,), IMPLICIT, GAMMA),
-    Control(contract.ParametersInPlace(), (inputs_are_not_touched,), WEIGHTED, GAUSSIAN),
+    Control(contract.ParametersOverwritten(), (inputs_are_not_touched,), WEIGHTED, GAUSSIAN),
     Control(contract.AlwaysDouble(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
     Control(contract.OtherOrder(), (gradient_has_the_form_of_the_parameters,), WEIGHTED, GAUSSIAN),
     Control(contract.GradModeLeft(), (surroundings_are_not_touched,), WEIGHTED, GAUSSIAN),

@@ -37,7 +37,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 
 @pytest.mark.parametrize("control", SHARING_CONTROLS[::2], ids=str)
-def test_other_laws_do_not_see_it(control: Control) -> None:
+def test_other_checks_do_not_see_it(control: Control) -> None:
     for check in (replicates_are_independent, seeds_decide, mean_by_monte_carlo()):
         assert check(control.case(control.wrong)).status == "passed"
 

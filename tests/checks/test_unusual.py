@@ -41,7 +41,7 @@ def test_unusual_estimator_is_right(estimator: Estimator, suite: list[SuiteCase]
     toys = TOYS[:1] if isinstance(estimator, SLOW) else suite
     if suite is FEW:
         estimator = CHUNKS.get(type(estimator), estimator)
-    verdict = run_checks(
+    report = run_checks(
         estimator, toys if any(cases_of(estimator, suite_case) for suite_case in toys) else SUITE, budget=PATIENCE
     )
-    verdict.demand()
+    report.demand()

@@ -44,7 +44,7 @@ def test_measure_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         assert set(found[name]) >= {"value", "stderr", "ci", "level", "withheld"}
     assert set(found["total_variance"]) == {"value", "stderr", "ci", "level", "withheld"} | EXACTLY
     assert set(found["bias"]) >= {"verdict", "level", "max_abs_z", "p_value", "minimum_detectable"}
-    assert set(found["tail"]) >= {"khat", "verdict"}
+    assert set(found["tail"]) >= {"khat", "kind"}
     assert set(found["cost"]) >= {"forward", "backward", "seconds", "peak_memory_bytes"}
     assert (found["block"], found["state"], found["nonfinite"]) == (4096, "none", 0)
 

@@ -10,7 +10,7 @@ from gradmark.estimators.core import Estimator
 
 @dataclass(frozen=True)
 class Control:
-    """A wrong estimator, the checks that reject it, and a right one that they let pass at the same place."""
+    """A wrong estimator, the checks that reject it, and a right one that they let pass on the same case."""
 
     wrong: Estimator
     checks: tuple[Check, ...]

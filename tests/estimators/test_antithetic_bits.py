@@ -1,4 +1,4 @@
-"""ARM and DisARM against closed forms and enumeration, and their bits against their law."""
+"""ARM and DisARM against closed forms and enumeration, and their bits against their distribution."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_enumeration_has_no_noise(p: float, t: float) -> None:
 
 @each_group
 def test_several_bits(probs: tuple[float, ...]) -> None:
-    """By the law that holds for any q and cost, over all states."""
+    """By the formula that holds for any q and cost, over all states."""
     t = 0.45
     f, scores, weight = closed_forms.bits(probs, t)
     for estimator, draws in ((ScoreFunction(), 1), (LeaveOneOut(), 2), (LeaveOneOut(), 4)):

@@ -21,7 +21,7 @@ from gradmark.estimators.core import Estimator, Params, Problem
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 from tests.estimators.test_gaussian_target import NAMES, PROBLEM, SETTINGS, ParameterPoint, X
 
-each_place = pytest.mark.parametrize("at", SETTINGS)
+each_setting = pytest.mark.parametrize("at", SETTINGS)
 each_number = pytest.mark.parametrize("draws", [2, 3])
 POINTS = {2: 401, 3: 61}
 
@@ -72,7 +72,7 @@ def assert_gradient(
 
 
 @each_number
-@each_place
+@each_setting
 def test_iwae(at: ParameterPoint, draws: int) -> None:
     """d log w/d mu is the joint's slope alone, as log q(mu + s·e) does not depend on mu."""
     grid = Grid(at, draws)
@@ -82,7 +82,7 @@ def test_iwae(at: ParameterPoint, draws: int) -> None:
 
 
 @each_number
-@each_place
+@each_setting
 def test_dreg(at: ParameterPoint, draws: int) -> None:
     grid = Grid(at, draws)
     square = grid.normalized**2
@@ -100,7 +100,7 @@ def others(log_w: np.ndarray) -> np.ndarray:
 
 
 @each_number
-@each_place
+@each_setting
 def test_vimco(at: ParameterPoint, draws: int) -> None:
     grid = Grid(at, draws)
     signal = grid.bound - others(grid.log_w) - grid.normalized

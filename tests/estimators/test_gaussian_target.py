@@ -89,7 +89,7 @@ AT_POSTERIOR = [
     ParameterPoint(w, b, n, mu=1 / (1 + w**2 / n**2) * w * (X - b) / n**2, s=(1 + w**2 / n**2) ** -0.5)
     for w, b, n in ((1.3, 0.2, 0.8), (-0.6, -0.5, 0.5))
 ]
-each_place = pytest.mark.parametrize("at", SETTINGS + AT_POSTERIOR)
+each_setting = pytest.mark.parametrize("at", SETTINGS + AT_POSTERIOR)
 
 
 def assert_q(
@@ -105,26 +105,26 @@ def assert_q(
         assert_variance(moments, 1 + NAMES.index(name), answer[1])
 
 
-@each_place
+@each_setting
 def test_score_function(at: ParameterPoint) -> None:
     assert_q(at, ScoreFunction(), at.cost.score_function())
 
 
-@each_place
+@each_setting
 def test_moving_average_at_the_mean(at: ParameterPoint) -> None:
     mean = at.cost.alpha + at.cost.gamma
     assert_q(at, MovingAverageBaseline(), at.cost.score_function(mean), baseline=mean)
 
 
 @pytest.mark.each_once
-@each_place
+@each_setting
 @pytest.mark.parametrize("draws", [2, 5])
 @pytest.mark.parametrize("estimator", [LeaveOneOut(), VarGrad()], ids=str)
 def test_leave_one_out(at: ParameterPoint, estimator: Estimator, draws: int) -> None:
     assert_q(at, estimator, at.cost.leave_one_out(draws), draws)
 
 
-@each_place
+@each_setting
 def test_reparameterization(at: ParameterPoint) -> None:
     """s²/v² and (d² + 2s²)/v²: Monte-Carlo entropy is as good as closed-form entropy."""
     mean, mean_scale = at.cost.means
@@ -132,7 +132,7 @@ def test_reparameterization(at: ParameterPoint) -> None:
     assert_q(at, Reparameterization(), in_logs((mean, at.s**2 / at.v**2), by_scale, at.s))
 
 
-@each_place
+@each_setting
 def test_sticking_the_landing(at: ParameterPoint) -> None:
     """(1/s − s/v)², and d²/v² + 2(1/s − s/v)²."""
     mean, mean_scale = at.cost.means
@@ -141,7 +141,7 @@ def test_sticking_the_landing(at: ParameterPoint) -> None:
     assert_q(at, StickingTheLanding(), in_logs((mean, gap), by_scale, at.s))
 
 
-@each_place
+@each_setting
 def test_analytic_kl(at: ParameterPoint) -> None:
     """Only the likelihood is noise: precision W²/noise² around (x − b)/W."""
     mean, mean_scale = at.cost.means
@@ -178,7 +178,7 @@ def test_sticking_the_landing_loses_where_q_is_too_narrow() -> None:
     assert_variance(measured(PROBLEM, Reparameterization(), 1, 2**16, at.params), 1 + bias, 0.36)
 
 
-@each_place
+@each_setting
 @pytest.mark.parametrize("draws", [1, 4])
 def test_exact_posterior(at: ParameterPoint, draws: int) -> None:
     """The gradient of −log p(x) in the model's parameters, with z = m + √v·e, r = x − b; nothing for q's."""

@@ -48,7 +48,7 @@ def test_intervals_cover_the_exact_variances() -> None:
 
 @pytest.mark.parametrize("replicates", [2**14])
 def test_coverage_of_a_score_functions_variance(replicates: int) -> None:
-    """400 runs of a skewed gradient: with the 93 % that trials showed, below 90 % happens with probability .01."""
+    """400 runs of a skewed gradient: with the 93 % that runs showed, below 90 % happens with probability .01."""
     exact = sum(variance for _, variance in FORM.score_function())
     groups = measured(TOY, ScoreFunction(), 1, 400 * replicates).traces[:, 0].reshape(400, -1)
     intervals = [positive(run).ci for run in groups]
@@ -58,7 +58,7 @@ def test_coverage_of_a_score_functions_variance(replicates: int) -> None:
 
 
 def runs(by: float, count: int) -> list:
-    """Verdicts of independent runs of a gradient with a bias of `by` in its noisier coordinate."""
+    """Bias tests of independent runs of a gradient with a bias of `by` in its noisier coordinate."""
     exact = np.array([mean for mean, _ in closed_forms.quadratic_pathwise(-0.5, 0.6, 0.9)])
     estimator = pathwise.Nudged(by=by)
     moments = [measured(TOY, estimator, 1, 4096, seed=seed) for seed in range(count)]
@@ -68,17 +68,17 @@ def runs(by: float, count: int) -> list:
 def test_a_bias_of_the_size_that_is_said_is_seen() -> None:
     """Said to be seen with probability POWER = .9; below 80 of 100 happens with probability 1e-3."""
     visible = runs(0.0, 1)[0].minimum_detectable
-    verdicts = runs(visible, 100)
-    assert sum(verdict.verdict == "biased" for verdict in verdicts) >= 80
+    results = runs(visible, 100)
+    assert sum(result.verdict == "biased" for result in results) >= 80
     assert stats.binom.cdf(79, 100, POWER) < 2e-3
     weaker = runs(visible / 3, 100)
-    assert sum(verdict.verdict == "biased" for verdict in weaker) <= 50, "far smaller biases are seen as well"
+    assert sum(result.verdict == "biased" for result in weaker) <= 50, "far smaller biases are seen as well"
 
 
 def test_without_bias_none_is_seen() -> None:
     """At the level .001 four or more of 200 happen with probability 6e-5."""
     assert stats.binom.sf(3, 200, FAMILY_LEVEL) < 1e-4
-    assert sum(verdict.verdict == "biased" for verdict in runs(0.0, 200)) <= 3
+    assert sum(result.verdict == "biased" for result in runs(0.0, 200)) <= 3
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_known_values(form: tuple, loc: float, log_scale: float) -> None:
 
 @each_wave
 def test_quadrature_knows_the_score_function(function: str, k: float, loc: float, scale: float) -> None:
-    """The law for leave-one-out rests on the same nodes."""
+    """The check for leave-one-out rests on the same nodes."""
     e, weight = closed_forms.gaussian_nodes()
     found = closed_forms.score_function(COSTS[function](k, loc + scale * e), e / scale, weight)
     assert found == pytest.approx(wave(function, k, loc, scale)["score function"][0], rel=1e-9)

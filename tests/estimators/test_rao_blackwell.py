@@ -147,8 +147,8 @@ def test_upper_layer_gains_and_lower_layer_loses(lower: int, upper: int, worse: 
 def test_a_wide_layer_loses_more() -> None:
     """Twice the variance with 32 + 16 bits: the intervals of the two are apart."""
     wide = SigmoidBeliefNetwork(lower=32, upper=16, rows=1)
-    place = 1 + list(wide.init()).index("encoder_lower_bias")
-    split, plain = (positive(measured(wide, each, 1, 2**12).traces[:, place]) for each in (SPLIT, PLAIN))
+    column = 1 + list(wide.init()).index("encoder_lower_bias")
+    split, plain = (positive(measured(wide, each, 1, 2**12).traces[:, column]) for each in (SPLIT, PLAIN))
     assert split.ci is not None
     assert plain.ci is not None
     assert split.ci[0] > plain.ci[1]

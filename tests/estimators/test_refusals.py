@@ -190,7 +190,7 @@ class Silent(Exception):
 
 
 @pytest.mark.parametrize("fault", [NotImplementedError(), ValueError(""), ValueError("\n"), Silent(), KeyError()])
-def test_an_exception_without_text_gives_its_type_and_place(fault: Exception) -> None:
+def test_an_exception_without_text_gives_its_type_and_line(fault: Exception) -> None:
     try:
         raise fault
     except Exception as caught:

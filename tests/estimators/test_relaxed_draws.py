@@ -1,4 +1,4 @@
-"""The Gumbel-softmax estimators against quadrature, and the relaxed draws against their law."""
+"""The Gumbel-softmax estimators against quadrature, and the relaxed draws against their distribution."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_is_drawn_again_falls_into_the_same_state(relaxed: Relaxation) -> N
 
 
 @each_relaxation
-def test_what_is_drawn_again_has_the_same_law(relaxed: Relaxation) -> None:
+def test_what_is_drawn_again_has_the_same_distribution(relaxed: Relaxation) -> None:
     """Moments of the softened draws, squares and products, of z and z̃: bounded, so that errors are normal."""
     with seeded(3, HOST):
         z = relaxed.noisy(2**16)

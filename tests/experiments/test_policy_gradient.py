@@ -22,7 +22,7 @@ FIXTURE = Fixture(BANDIT)
 @pytest.mark.parametrize("batch", [2, 3])
 @pytest.mark.parametrize("normalised", [False, True])
 def test_expectation_over_batches_is_that_over_draws(batch: int, normalised: bool) -> None:
-    """The sum over batches up to order against the laws' grid, which knows nothing of them."""
+    """The sum over batches up to order against the grid of the checks, which does not know them."""
     found = expected_gradient(BANDIT, FIXTURE.params, batch, normalised=normalised)
     assert found is not None
     expected = exact_moments(Case(BatchAdvantages(normalised=normalised), FIXTURE, batch)).mean.numpy()

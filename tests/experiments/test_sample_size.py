@@ -24,7 +24,7 @@ def noisy(slope: float, bend: float, seed: int, relative: float = 0.01) -> list[
 
 
 def test_a_slope_is_found_and_its_interval_covers() -> None:
-    """Of 400 trials at 95 %, 380 and five binomial standard deviations of 4.4 less or more cover: once in 10⁶ not."""
+    """Of 400 runs at 95 %, 380 and five binomial standard deviations of 4.4 less or more cover: once in 10⁶ not."""
     covered, misfits = 0, []
     for seed in range(400):
         slope, misfit = fitted_slope(SAMPLES, noisy(-1.0, 0.0, seed))
@@ -80,7 +80,7 @@ def test_the_encoder_is_what_q_depends_on() -> None:
 
 
 def test_ratios_along_a_run() -> None:
-    """The naive gradient is far noisier in the encoder at each place, and the decoder's is the same."""
+    """The naive gradient is far noisier in the encoder at each parameter point, and the decoder's is the same."""
     experiment = AlongTraining(
         problem=GaussianVAE(rows=8, hidden=4), estimators=("Reparameterization()", "ScoreFunction()"), steps=40,
         replicates=256,

@@ -1,4 +1,4 @@
-"""A block's seed, size and generators; replicates that share nothing but the law they are drawn from."""
+"""A block's seed, size and generators; replicates that share nothing but the distribution they are drawn from."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CPU = torch.device("cpu")
 
 def test_the_seed_depends_on_all_it_should() -> None:
     seeds = {
-        block_seed(problem, count, place, seed, size, index)
+        block_seed(problem, count, point, seed, size, index)
         for problem in (TOY, GaussianToy())
         for count in (1, 2)
-        for place in ("init", "optimum")
+        for point in ("init", "optimum")
         for seed in (0, 1)
         for size in (8, 16)
         for index in (0, 1)

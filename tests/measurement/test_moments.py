@@ -50,7 +50,7 @@ def test_moments_are_those_of_numpy() -> None:
     np.testing.assert_allclose(moments.square_norms, (groups**2).sum(2).mean(1))
 
 
-def test_readings_against_the_exact_gradient_are_those_of_numpy() -> None:
+def test_errors_against_the_exact_gradient_are_those_of_numpy() -> None:
     parts = gradients(1, 256)
     exact = torch.tensor([1.0, -1.0, 0.5, 2.0, 0.0], dtype=torch.float64)
     g, e = torch.cat(parts, 1).numpy().reshape(8, 32, 5), exact.numpy()

@@ -1,4 +1,4 @@
-"""Intervals and verdicts: their coverage, their level, their power, and what they refuse to say."""
+"""Intervals, and the bias test: their coverage, level and power, and when they give no answer."""
 
 from __future__ import annotations
 
@@ -76,17 +76,17 @@ def test_signal_below_the_noise_is_zero_with_an_upper_bound() -> None:
     assert quantity.ci[0] == 0 < quantity.ci[1]
 
 
-@pytest.mark.parametrize("law", ["normal", "lognormal", "rare"])
-def test_bias_verdict_keeps_its_level(law: str) -> None:
+@pytest.mark.parametrize("kind", ["normal", "lognormal", "rare"])
+def test_bias_test_keeps_its_level(kind: str) -> None:
     """500 unbiased samples of 4096 × 8: at level .001, 5 or more false alarms have a chance of 2e-4."""
     draw = np.random.default_rng(3)
-    laws = {
+    samplers = {
         "normal": lambda: draw.normal(size=(4096, 8)),
         "lognormal": lambda: draw.lognormal(size=(4096, 8)) - math.exp(0.5),
         "rare": lambda: (draw.uniform(size=(4096, 8)) < 0.02) - 0.02,
     }
-    verdicts = [assess_bias(moments_of(laws[law]()), np.zeros(8), 0.0, False).verdict for _ in range(500)]
-    assert verdicts.count("biased") < 5
+    results = [assess_bias(moments_of(samplers[kind]()), np.zeros(8), 0.0, False).verdict for _ in range(500)]
+    assert results.count("biased") < 5
 
 
 def test_minimum_detectable_is_detected() -> None:
@@ -104,10 +104,10 @@ def test_minimum_detectable_is_detected() -> None:
 
 def test_opposite_biases_do_not_cancel() -> None:
     g = np.random.default_rng(5).normal(loc=[0.2, -0.2], size=(4096, 2))
-    verdict = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
-    assert verdict.verdict == "biased"
-    assert verdict.p_value is not None
-    assert verdict.p_value < FAMILY_LEVEL
+    bias = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
+    assert bias.verdict == "biased"
+    assert bias.p_value is not None
+    assert bias.p_value < FAMILY_LEVEL
 
 
 def test_rounding_is_no_bias_and_more_is() -> None:
@@ -123,7 +123,7 @@ def test_rounding_is_no_bias_and_more_is() -> None:
 def test_untested_says_why() -> None:
     g = np.random.default_rng(6).normal(size=(512, 2))
     few = assess_bias(moments_of(g), np.zeros(2), 0.0, False)
-    assert (few.verdict, few.reason) == ("untested", "512 replicates; the verdict needs 1024")
+    assert (few.verdict, few.reason) == ("untested", "512 replicates; the test needs 1024")
     assert assess_bias(moments_of(g), None, 0.0, False).reason == "the exact gradient is not known"
     g = np.random.default_rng(6).normal(size=(2048, 2))
     g[3, 0] = math.nan
@@ -133,12 +133,12 @@ def test_untested_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("power", "verdict"), [(0.0, "light"), (0.4, "light"), (0.8, "heavy"), (1.6, "the variance may not exist")]
+    ("power", "kind"), [(0.0, "light"), (0.4, "light"), (0.8, "heavy"), (1.6, "the variance may not exist")]
 )
-def test_tail_of_a_pareto(power: float, verdict: str) -> None:
+def test_tail_of_a_pareto(power: float, kind: str) -> None:
     uniform = np.random.default_rng(7).uniform(size=2**14)
     found = assess_tail(uniform**-power if power else uniform)
-    assert found.verdict == verdict
+    assert found.kind == kind
     if power:
         assert found.khat is not None
         assert found.stderr is not None
@@ -146,5 +146,5 @@ def test_tail_of_a_pareto(power: float, verdict: str) -> None:
 
 
 def test_short_samples_and_two_point_gradients_have_no_tail() -> None:
-    assert assess_tail(np.ones(100)).verdict is None
+    assert assess_tail(np.ones(100)).kind is None
     assert assess_tail(np.repeat([0.0, 1.0], 4096)).khat is None

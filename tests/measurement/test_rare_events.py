@@ -43,11 +43,11 @@ def test_one_of_many_categories(method: str, samples: int) -> None:
     """Categories that hardly any of 2048 replicates draws are left out, and the rest is unbiased."""
     cell = TrustCell(OneOfMany(200), method, samples)
     for blocks in cell.samples(2048, range(1)):
-        verdict = judged(cell, merged(blocks))
-        assert verdict.verdict == "unbiased"
-        assert verdict.coordinates == 200
-        assert (verdict.untested_coordinates or 0) > 0
-        assert "hardly any of 2048" in (verdict.why_untested or "")
+        bias = judged(cell, merged(blocks))
+        assert bias.verdict == "unbiased"
+        assert bias.coordinates == 200
+        assert (bias.untested_coordinates or 0) > 0
+        assert "hardly any of 2048" in (bias.why_untested or "")
 
 
 def test_a_bump_that_few_draws_reach_is_not_a_bias() -> None:

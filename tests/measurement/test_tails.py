@@ -14,7 +14,7 @@ def test_a_lattice_is_not_fitted_and_not_heavy() -> None:
     draws = np.random.default_rng(0).geometric(0.3, 2**14).astype(float)
     deviations = (draws - draws.mean()) ** 2
     assert fit_tail(deviations) is None
-    assert assess_tail(deviations).verdict == "light"
+    assert assess_tail(deviations).kind == "light"
     assert why_no_interval(deviations) is None
 
 
@@ -27,14 +27,14 @@ def test_a_bounded_cosine_is_light() -> None:
             slope = -2 * np.sin(2 * (0.4 + 0.7 * noise))
             g = np.stack([slope, slope * 0.7 * noise], 1)
             deviations = ((g - g.mean(0)) ** 2).sum(1)
-            assert assess_tail(deviations).verdict == "light"
+            assert assess_tail(deviations).kind == "light"
             assert largest_share(deviations) < 1.2
 
 
 def test_a_log_normal_of_known_variance_is_heavy_and_its_variance_exists() -> None:
     deviations = np.random.default_rng(1).lognormal(0.0, 5.0, 2**14)
-    assert assess_tail(deviations).verdict == "the variance may not exist"
-    assert assess_tail(deviations, exact=True).verdict == "heavy"
+    assert assess_tail(deviations).kind == "the variance may not exist"
+    assert assess_tail(deviations, exact=True).kind == "heavy"
     assert why_no_interval(deviations) == "heavy tail: no interval"
 
 
@@ -43,7 +43,7 @@ def test_rare_events_are_not_light(events: int) -> None:
     deviations = np.zeros(2**14)
     deviations[:events] = 1.0
     tail = assess_tail(deviations)
-    assert (tail.khat, tail.verdict) == (None, None)
+    assert (tail.khat, tail.kind) == (None, None)
     assert TOO_FEW in (tail.reason or "")
     assert why_no_interval(deviations) == TOO_FEW
 
@@ -51,7 +51,7 @@ def test_rare_events_are_not_light(events: int) -> None:
 def test_many_events_that_are_alike_have_an_interval() -> None:
     deviations = np.zeros(2**14)
     deviations[:40] = 1.0
-    assert assess_tail(deviations).verdict == "light"
+    assert assess_tail(deviations).kind == "light"
     assert why_no_interval(deviations) is None
 
 

@@ -1,4 +1,4 @@
-"""A plug-in that ends or blocks its process while it is imported: one line with its place, and exit status 2."""
+"""A plug-in that ends or blocks its process while it is imported: one line that names the file, and exit status 2."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LINE = HEAD.count("\n") + 1
 ENDS = {
     "sys.exit(0)": f"importing 'mine_ends' raised SystemExit: 0 (mine_ends.py:{LINE})",
     "raise BaseException('no')": f"importing 'mine_ends' raised BaseException: no (mine_ends.py:{LINE})",
-    "os._exit(0)": f"reading it: the process ended with status 0 (mine_ends.py:{LINE})",
-    "ctypes.string_at(0)": f"reading it: the process died of SIGSEGV (mine_ends.py:{LINE})",
-    "os.kill(os.getpid(), signal.SIGKILL)": f"reading it: the process died of SIGKILL (mine_ends.py:{LINE})",
+    "os._exit(0)": f"loading it: the process ended with status 0 (mine_ends.py:{LINE})",
+    "ctypes.string_at(0)": f"loading it: the process died of SIGSEGV (mine_ends.py:{LINE})",
+    "os.kill(os.getpid(), signal.SIGKILL)": f"loading it: the process died of SIGKILL (mine_ends.py:{LINE})",
 }
 SLEEPS = "time.sleep(10**6)"
 STUDY = """title = "Mine"
@@ -72,7 +72,7 @@ def test_an_import_has_a_limit_of_time(folder: Path, capfd: pytest.CaptureFixtur
 def test_building_an_object_cannot_end_a_measurement(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written(folder, building="os._exit(0)")
     line = refused(capfd, folder, "measure", *TOY, "--estimator", "mine_ends.Mine()")
-    assert line.endswith(f"reading it: the process ended with status 0 (mine_ends.py:{LINE + 4})")
+    assert line.endswith(f"loading it: the process ended with status 0 (mine_ends.py:{LINE + 4})")
 
 
 @pytest.mark.parametrize("code", [pytest.param("os._exit(0)", marks=pytest.mark.full), "ctypes.string_at(0)"])
@@ -84,14 +84,14 @@ def test_an_import_cannot_end_a_check(folder: Path, capfd: pytest.CaptureFixture
         (["ScoreFunction()", "--against", "mine_ends.Mine()"], "problem 'mine_ends.Mine()'"),
     ]:
         line = refused(capfd, folder, "check", *arguments)
-        assert line == f"gradmark: {name}: reading it: the process {how}"
+        assert line == f"gradmark: {name}: loading it: the process {how}"
 
 
 def test_an_import_cannot_end_a_run(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     written(folder, "os._exit(0)")
     (folder / "mine.toml").write_text(STUDY)
     line = refused(capfd, folder, "run", str(folder / "mine.toml"), "--store", str(folder / "s"))
-    assert "variance[0].estimators[1]: estimator 'mine_ends.Mine()': reading it: the process ended" in line
+    assert "variance[0].estimators[1]: estimator 'mine_ends.Mine()': loading it: the process ended" in line
     assert not (folder / "s").exists()
 
 

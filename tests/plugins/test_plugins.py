@@ -247,14 +247,14 @@ def test_the_current_folder_is_the_default(tmp_path: Path, monkeypatch: pytest.M
     plugin_folder.forget(plugin_folder.loaded())
 
 
-def test_what_was_loaded_is_told_once(tmp_path: Path) -> None:
+def test_what_was_loaded_is_reported_once(tmp_path: Path) -> None:
     said: list[str] = []
-    file = written(tmp_path, "mine_told.py")
+    file = written(tmp_path, "mine_reported.py")
     with modules.using(Source(tmp_path, tell=said.append)):
         for _ in range(2):
-            specs.estimator("mine_told.Mine()")
+            specs.estimator("mine_reported.Mine()")
             specs.problem("GaussianToy()")
-    assert said == [f"plug-in mine_told from {file}"]
+    assert said == [f"plug-in mine_reported from {file}"]
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ def test_quadrature_and_its_derivatives(scale: float) -> None:
     deviation = torch.full_like(mean, scale).requires_grad_()
     value = expected_softplus(mean, deviation**2)
     by_mean, by_deviation = torch.autograd.grad(value.sum(), (mean, deviation))
-    for place, each in enumerate(MEANS):
-        assert value[place].item() == pytest.approx(integral(each, scale), abs=1e-11)
-        assert by_mean[place].item() == pytest.approx(integral(each, scale, derivative=True), abs=1e-11)
-        assert by_deviation[place].item() == pytest.approx(integral(each, scale, 1, derivative=True), abs=1e-11)
+    for index, mean in enumerate(MEANS):
+        assert value[index].item() == pytest.approx(integral(mean, scale), abs=1e-11)
+        assert by_mean[index].item() == pytest.approx(integral(mean, scale, derivative=True), abs=1e-11)
+        assert by_deviation[index].item() == pytest.approx(integral(mean, scale, 1, derivative=True), abs=1e-11)
 
 
 @pytest.mark.parametrize("log_scale", [-6.0, -1.0, 0.0, 2.3])

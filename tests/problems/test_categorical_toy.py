@@ -58,8 +58,8 @@ def test_two_categories_are_a_bit(p: float) -> None:
 def test_density_is_enough(estimator: Estimator, draws: int, latents: int) -> None:
     f, scores, weight = table(PROBS, 0.45, latents)
     moments = measured(CategoricalToy(PROBS, 0.45, latents), estimator, draws, 2**16)
-    law = {1: closed_forms.score_function, 3: lambda f, s, w: closed_forms.leave_one_out(f, s, w, 3)}[draws]
-    answers = [law(f, s, weight) for s in scores]
+    closed_form = {1: closed_forms.score_function, 3: lambda f, s, w: closed_forms.leave_one_out(f, s, w, 3)}[draws]
+    answers = [closed_form(f, s, weight) for s in scores]
     for index, answer in enumerate(answers):
         assert_mean(moments, index, *answer)
     assert_variance(moments, 1, sum(variance for _, variance in answers))

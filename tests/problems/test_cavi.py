@@ -137,7 +137,7 @@ def test_a_linear_encoder_loses_nothing_on_a_linear_gaussian_model() -> None:
 
 
 def test_the_bound_is_scikit_learns_but_for_its_constants() -> None:
-    """In one dimension; in more its diagonal precisions carry the constants of a Wishart law, which are not a Gamma's.
+    """In one dimension; in more its diagonal precisions have the constants of a Wishart distribution, not of a Gamma.
 
     It leaves out N/2 log 2π, log B(α₀), and for each component ½ log β₀ + a₀ log b₀ − log Γ(a₀).
     """

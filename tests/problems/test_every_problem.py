@@ -187,14 +187,14 @@ def test_gradient_of_oracle_is_that_of_differences(problem: Problem) -> None:
     found = torch.autograd.grad(exact.sum(), list(params.values()), materialize_grads=True)
     step = 1e-4
     for (name, value), gradient in zip(params.items(), found, strict=True):
-        for place in itertools.islice(itertools.product(*map(range, value.shape)), 0, None, 1 + value.numel() // 40):
+        for index in itertools.islice(itertools.product(*map(range, value.shape)), 0, None, 1 + value.numel() // 40):
             sides = []
             for sign in (1, -1):
                 moved = {each: tensor.detach().clone() for each, tensor in params.items()}
-                moved[name][place] += sign * step
+                moved[name][index] += sign * step
                 sides.append(problem.exact(moved).sum())  # type: ignore[union-attr]
             difference = (sides[0] - sides[1]) / (2 * step)
-            torch.testing.assert_close(gradient[place], difference, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(gradient[index], difference, rtol=1e-5, atol=1e-5)
 
 
 @every(WITH_ORACLE)

@@ -112,13 +112,13 @@ def frequencies(distribution: Distribution, number: int) -> torch.Tensor:
     """How often each state of the first row is drawn."""
     torch.manual_seed(0)
     z = distribution.sample(torch.Size((DRAWS,)))[:, 0]
-    place = (z.long() * 2 ** torch.arange(number)).sum(-1)
-    return torch.bincount(place, minlength=2**number)
+    state = (z.long() * 2 ** torch.arange(number)).sum(-1)
+    return torch.bincount(state, minlength=2**number)
 
 
 @pytest.mark.parametrize("which", ["distribution", "prior", "posterior"])
 def test_draws_have_their_probabilities(which: str) -> None:
-    """Pearson's chi-squared over all states, and a law of neighbours that it rejects: the layers drawn apart."""
+    """Pearson's chi-squared over all states, and a similar distribution that it rejects: the layers drawn apart."""
     params = {name: value * 2 for name, value in perturbed(NETWORK, ()).items()}
     drawn = getattr(NETWORK, which)(params)
     states = states_of_bits(5, params["prior_logits"])
@@ -222,7 +222,7 @@ def test_impossible_networks_are_refused(fields: dict, said: str) -> None:
 
 
 def test_staged_bits_in_three_stages() -> None:
-    """A chain in which each bit repeats the one before with certainty: drawn in order, whatever their places."""
+    """A chain in which each bit repeats the one before with certainty: drawn in order, whatever their positions."""
 
     def logits(z: torch.Tensor) -> torch.Tensor:
         sure = 80 * z - 40

@@ -211,7 +211,7 @@ def test_what_cannot_be_replaced_is_declined(case: Case, reason: str) -> None:
     assert expectation_is_exact(case).status == "skipped"
 
 
-def test_variance_law_declines_without_grounds() -> None:
+def test_variance_check_declines_without_grounds() -> None:
     assert "does not depend on num_samples" in exact_variance_falls(Case(ScoreFunction(), PART, 1)).detail
     assert "num_samples" in exact_variance_falls(Case(LeaveOneOut(), BIT, 1)).detail
 

@@ -22,7 +22,7 @@ EXACT = np.array([1.0, -2.0])
 
 FACTS: dict[str, Any] = {
     "family": "plug-in", "reference": "", "unbiased": True, "target": "expected cost", "deterministic": False,
-    "shapes": {"loc": [1], "log_scale": [1]}, "block": BLOCK, "place": "0123", "no_oracle": None,
+    "shapes": {"loc": [1], "log_scale": [1]}, "block": BLOCK, "point": "0123", "no_oracle": None,
     "objective": {"value": 17.0, "stderr": 0.0, "exact": True},
 }  # fmt: skip
 

@@ -76,7 +76,7 @@ def test_two_zero_variances_are_a_tie_and_anything_else_is_not(build):
 
 
 def test_a_withheld_interval_decides_no_rank(build):
-    """Replicates that are all alike may have missed what makes the variance; an exact variance ranks in its place."""
+    """Replicates that are all alike may have missed what makes the variance; an exact variance ranks instead."""
     known = {"value": 0.5, "error": 0.0, "nodes": 9, "reason": None}
     ranking = by_variance([build("Alike()", 0.0), build("Score()", 2.0)])
     assert names(ranking) == ["Score()"]
@@ -112,7 +112,7 @@ def test_equal_evaluations_multiply_by_what_is_counted(build):
     assert unseen.summary["variance_times_evaluations"]["value"] is None
 
 
-def test_the_frame_has_every_place(results):
+def test_the_frame_has_every_rank(results):
     rows = frame(results.measured).to_dict("records")
     toy = [row for row in rows if row["problem"] == "Toy(k=1.0)" and row["target"] == "expected cost"]
     assert [row["estimator"] for row in toy if row["measure"] == "variance"] == ["Baseline()", "Score()", "Baseline()"]

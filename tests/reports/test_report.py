@@ -84,7 +84,7 @@ def test_it_has_every_measure(pdf):
 def test_it_says_exact_where_the_variance_is_known(pdf):
     said = text_of(pdf)
     assert "8.00000" in said
-    assert "by a grid in place of the draws" in said
+    assert "by a grid instead of the draws" in said
 
 
 def test_the_first_page_answers(pdf):

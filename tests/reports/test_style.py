@@ -36,12 +36,12 @@ def test_looks_are_all_different():
         ((3.14159, None, None), ("3.142", "")),
     ],
 )
-def test_readings_have_the_digits_of_their_interval(quantity, expected):
+def test_quantities_have_the_digits_of_their_interval(quantity, expected):
     assert numbers.quantity(*quantity) == expected
 
 
 def test_one_line_has_its_power_of_ten_once():
-    assert numbers.reading_line(120370.0, 119640.0, 121100.0) == ("1.204", "[1.196, 1.211] × 10⁵")
+    assert numbers.quantity_line(120370.0, 119640.0, 121100.0) == ("1.204", "[1.196, 1.211] × 10⁵")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_shapes_without_numbers_and_without_axes_are_read(tmp_path: Path) -> Non
 
 
 def test_no_file_of_parameters_runs_anything(tmp_path: Path) -> None:
-    """Pickles in every place where one could be."""
+    """Pickles wherever one could be."""
     path, trap = tmp_path / "made", Touch(tmp_path / "made")
     pickled = pickle.dumps(trap)
     os.system(f"touch {path}")  # what a reader that runs pickles would do

@@ -21,7 +21,7 @@ class WhiteNoise(Experiment):
 
     However many steps, p_T is p_0 convolved with N(0, v_T): only v_T → ∞ hides the data, and the mean of p_0 last of
     all, as 1/√v_T in total variation. The table `ends` has that distance, and what it costs: the distance from p_0 of
-    the exact probability flow's end when it starts from N(0, v_T) in place of p_T.
+    the exact probability flow's end when it starts from N(0, v_T) and not p_T.
     Raises ValueError for a total that is not positive, or less than three.
     """
 

@@ -19,17 +19,21 @@ def others_of(x: Tensor) -> Tensor:
     return (x.sum(0) - x) / (len(x) - 1)
 
 
-def law_of_z(problem: Problem) -> Distribution:
+def distribution_of(problem: Problem) -> Distribution:
     return problem.distribution(problem.init())
 
 
 def no_bits(problem: Problem) -> str | None:
-    return "z is no vector of independent bits; use LeaveOneOut()" if bit_logits(law_of_z(problem)) is None else None
+    return (
+        "z is no vector of independent bits; use LeaveOneOut()"
+        if bit_logits(distribution_of(problem)) is None
+        else None
+    )
 
 
 def one_category(problem: Problem) -> int | None:
     """C where z is one one-hot vector, event (1, C)."""
-    q = law_of_z(problem)
+    q = distribution_of(problem)
     found = isinstance(relaxation(q), GumbelOneHot) and len(q.event_shape) == 2 and q.event_shape[0] == 1
     return q.event_shape[1] if found else None
 

@@ -18,7 +18,7 @@ from gradmark.estimators.core import (
     replicate_axes,
 )
 from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
-from tests.controls.unusual.base import bits, law_of_z, no_bits, others_of, over_axes, refusal, scored, too_few
+from tests.controls.unusual.base import bits, distribution_of, no_bits, others_of, over_axes, refusal, scored, too_few
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MuProp(SurrogateEstimator):
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if relaxation(law_of_z(problem)) is None:
+        if relaxation(distribution_of(problem)) is None:
             return refusal(self, problem, "z is neither independent bits nor one-hot categories; use LeaveOneOut()")
         return None if problem.differentiable else refusal(self, problem, "the cost has no slope; use LeaveOneOut()")
 
@@ -64,7 +64,7 @@ class LocalExpectation(SurrogateEstimator):
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        q, found = law_of_z(problem), relaxation(law_of_z(problem))
+        q, found = distribution_of(problem), relaxation(distribution_of(problem))
         if found is None or len(q.event_shape) != (2 if isinstance(found, GumbelOneHot) else 1):
             return refusal(self, problem, "z is neither independent bits nor one-hot categories; use LeaveOneOut()")
         return None

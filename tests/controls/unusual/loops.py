@@ -22,12 +22,12 @@ from gradmark.estimators.core import (
 )
 from gradmark.estimators.couplings import uniform
 from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
-from tests.controls.unusual.base import law_of_z, over_axes, refusal
+from tests.controls.unusual.base import distribution_of, over_axes, refusal
 
 
 @dataclass(frozen=True)
 class RejectionReparameterization(SurrogateEstimator):
-    """Gammas by Marsaglia and Tsang's rejection, differentiated through the accepted noise, whose law is corrected.
+    """Gammas by Marsaglia and Tsang's rejection, differentiated through the accepted noise, whose density is corrected.
 
     With a = α + 1 (one step of shape augmentation), ε the accepted noise, h(ε, a) = (a − ⅓)(1 + ε/√(9a − 3))³ ~
     Gamma(a), u ~ U(0, 1) and the Gamma(α) draw h u^{1/α}; a Dirichlet is such draws normalised:
@@ -43,7 +43,7 @@ class RejectionReparameterization(SurrogateEstimator):
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        q = law_of_z(problem)
+        q = distribution_of(problem)
         gammas = isinstance(q, Independent) and isinstance(q.base_dist, Gamma) and len(q.event_shape) == 1
         if gammas or isinstance(q, Dirichlet):
             return refusal(self, problem, no_path(problem))

@@ -21,7 +21,7 @@ from gradmark.estimators.core import (
     replicate_axes,
 )
 from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
-from tests.controls.unusual.base import law_of_z, over_axes, refusal, too_few
+from tests.controls.unusual.base import distribution_of, over_axes, refusal, too_few
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class LAX(SurrogateEstimator):
         return refusal(self, problem, no_gaussian_factors(problem))
 
     def init(self, problem: Problem, params: Params) -> State:
-        d = law_of_z(problem).event_shape[0]
+        d = distribution_of(problem).event_shape[0]
         return next(iter(params.values())).new_zeros(*replicate_axes(problem, params), 1 + 2 * d)
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
@@ -187,7 +187,7 @@ class RandomisedQuadrature(Estimator):
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = no_path(problem) or no_gaussian_factors(problem)
-        if reason is None and tuple(law_of_z(problem).event_shape) != (1,):
+        if reason is None and tuple(distribution_of(problem).event_shape) != (1,):
             reason = "z has more than one coordinate; use Reparameterization()"
         return refusal(self, problem, reason)
 

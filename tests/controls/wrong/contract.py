@@ -26,8 +26,8 @@ class NoisyExact(Weighted):
     deterministic = True
 
 
-class ParametersInPlace(Weighted):
-    """Clamps the parameters that it is given, in place."""
+class ParametersOverwritten(Weighted):
+    """Clamps the parameters that it is given: writes to its argument."""
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         for value in params.values():

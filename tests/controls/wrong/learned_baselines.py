@@ -56,8 +56,8 @@ class AverageUpdatedFirst(MovingAverage):
         return new
 
 
-class StateInPlace(MovingAverage):
-    """The average is updated in place: who kept the state of before has that of after."""
+class StateOverwritten(MovingAverage):
+    """The average overwrites the state: who kept the state of before has that of after."""
 
     def updated(self, average: Tensor, latest: Tensor) -> Tensor:
         return average.mul_(0.9).add_(latest.detach(), alpha=0.1)

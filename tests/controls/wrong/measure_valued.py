@@ -85,7 +85,7 @@ class NearEndForgotten(Differences):
 
 
 class WrongConstant(Differences):
-    """The location's constant is √(π/2), the mean of a Rayleigh(1), in place of √(2π): twice the gradient."""
+    """The location's constant is √(π/2), the mean of a Rayleigh(1), not √(2π): twice the gradient."""
 
     constant = math.sqrt(math.pi / 2)
 

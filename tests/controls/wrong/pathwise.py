@@ -175,8 +175,8 @@ class StickingTheLocation(StickingTheLanding):
         q = problem.distribution(params)
         loc, scale = cast(tuple[Tensor, Tensor], gaussian_factors(q))
         # The variance, the scale's parameters only. What is left in is ∂ log q(z)/∂ log σ = ε² − 1 at fixed z: of mean
-        # zero, and so unbiased, but with variance 2 for each row and draw: at q = posterior, where the claim is a
-        # gradient of zero, log σ has all of that noise. The location is as it should be.
+        # zero, and so unbiased, but with variance 2 for each row and draw: at q = posterior, where the gradient must be
+        # zero by the declared property, log σ has all of that noise. The location is as it should be.
         fixed = Independent(Normal(loc.detach(), scale, validate_args=False), 1, validate_args=False)
         return problem.cost(params, q.rsample((num_samples,)), fixed).mean(0), state
 

@@ -86,7 +86,7 @@ class MeanFieldBlanket(BySite):
 
 
 class StagesReversed(BySite):
-    """Terms of earlier stages count in place of those of later ones."""
+    """Terms of earlier stages count, not those of later ones."""
 
     def is_downstream(self, term: Term, site: int, stages: tuple[int, ...]) -> bool:
         return site in term.coordinates or any(stages[i] < stages[site] for i in term.coordinates)

@@ -189,8 +189,8 @@ class RolledLeaveOneOut(LeaveOneOut):
         cost = problem.cost(params, z, problem.distribution(detached(params)))
         # The variance, K >= 3. Unbiased: the draw before is independent. But the baseline's own variance is Var f
         # instead of Var f/(K − 1), so that the score's noise is about 2 Var f Var s/K where it should be Var f Var s/(K
-        # − 1); and the order of the draws, which the claim says is of no matter, changes the estimate. For K = 2 it is
-        # right.
+        # − 1); and the order of the draws, which by the declared property does not matter, changes the estimate. For
+        # K = 2 it is right.
         others = cost.roll(1, 0)
         return ((cost - others).detach() * q.log_prob(z) + cost).mean(0), state
 

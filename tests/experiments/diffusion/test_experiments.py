@@ -81,7 +81,7 @@ def test_white_noise_keeps_total_variation() -> None:
 def test_tests_repeat_with_the_seed() -> None:
     experiment = ReverseTest(steps=(2,), size=20, seeds=5)
     assert experiment.run(3) == experiment.run(3)
-    assert plain(experiment.run(3))["verdicts"][0]["threshold"] == 4
+    assert plain(experiment.run(3))["tests"][0]["threshold"] == 4
 
 
 def test_refusals() -> None:

@@ -14,10 +14,10 @@ from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixt
 from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import (
     LEVEL,
     STATISTICS,
-    Verdict,
+    Rejections,
     p_values,
+    rejections_over_seeds,
     smallest_seen,
-    verdicts,
 )
 
 SIZE, SEEDS, STEPS = 200, range(20), 64
@@ -29,9 +29,9 @@ def reversed_draws(target: Target, score: str, rule: str, steps: int, draw: np.r
     return reverse_sample(begin, scores.SCORES[score](law), levels, REVERSE_VARIANCES[rule](levels), draw)
 
 
-def judged(target: Target, score: str, rule: str = "anderson", steps: int = STEPS) -> dict[str, Verdict]:
+def rejections_of(target: Target, score: str, rule: str = "anderson", steps: int = STEPS) -> dict[str, Rejections]:
     law = target.law()
-    return verdicts(
+    return rejections_over_seeds(
         lambda draw: law.sample(SIZE, draw), lambda draw: reversed_draws(target, score, rule, steps, draw), SEEDS
     )
 
@@ -46,21 +46,21 @@ WRONG = ("halved", "moment matched", "component dropped")
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_exact_score_passes(target: Target, rule: str) -> None:
     """No statistic rejects in 6 of 20 seeds, which by chance happens once in 3000 (a true null's false alarm)."""
-    found = judged(target, "exact", rule)
-    assert not any(verdict.rejected for verdict in found.values()), found
+    found = rejections_of(target, "exact", rule)
+    assert not any(test.rejected for test in found.values()), found
 
 
 @pytest.mark.each_once
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("target", STRETCHED, ids=str)
 def test_wrong_scores_are_rejected(target: Target, wrong: str) -> None:
-    found = judged(target, wrong)
+    found = rejections_of(target, wrong)
     assert found["energy distance"].rejected, found
     assert found["sliced Wasserstein"].rejected, found
 
 
 def test_too_few_steps_are_rejected() -> None:
-    assert judged(FanMixture(), "exact", steps=2)["energy distance"].rejected
+    assert rejections_of(FanMixture(), "exact", steps=2)["energy distance"].rejected
 
 
 def test_statistics_are_their_definitions() -> None:
@@ -87,10 +87,10 @@ def test_level_of_one_test() -> None:
 
 
 def test_threshold() -> None:
-    assert Verdict(0, 20).threshold == 6
+    assert Rejections(0, 20).threshold == 6
     assert stats.binom.sf(5, 20, LEVEL) < 1e-3 < stats.binom.sf(4, 20, LEVEL)
-    assert not Verdict(5, 20).rejected
-    assert Verdict(6, 20).rejected
+    assert not Rejections(5, 20).rejected
+    assert Rejections(6, 20).rejected
 
 
 def test_smallest_seen() -> None:
@@ -105,6 +105,6 @@ def test_samples_of_different_size() -> None:
         p_values(np.zeros((3, 1)), np.zeros((4, 1)), np.random.default_rng(0))
 
 
-def test_verdicts_repeat() -> None:
+def test_tests_repeat() -> None:
     x, y = np.random.default_rng(0).normal(size=(2, 50, 2))
     assert p_values(x, y, np.random.default_rng(7)) == p_values(x, y, np.random.default_rng(7))

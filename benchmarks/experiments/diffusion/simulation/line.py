@@ -43,7 +43,7 @@ def reverse_law(begin: Mixture, score: Score, levels: Levels, variances: Float[n
     """The law of the end of `reverse_chain` from x_T ~ `begin`:  p_{t−1}(y) = ∫ p_t(x) N(y; x + σ_t² s(x), ρ_t) dx
 
     The trapezoidal rule errs by about exp(−2π² ρ_t / h²), h the spacing, which is never wider than a kernel. In the
-    last step the distribution function is summed in place of the density, or carried along where ρ_1 is 0.
+    last step the distribution function is summed instead of the density, or carried along where ρ_1 is 0.
     Raises ValueError where that takes too many points, or where a step folds the line over.
     """
     x = grid(begin, _points(begin, variances))
@@ -70,11 +70,11 @@ def _spread_out(x: Line, density: Line, centres: Line, spread: float) -> Line:
     spacing = x[1] - x[0]
     reach = int(np.ceil(REACH * spread / spacing))
     nearest = np.rint((centres - x[0]) / spacing).astype(int)
-    places = nearest[:, None] + np.arange(-reach, reach + 1)
-    z = (x[0] + spacing * places - centres[:, None]) / spread
+    indices = nearest[:, None] + np.arange(-reach, reach + 1)
+    z = (x[0] + spacing * indices - centres[:, None]) / spread
     shares = density[:, None] * np.exp(-(z**2) / 2) * (spacing / spread / np.sqrt(2 * np.pi))
-    inside = (places >= 0) & (places < len(x))
-    return np.bincount(places[inside], weights=shares[inside], minlength=len(x))
+    inside = (indices >= 0) & (indices < len(x))
+    return np.bincount(indices[inside], weights=shares[inside], minlength=len(x))
 
 
 def flow_law(begin: Mixture, carry: Callable[[Points], Points], points: int = POINTS) -> Law:
@@ -101,11 +101,11 @@ def _mirrored(law: Mixture) -> Mixture:
     return Mixture(law.weights, -law.means, law.covariances)
 
 
-def _carried(distribution: Line, places: Line) -> Law:
-    folds = np.flatnonzero(np.diff(places) <= 0)
+def _carried(distribution: Line, positions: Line) -> Law:
+    folds = np.flatnonzero(np.diff(positions) <= 0)
     if len(folds):
-        raise ValueError(f"a step folds the line over near {places[folds[0]]:.4g}: it is too long; take more steps")
-    return Law(places, distribution)
+        raise ValueError(f"a step folds the line over near {positions[folds[0]]:.4g}: it is too long; take more steps")
+    return Law(positions, distribution)
 
 
 def _points(begin: Mixture, variances: np.ndarray) -> int:

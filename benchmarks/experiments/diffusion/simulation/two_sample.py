@@ -1,4 +1,4 @@
-"""Are two samples of one law? Permutation tests, whose false alarms are counted and not approximated."""
+"""Do two samples have one distribution? Permutation tests, whose false alarms are counted and not approximated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Statistic = Callable[[Points, Signs], np.ndarray]
 
 PERMUTATIONS = 99
 LEVEL = 0.05  # of one test: exact, as 99 relabellings and the true one make 100
-FALSE_ALARM = 1e-3  # of a verdict over several seeds, at the most
+FALSE_ALARM = 1e-3  # of the rule over several seeds, at most
 
 
 def energy(pooled: Points, signs: Signs) -> Float[np.ndarray, " labellings"]:
@@ -69,22 +69,22 @@ def _contrast(kernel: Float[np.ndarray, "m m"], signs: Signs) -> Float[np.ndarra
 def p_values(first: Points, second: Float[np.ndarray, "m d"], draw: np.random.Generator) -> dict[str, float]:
     """For each statistic the share of relabellings, the true one included, under which it is as large as it is.
 
-    Under one law all labellings are alike, so P(p ≤ .05) ≤ .05, whatever the law. Raises ValueError for samples of
-    different sizes.
+    Under one distribution all labellings are equally likely, so P(p ≤ .05) ≤ .05, whatever it is. Raises ValueError for
+    samples of different sizes.
     """
     if first.shape != second.shape:
         raise ValueError(f"p_values: samples of shapes {first.shape} and {second.shape}; draw as many of each")
     pooled, true = np.concatenate([first, second]), np.repeat([1.0, -1.0], len(first))
     signs = np.stack([true, *(draw.permutation(true) for _ in range(PERMUTATIONS))])
-    found = {name: statistic(pooled, signs) for name, statistic in STATISTICS.items()}
-    return {name: float(np.mean(value >= value[0] * (1 - 1e-12))) for name, value in found.items()}
+    statistics = {name: statistic(pooled, signs) for name, statistic in STATISTICS.items()}
+    return {name: float(np.mean(value >= value[0] * (1 - 1e-12))) for name, value in statistics.items()}
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Rejections:
     """How many of the seeds' tests rejected, and how many it takes."""
 
-    rejections: int
+    count: int
     seeds: int
 
     @property
@@ -94,37 +94,37 @@ class Verdict:
 
     @property
     def rejected(self) -> bool:
-        """Whether the two laws are told apart."""
-        return self.rejections >= self.threshold
+        """Whether the rule rejects that both samples have the same distribution."""
+        return self.count >= self.threshold
 
 
-def verdicts(
+def rejections_over_seeds(
     first: Callable[[np.random.Generator], Points], second: Callable[[np.random.Generator], Points], seeds: range
-) -> dict[str, Verdict]:
+) -> dict[str, Rejections]:
     """The binomial rule: each seed draws both samples anew and tests once at `LEVEL`; rejections are counted."""
     rejections = dict.fromkeys(STATISTICS, 0)
     for seed in seeds:
         draw = np.random.default_rng(seed)
         for name, p in p_values(first(draw), second(draw), draw).items():
             rejections[name] += p <= LEVEL
-    return {name: Verdict(count, len(seeds)) for name, count in rejections.items()}
+    return {name: Rejections(count, len(seeds)) for name, count in rejections.items()}
 
 
 def smallest_seen(
     sample: Callable[[np.random.Generator], Points], direction: Float[np.ndarray, " d"], seeds: range
 ) -> dict[str, float]:
-    """The smallest shift of the law along a direction that each statistic's rule still rejects, to a tenth.
+    """The smallest shift of the data along a direction that each statistic's rule still rejects, to a tenth.
 
     A rule that passes says nothing without it: "no difference seen" means none like a shift above this. Bisected among
     1, 1/1.1, 1/1.1², … 1/1.1³¹; infinite where even 1 is not rejected.
     """
 
     @cache
-    def found(power: int) -> dict[str, Verdict]:
-        return verdicts(sample, lambda draw: sample(draw) + 1.1**-power * direction, seeds)
+    def shifted(power: int) -> dict[str, Rejections]:
+        return rejections_over_seeds(sample, lambda draw: sample(draw) + 1.1**-power * direction, seeds)
 
     first_missed = {
-        name: bisect_left(range(32), True, key=lambda power, name=name: not found(power)[name].rejected)
+        name: bisect_left(range(32), True, key=lambda power, name=name: not shifted(power)[name].rejected)
         for name in STATISTICS
     }
     return {name: 1.1 ** (1 - power) if power else math.inf for name, power in first_missed.items()}
