@@ -108,7 +108,7 @@ class AcceptedGamma(ImplicitReparameterization):
         d = boosted - 1 / 3
         # The mean is off, small shapes (29 % of log α's gradient at 1.5, not seen at 16.5; boosted below 1: 1 % at .6).
         # z = d (1 + ε/√(9d))³ has the right distribution, but the accepted ε is not N(0, 1): its density depends on α,
-        # and by the chain rule g lacks E[cost ∂ log p(ε; α)/∂α] (Naesseth et al., 2017, the g_corr of their equation 8).
+        # and by the chain rule g lacks E[cost ∂ log p(ε; α)/∂α] (Naesseth et al., 2017: g_corr of their equation 8).
         # The rate is a scale, and right.
         noise = ((x / d).pow(1 / 3) - 1).mul((9 * d).sqrt()).detach()
         unit = d * (1 + noise / (9 * d).sqrt()) ** 3
