@@ -24,7 +24,7 @@ from gradmark.benchmarks.errors import LONGEST, BadInput, message, shortened
 from gradmark.benchmarks.plugins import modules, packages
 from gradmark.benchmarks.plugins.foreign_code import guarded
 from gradmark.benchmarks.spec_text import Call
-from gradmark.benchmarks.suggestions import did_you_mean, meant
+from gradmark.benchmarks.suggestions import did_you_mean, meant, renamed
 
 if TYPE_CHECKING:
     from gradmark.benchmarks.experiment import Experiment
@@ -184,6 +184,9 @@ def _fields(cls: type[Spec], call: Call) -> dict[str, Any]:
     known = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
     takes = f"it takes the fields ({', '.join(known)})" if known else "it takes no fields"
     if unknown := [name for name in call.fields if name not in known]:
+        if now := renamed(cls.__name__, {name: call.fields[name] for name in unknown}):
+            fault = f"{cls.__name__} has no field {unknown[0]!r} any more"
+            raise BadInput(f"{fault}; write {now}() in its place, with the other fields as they are")
         raise BadInput(f"{cls.__name__} has no field {shortened(unknown[0], 60)!r}; {_meant(unknown[0], known)}{takes}")
     if len(call.arguments) > len(known):
         raise BadInput(f"{cls.__name__} is given {len(call.arguments)} values; {takes}")

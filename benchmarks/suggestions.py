@@ -1,9 +1,10 @@
-"""What the field calls methods that have another name here, and what somebody who mistyped a name may have meant."""
+"""What the field calls methods that have another name here, what was called otherwise before, and what is near."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 ALIKE = 0.6  # how alike two names are at least, where one may be meant by the other
 
@@ -36,6 +37,18 @@ OTHER_NAMES = {
     "CAVI": ("CoordinateAscent", "MeanField"),
     "EM": ("ExpectationMaximization", "ExpectationMaximisation"),
 }  # fmt: skip
+
+# Fields that chose between algorithms before each choice was a class: the value, and how the name of its class begins
+FORMER_FIELDS: dict[str, dict[str, tuple[Any, str]]] = {
+    "LinearGaussian": {"correlated": (True, "Correlated")},
+}
+
+
+def renamed(name: str, fields: Mapping[str, Any]) -> str | None:
+    """What is called now what `name` with these fields was before; None where it has no such field."""
+    former = FORMER_FIELDS.get(name, {})
+    chosen = [begins if fields[field] == value else "" for field, (value, begins) in former.items() if field in fields]
+    return "".join(chosen) + name if chosen else None
 
 
 def meant(name: str, names: Iterable[str]) -> list[str]:

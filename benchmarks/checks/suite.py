@@ -14,6 +14,7 @@ from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
+    CorrelatedLinearGaussian,
     DirichletPosterior,
     GammaPosterior,
     GaussianToy,
@@ -71,7 +72,7 @@ SUITE = (
     _at(LinearGaussian(latents=1, observed=2, rows=1), 1, 2, 3, at="moved", contract=False),
     _at(LinearGaussian(latents=2, observed=3, rows=3), 1, 2, at="moved"),
     _at(LinearGaussian(latents=1, observed=2, rows=3), 2, at="posterior"),
-    _at(LinearGaussian(latents=2, observed=3, rows=1, correlated=True), 1, 2, at="moved", contract=False),
+    _at(CorrelatedLinearGaussian(latents=2, observed=3, rows=1), 1, 2, at="moved", contract=False),
     # rows whose costs are more than a hundred apart, where single precision underflows
     _at(LinearGaussian(latents=1, observed=80, rows=3), 2, at="moved", mean=False),
     _at(BernoulliVAE(latents=2, rows=3), 1, 2, at="moved"),

@@ -9,7 +9,10 @@ from gradmark.benchmarks.problems.toys.categorical_toy import CategoricalToy as 
 from gradmark.benchmarks.problems.toys.step_toy import StepToy as StepToy
 
 # Bayesian models: the bound in closed form or by quadrature
-from gradmark.benchmarks.problems.conjugate.linear_gaussian import LinearGaussian as LinearGaussian
+from gradmark.benchmarks.problems.conjugate.linear_gaussian.linear_gaussian import LinearGaussian as LinearGaussian
+from gradmark.benchmarks.problems.conjugate.linear_gaussian.correlated_linear_gaussian import (
+    CorrelatedLinearGaussian as CorrelatedLinearGaussian,
+)
 from gradmark.benchmarks.problems.regression.bayesian_logistic_regression import (
     BayesianLogisticRegression as BayesianLogisticRegression,
 )

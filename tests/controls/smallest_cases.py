@@ -8,6 +8,7 @@ from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
     CategoricalToy,
+    CorrelatedLinearGaussian,
     GammaPosterior,
     GaussianToy,
     GaussianVAE,
@@ -60,7 +61,7 @@ SMALLEST: dict[type[Estimator], list[SuiteCase]] = {
     score_function.CostGradientForgotten: [SuiteCase(Fixture(ROW), (1,), contract=False)],
     learned_baselines.StateAttached: [SuiteCase(Fixture(ROWS), (2,), mean=False)],
     pathwise.AnalyticKLOfMarginals: [
-        SuiteCase(Fixture(LinearGaussian(latents=2, observed=3, rows=1, correlated=True)), (1,), contract=False)
+        SuiteCase(Fixture(CorrelatedLinearGaussian(latents=2, observed=3, rows=1)), (1,), contract=False)
     ],
     score_function.LeaveOneOutOrRowMean: [
         SuiteCase(Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"), (1,), contract=False)

@@ -26,7 +26,6 @@ SMALL = [
     "BernoulliVAE(rows=4)",
     "BernoulliVAE(rows=4, latents=40)",
     "CategoricalToy(latents=20)",
-    "LinearGaussian(correlated=True)",
     'FixedBeliefNetwork(encoder="linear")',
 ]
 PROBLEMS: list[Problem] = [

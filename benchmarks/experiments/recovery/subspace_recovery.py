@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -11,7 +11,7 @@ from gradmark.benchmarks.experiments.recovery import errors as recovery
 from gradmark.benchmarks.experiments.recovery.base import Errors, Recovery
 from gradmark.benchmarks.measurement.block import lifted
 from gradmark.benchmarks.measurement.moments import Array
-from gradmark.benchmarks.problems import LinearGaussian
+from gradmark.benchmarks.problems import CorrelatedLinearGaussian, LinearGaussian
 from gradmark.estimators.core import LatentVariableModel, Params
 
 SEED = 6  # of data whose W has singular values well apart
@@ -43,7 +43,7 @@ class SubspaceRecovery(Recovery):
 
     def fits(self) -> dict[str, tuple[LatentVariableModel, str]]:
         diagonal = LinearGaussian(rows=self.sets * max(self.sizes), seed=SEED)
-        full = replace(diagonal, correlated=True)
+        full = CorrelatedLinearGaussian(rows=diagonal.rows, seed=SEED)
         return {
             "EM": (diagonal, "EM()"),
             "maximum likelihood, gradient": (diagonal, "Adam(estimator=ExactMarginalLikelihood())"),
