@@ -36,7 +36,8 @@ def antithetic_bits(
 class Relaxation(ABC):
     """A discrete draw as a deterministic function of a continuous one: b = hard(z), z = logits + noise.
 
-    The noise's law is free of the parameters, so that z, and z̃ drawn anew given b, can be differentiated in the logits.
+    The noise's distribution is free of the parameters, so that z, and z̃ drawn anew given b, can be differentiated in
+    the logits.
     """
 
     logits: Tensor  # [*R, *B, *event]

@@ -90,11 +90,20 @@ def check_estimator(
 ) -> CheckReport:
     """Run every check on an estimator, on the problems `against`, or on the suite of cases where there are none.
 
-    The checks are those of `gradmark check`; they run in this process. `level` is the false-alarm rate of the checks
-    by Monte Carlo over all cases, `budget` the seconds that all checks may take.
+    The checks are those of `gradmark check`; they run in this process.
+
+    Args:
+        estimator: The estimator to check.
+        against: The problems to check it on.
+        level: The false-alarm rate of the checks by Monte Carlo, over all cases together.
+        budget: The seconds that all checks may take; cases that are left are skipped.
+        on_fail: `"raise"`, or `"report"` to return the report of an estimator that fails.
+
+    Returns:
+        The result of every check, with what the estimator declares of its bias.
 
     Raises:
-        AssertionError: A check failed, or the mean could be checked nowhere; `on_fail="report"` returns the report.
+        AssertionError: A check failed, or the mean could be checked nowhere.
 
     Examples:
         >>> import gradmark
@@ -112,10 +121,29 @@ def check_estimator(
 def parametrize_with_checks(
     estimators: Iterable[Estimator], against: Sequence[Problem] = (), *, level: float = LEVEL
 ) -> Any:
-    """A pytest mark that gives a test every `check` with every `case` of the estimators; needs pytest.
+    """A pytest mark that makes one test of each check on each case; it needs pytest.
 
-    They are the checks that `check_estimator` runs, on the problems `against` or on the suite of cases, without its
-    budget of time. `level` is the false-alarm rate of the checks by Monte Carlo over all cases of an estimator.
+    The checks are those that `check_estimator` runs, without a limit on their time. The test function has the
+    arguments `check` and `case`.
+
+    Args:
+        estimators: The estimators to check.
+        against: The problems to check them on; by default the suite of cases.
+        level: The false-alarm rate of the checks by Monte Carlo, over all cases of an estimator together.
+
+    Returns:
+        A `pytest.mark.parametrize` of `check` and `case`.
+
+    Raises:
+        ImportError: pytest is not installed.
+
+    Examples:
+        >>> import gradmark
+        >>> from gradmark.benchmarks.problems import BernoulliToy
+        >>> from gradmark.estimators import LeaveOneOut
+        >>> @gradmark.parametrize_with_checks([LeaveOneOut()], [BernoulliToy()])
+        ... def test_leave_one_out(check, case):
+        ...     check(case).demand()
     """
     import pytest  # only here: the package itself does not need it
 

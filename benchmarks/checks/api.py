@@ -23,7 +23,7 @@ ESTIMATES = 100  # none of which may be NaN
 
 @check
 def text_is_identity(case: Case) -> CheckResult:
-    """Reading the text of the estimator, and of the problem, gives an equal object."""
+    """The text of the estimator, and of the problem, makes an equal object."""
     for kind, spec in (("estimator", case.estimator), ("problem", case.fixture.problem)):
         try:
             text = str(spec)
@@ -108,7 +108,7 @@ def inputs_are_not_touched(case: Case) -> CheckResult:
     for name, value in inputs.items():
         copy, version = before[name]
         if not same(value, copy) or value._version != version:
-            return failed("written to in place; make a new tensor", name, (value - copy).abs().max().item())
+            return failed("overwritten; make a new tensor", name, (value - copy).abs().max().item())
     return passed()
 
 

@@ -149,7 +149,7 @@ def _at(problem: Problem, params: Params, name: str, offset: torch.Tensor) -> fl
 
 @check
 def start_is_the_same_each_time(fixture: Fixture) -> CheckResult:
-    """Reading the problem's text gives an equal problem; `init` gives equal new tensors, float64 on the CPU."""
+    """The problem's text makes an equal problem; `init` gives equal new tensors, float64 on the CPU."""
     problem = fixture.problem
     if specs.problem(str(problem)) != problem:
         return failed(f"{str(problem)!r} is read as {specs.problem(str(problem))!r}")

@@ -21,7 +21,7 @@ FORMS = (
     "log_joint",
     "log_likelihood",
 )  # in which a cost of draws can be asked for
-OF_STATES = "log_joint_of"  # the form that takes a range of states in place of draws
+OF_STATES = "log_joint_of"  # the form that takes a range of states instead of draws
 
 
 def watching(problem: P, watch: Watch) -> P:

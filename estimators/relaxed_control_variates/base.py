@@ -33,7 +33,7 @@ class RelaxedControlVariate(Estimator):
 
         g = 1/K Σ_k { [cost(b_k) − c(z̃_k)] ∇ log q(b_k) + ∇c(z_k) − ∇c(z̃_k) + ∂cost(b_k)/∂params }
 
-    Unbiased for every c that does not depend on these draws: z and z̃ have the same law, and the gradient of
+    Unbiased for every c that does not depend on these draws: z and z̃ have the same distribution, and the gradient of
     E[c(z̃) | b] meets the score in E[c(z̃) ∇ log q(b)] + E[∇c(z̃)] = ∇E[c(z̃)]. That needs ∇c(z̃) through all that z̃
     depends on, p(z | b) included. The coefficients ψ of c take a step of Adam down ∇_ψ |g|², whose mean is the gradient
     of the variance, as the mean of g is free of ψ: what an estimate learns is used from the next one on.

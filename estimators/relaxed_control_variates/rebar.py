@@ -21,9 +21,9 @@ class REBAR(RelaxedControlVariate):
 
         g = 1/K Σ_k { [cost(b_k) − c(z̃_k)] ∇ log q(b_k) + ∇c(z_k) − ∇c(z̃_k) + ∂cost(b_k)/∂params }
 
-    Unbiased for every η and τ of earlier estimates, as z and z̃ have the same law; z̃ depends on the parameters through
-    p(z | b), too, and without that path the gradient is biased. η and log τ descend |g|² with Adam's step. The cost
-    must be defined, and differentiable, between the states.
+    Unbiased for every η and τ of earlier estimates, as z and z̃ have the same distribution; z̃ depends on the parameters
+    through p(z | b), too, and without that path the gradient is biased. η and log τ descend |g|² with Adam's step. The
+    cost must be defined, and differentiable, between the states.
 
     Shapes: draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`; state `eta` and `log_temperature` `[*R]`, and Adam's.
 

@@ -22,9 +22,10 @@ class RELAX(RelaxedControlVariate):
 
         g = 1/K Σ_k { [cost(b_k) − c(z̃_k)] ∇ log q(b_k) + ∇c(z_k) − ∇c(z̃_k) + ∂cost(b_k)/∂params }
 
-    Unbiased for every c of earlier estimates, as z and z̃ have the same law and independent noise given b; z̃ depends on
-    the parameters through p(z | b), too. η, log τ and the network descend |g|², the estimate's own square, with Adam's
-    step, which takes a derivative of a derivative. The cost must be defined, and differentiable, between the states.
+    Unbiased for every c of earlier estimates, as z and z̃ have the same distribution and independent noise given b; z̃
+    depends on the parameters through p(z | b), too. η, log τ and the network descend |g|², the estimate's own square,
+    with Adam's step, which takes a derivative of a derivative. The cost must be defined, and differentiable, between
+    the states.
 
     Shapes: draws `[K, *R, *B, *event]`, cost `[K, *R, *B]`; state `eta`, `log_temperature` `[*R]`, the network's
     weights `[*R, outputs, inputs]` and biases `[*R, outputs]`, and Adam's.

@@ -180,7 +180,7 @@ class Exits(LeaveOneOut):
         (NotANumber(), "NaN"),
         (Sleeps(), "did not return within 1 seconds"),
         (Exits(), "SystemExit"),
-        (contract.ParametersOverwritten(), "in place"),
+        (contract.ParametersOverwritten(), "overwritten"),
         (contract.Raises(), "ZeroDivisionError"),
     ],
     ids=lambda value: type(value).__name__,

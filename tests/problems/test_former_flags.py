@@ -54,7 +54,7 @@ def test_the_old_text_names_the_new_class(before: str, now: str) -> None:
 
 
 def test_a_former_field_at_its_former_default_names_the_class_itself() -> None:
-    with pytest.raises(BadInput, match=r"write LinearGaussian\(\) in its place"):
+    with pytest.raises(BadInput, match=r"write LinearGaussian\(\) instead"):
         specs.problem("LinearGaussian(correlated=False)")
 
 

@@ -121,12 +121,12 @@ class DecisionProblem(Problem):
 
 def check_probabilities(call: str, rows: Sequence[Sequence[float]], where: Sequence[str]) -> None:
     """ValueError, with the row, the number and the remedy, where a row is no probability distribution."""
-    for row, place in zip(rows, where, strict=True):
+    for row, name in zip(rows, where, strict=True):
         if min(row, default=-1.0) < 0:
-            raise ValueError(f"{call}: {place} is {tuple(row)}, and probabilities are not negative; pass 0 or more")
+            raise ValueError(f"{call}: {name} is {tuple(row)}, and probabilities are not negative; pass 0 or more")
         if not math.isclose(sum(row), 1.0, abs_tol=1e-9):
             raise ValueError(
-                f"{call}: {place} is {tuple(row)}, which sums to {sum(row):.6g}; a row sums to 1, so divide by it"
+                f"{call}: {name} is {tuple(row)}, which sums to {sum(row):.6g}; a row sums to 1, so divide by it"
             )
 
 

@@ -99,5 +99,5 @@ class EnumeratedBits(Bits):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(z): `[*S, *R, *B, d]` to `[*S, *R, *B]`."""
-        place = 2 ** torch.arange(value.shape[-1], device=value.device)
-        return self._state.log_prob((value.long() * place).sum(-1))
+        weight = 2 ** torch.arange(value.shape[-1], device=value.device)
+        return self._state.log_prob((value.long() * weight).sum(-1))

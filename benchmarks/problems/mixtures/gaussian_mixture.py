@@ -86,9 +86,9 @@ class GaussianMixture(Mixture):
         variance = (share.unsqueeze(-1) * away).sum(-3) / counts
         smallest = variance / x.var(-2, correction=0).clamp_min(torch.finfo(x.dtype).tiny).unsqueeze(-2)
         if float(smallest.min()) < COLLAPSED:
-            place = int(smallest.flatten().argmin()) // self.observed % self.components
+            component = int(smallest.flatten().argmin()) // self.observed % self.components
             raise ValueError(
-                f"{self}.maximise: component {place} collapses: its variance is {float(variance.min()):.3g}, "
+                f"{self}.maximise: component {component} collapses: its variance is {float(variance.min()):.3g}, "
                 f"{float(smallest.min()):.3g} of the data's; use fewer components, more rows, or start elsewhere"
             )
         return {"means": means, "log_scales": variance.log() / 2}

@@ -10,7 +10,7 @@ from gradmark.estimators.core import Params
 def swept(params: Params) -> Params:
     """q's parameters with q(z_j|x) = N(·, 1/A_jj) set for each j in turn, of all rows at once.
 
-    E_j ← (W_jᵀ/s² − Σ_{k≠j} A_jk E_k)/A_jj, and e_j with −W_jᵀb/s² in place of W_jᵀ/s²: the best means are affine in x,
+    E_j ← (W_jᵀ/s² − Σ_{k≠j} A_jk E_k)/A_jj, and e_j with −W_jᵀb/s² instead of W_jᵀ/s²: the best means are affine in x,
     so that a linear encoder amortises q at no loss.
     """
     weight, variance = params["weight"], (2 * params["log_noise"]).exp().unsqueeze(-1)
