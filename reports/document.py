@@ -40,6 +40,25 @@ def write(
 
     Raises:
         BadInput: The store cannot be read, it has nothing to report, or the file cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import gradmark
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> study = '''
+        ... title = "One cell"
+        ... [[variance]]
+        ... problems = ["BernoulliToy()"]
+        ... estimators = ["LeaveOneOut()"]
+        ... num_samples = [2]
+        ... replicates = 1024
+        ... '''
+        >>> _ = (folder / "mine.toml").write_text(study)
+        >>> gradmark.run(folder / "mine.toml", folder / "mine.store", processes=0)
+        0
+        >>> gradmark.report(folder / "mine.store", folder / "mine.pdf").name
+        'mine.pdf'
     """
     output = Path(output)
     _check(output)

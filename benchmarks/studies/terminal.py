@@ -28,9 +28,9 @@ def run(
     limits: Limits = Limits(),  # noqa: B008  # frozen
     processes: int = PROCESSES,
 ) -> int:
-    """Run a study into a store, and return how many of its cells, training runs and experiments failed.
+    """Run a study into a store.
 
-    What the store has already is not measured again.
+    What the store has already is not measured again, so a run that was interrupted goes on where it stopped.
 
     Args:
         study: The name of a published study, or a TOML file.
@@ -38,10 +38,30 @@ def run(
         device: `cpu` or `cuda`; by default what the study says.
         consent: Whether the code that the study brings along may be loaded.
         limits: Of time and memory, for code from outside gradmark.
-        processes: In how many processes each table is timed.
+        processes: How many further processes time each table again.
+
+    Returns:
+        How many cells, training runs and experiments of the study failed.
 
     Raises:
         BadInput: The study or the store cannot be read.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import gradmark
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> study = '''
+        ... title = "One cell"
+        ... [[variance]]
+        ... problems = ["BernoulliToy()"]
+        ... estimators = ["LeaveOneOut()"]
+        ... num_samples = [2]
+        ... replicates = 1024
+        ... '''
+        >>> _ = (folder / "mine.toml").write_text(study)
+        >>> gradmark.run(folder / "mine.toml", folder / "mine.store", processes=0)
+        0
     """
     with studies.opened(str(study), consent) as plan:
         return _run(plan, str(study), Path(store), device, limits, processes)

@@ -142,6 +142,26 @@ def read(path: str | Path, study: str | None = None, *, everything: bool = False
 
     Raises:
         BadInput: There is no store, it is damaged, or nothing was measured.
+
+    Examples:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import gradmark
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> study = '''
+        ... title = "One cell"
+        ... [[variance]]
+        ... problems = ["BernoulliToy()"]
+        ... estimators = ["LeaveOneOut()"]
+        ... num_samples = [2]
+        ... replicates = 1024
+        ... '''
+        >>> _ = (folder / "mine.toml").write_text(study)
+        >>> gradmark.run(folder / "mine.toml", folder / "mine.store", processes=0)
+        0
+        >>> results = gradmark.load(folder / "mine.store")
+        >>> [entry.label for entry in results.measured]
+        ['LeaveOneOut()']
     """
     with Store(Path(path), write=False) as store:
         store.demand_whole()

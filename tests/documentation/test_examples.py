@@ -12,9 +12,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 MODULES = (
     "gradmark.benchmarks.checks",
     "gradmark.benchmarks.studies.measure",
+    "gradmark.benchmarks.studies.terminal",
     "gradmark.estimators.core",
     "gradmark.estimators.latent_variable_model",
     "gradmark.estimators.problem",
+    "gradmark.reports.document",
+    "gradmark.reports.results.results",
 )
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if ">>> " in page.read_text("utf-8")]
 
