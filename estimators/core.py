@@ -19,6 +19,7 @@ from gradmark.estimators.layers import linear as linear
 from gradmark.estimators.problem import Params as Params
 from gradmark.estimators.problem import Problem as Problem
 from gradmark.estimators.problem import Term as Term
+from gradmark.estimators.requirements.base import Requirement as Requirement
 from gradmark.estimators.spec import Spec
 
 State: TypeAlias = Any  # a pytree of tensors [*R, …]; () for the stateless
@@ -58,6 +59,17 @@ class Estimate(NamedTuple):
     state: State
 
 
+class Evaluations(NamedTuple):
+    """How often one draw of an estimate evaluates the cost, and how often that is differentiated in z.
+
+    A cost with parameters of its own is differentiated in those as well, once, by every method that evaluates it.
+    """
+
+    forward: int
+    backward: int
+    forward_per_coordinate: int = 0  # so many more for each coordinate of z
+
+
 class Estimator(Spec):
     """A rule that turns a problem and parameters into one random gradient, and its own next state.
 
@@ -78,10 +90,15 @@ class Estimator(Spec):
     unbiased: ClassVar[bool] = True  # for its target
     target: ClassVar[Target] = EXPECTED_COST
     deterministic: ClassVar[bool] = False  # the same gradient every time: one replicate is enough
+    requires: ClassVar[tuple[Requirement, ...]] = ()  # of the problem and of num_samples; see `refuses`
+    evaluations: ClassVar[Evaluations | str | None] = None  # of the cost, for each draw; None where not declared
+    keeps: ClassVar[tuple[str, ...]] = ()  # the names of the state's tensors, or of groups of them
     properties: ClassVar[tuple[str, ...]] = ()  # declared, and so checked: names in `benchmarks.checks.PROPERTIES`
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        """Say whether the estimator fits a problem. A hook, None by default.
+        """Say whether the estimator fits a problem: the first of `requires` that is not met.
+
+        Declare `requires`, with a `Requirement` of your own where the built-in ones do not say it.
 
         Args:
             problem: The problem as `estimate` will see it: a minibatch is a model that is `partial`.
@@ -90,6 +107,11 @@ class Estimator(Spec):
         Returns:
             None where it fits; else the reason and the remedy.
         """
+        for requirement in self.requires:
+            reason = requirement.unmet(problem, num_samples)
+            if reason is not None:
+                value = problem if requirement.argument == "problem" else num_samples
+                return f"{type(self).__name__}.estimate({requirement.argument}={value}): {reason}"
         return None
 
     def init(self, problem: Problem, params: Params) -> State:

@@ -105,9 +105,3 @@ def relaxation(q: Distribution) -> Relaxation | None:
     if isinstance(factor, OneHotCategorical):
         return GumbelOneHot(cast(Tensor, factor.logits))  # normalised
     return None
-
-
-def bit_logits(q: Distribution) -> Tensor | None:
-    """The logits `[*R, *B, d]` of independent bits; None where q is anything else."""
-    found = relaxation(q)
-    return found.logits if isinstance(found, LogisticBits) else None

@@ -29,16 +29,17 @@ SHARED = (
 HOOKS = ("estimate", "surrogate", "init", "refuses")
 MOST = 200  # characters of an exception's text
 
-# What q or the problem lacks, recognized by the exception, and the test that an estimator can make beforehand
+# What q or the problem lacks, recognized by the exception, and what the estimator can declare in `requires`
+PATH = "DifferentiableCost(), Reparameterizable()"
 NOT_IMPLEMENTED = {  # by the function that raised
-    "mean": "gradmark.estimators.requirements.has_mean(problem)",
-    "rsample": "gradmark.estimators.requirements.no_path(problem)",
-    "log_joint_of": "problem.num_states is None",
+    "mean": "KnownMean()",
+    "rsample": PATH,
+    "log_joint_of": "LogEvidence(2**20)",
 }
 NO_ATTRIBUTE = {  # by the name of the missing attribute
-    "gradmark.estimators.requirements.no_gaussian_factors(problem)": ("base_dist", "loc", "scale"),
-    "gradmark.estimators.requirements.no_terms(problem)": ("stages", "log_prob_by_site"),
-    "isinstance(problem, LatentVariableModel)": (
+    "GaussianFactors()": ("base_dist", "loc", "scale"),
+    "Stages(), CostInTerms()": ("stages", "log_prob_by_site"),
+    "ELBO()": (
         *("prior", "log_likelihood", "log_joint", "log_evidence", "posterior", "exact_bound", "per_row", "num_states"),
         *("cost_analytic_kl", "observations", "data_rows", "num_rows", "likelihood_weight", "latent_weight"),
     ),
@@ -113,19 +114,21 @@ def _line(fault: BaseException, owner: object) -> str:
 
 
 def remedy(fault: BaseException) -> str:
-    """What the estimator's author can do, with the test that finds such problems beforehand, where it is known."""
-    test = _test_beforehand(fault)
-    return f"handle it, or refuse it with {test}" if test else "handle it, or refuse it: let `refuses` give the reason"
+    """What the estimator's author can do, with the requirement that refuses such problems, where there is one."""
+    needed = _requirement(fault)
+    if needed is None:
+        return "handle it, or declare requires = (a Requirement of your own)"
+    return f"handle it, or declare requires = ({needed}{'' if ', ' in needed else ','})"
 
 
-def _test_beforehand(fault: BaseException) -> str | None:
+def _requirement(fault: BaseException) -> str | None:
     if isinstance(fault, NotImplementedError):
         last = [frame.f_code.co_name for frame in _frames(fault.__traceback__)][-1:]
         return NOT_IMPLEMENTED.get(last[0]) if last else None
     if isinstance(fault, AttributeError):
-        return next((helper for helper, names in NO_ATTRIBUTE.items() if fault.name in names), None)
+        return next((needed for needed, names in NO_ATTRIBUTE.items() if fault.name in names), None)
     if isinstance(fault, RuntimeError) and any(text in str(fault) for text in NO_SLOPE):
-        return "gradmark.estimators.requirements.no_path(problem)"
+        return PATH
     return None
 
 

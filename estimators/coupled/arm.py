@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.couplings import antithetic_bits, bit_logits
-from gradmark.estimators.requirements import SCORE
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.couplings import antithetic_bits
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import Bits, EvenSamples
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,14 @@ class ARM(SurrogateEstimator):
     Model parameters, which the paper leaves to a draw of their own, take their gradient from the same evaluations.
     """
 
+    requires = (Bits(), EvenSamples())
+    evaluations = Evaluations(forward=1, backward=0)
     properties = ("exact_variance_halves",)
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if bit_logits(problem.distribution(problem.init())) is None:
-            return f"ARM.estimate(problem={problem}): z is no vector of independent bits; {SCORE}"
-        if num_samples < 2 or num_samples % 2:
-            return (
-                f"ARM.estimate(num_samples={num_samples}): num_samples must be even, as samples come in antithetic "
-                "pairs; pass 2 or 4"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        logits = bit_logits(problem.distribution(params))
-        if logits is None:
-            raise ValueError(f"ARM.estimate(problem={problem}): z is no vector of independent bits")
+        logits = Bits().of(problem.distribution(params))
         u, b, paired = antithetic_bits(logits, num_samples // 2)
-        cost = problem.cost(params, torch.cat([b, paired]), problem.distribution(detached(params)))
+        cost = cost_at(problem, params, torch.cat([b, paired]))
         of_b, of_paired = cost.detach().chunk(2)
         slope = ((of_b - of_paired).unsqueeze(-1) * (u - 0.5)).mean(0)
         return (slope * logits).sum(-1) + cost.mean(0), state

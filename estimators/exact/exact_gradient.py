@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import SCORE
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import Oracle
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,9 @@ class ExactGradient(SurrogateEstimator):
     Reference: mohamed2020
     """
 
+    requires = (Oracle(),)
+    evaluations = Evaluations(forward=0, backward=0)
     deterministic = True
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if problem.no_oracle is not None:
-            why = problem.no_oracle or "the problem does not say why"
-            remedy = "" if "; use " in why else f"; {SCORE}"  # as a rule the problem names one
-            return f"ExactGradient.estimate(problem={problem}): there is no oracle: {why}{remedy}"
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        exact = problem.exact(params)
-        if exact is None:
-            raise ValueError(f"ExactGradient.estimate(problem={problem}): exact() gives None though no_oracle does")
-        return exact, state
+        return Oracle().of(problem, params), state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from gradmark.estimators.core import (
     SurrogateEstimator,
     replicate_axes,
 )
-from gradmark.estimators.requirements import SCORE, exact_or_score, path_or_score
+from gradmark.estimators.requirements import ELBO, LogEvidence
 
 MOST_STATES = 2**20  # that are enumerated
 
@@ -42,6 +41,9 @@ class ExactMarginalLikelihood(SurrogateEstimator):
     Reference: dempster1977
     """
 
+    requires = (LogEvidence(MOST_STATES),)
+    evaluations = "one for each state of z; none where log p(x) has a closed form"
+
     at_once: int = 2**22
 
     target = MINUS_LOG_EVIDENCE
@@ -51,31 +53,11 @@ class ExactMarginalLikelihood(SurrogateEstimator):
         if self.at_once < 1:
             raise ValueError(f"ExactMarginalLikelihood(at_once={self.at_once}): a part holds a number; pass 1 or more")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"ExactMarginalLikelihood.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the problem is no latent-variable model, so it has no log p(x); {exact_or_score(problem)}"
-        if problem.num_states is not None:
-            if problem.num_states <= MOST_STATES:
-                return None
-            states = problem.num_states if problem.num_states < 10**9 else f"2^{problem.num_states.bit_length() - 1}"
-            many = f"{states} states are too many to enumerate, {MOST_STATES} (2^20) at the most"
-            return f"{call}: {many}; use fewer latents, or, of the bound, {SCORE}"
-        params = {name: value.requires_grad_() for name, value in problem.init().items()}
-        with torch.enable_grad():
-            evidence = problem.log_evidence(params)
-        if evidence is None:
-            return f"{call}: log p(x) has no closed form here, and z is not finite; {path_or_score(problem)}"
-        if not evidence.requires_grad:
-            return f"{call}: log p(x) has no parameters, so that its gradient is zero; for those of q {SCORE}"
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        model = cast(LatentVariableModel, problem)
-        evidence = model.log_evidence(params) if model.num_states is None else self._enumerated(model, params)
-        if evidence is None:
-            raise ValueError(f"ExactMarginalLikelihood.estimate(problem={problem}): log p(x) is not known here")
-        return -evidence, state
+        model = ELBO().of(problem)
+        if model.num_states is None:
+            return -LogEvidence(MOST_STATES).of(model, params), state
+        return -self._enumerated(model, params), state
 
     def _enumerated(self, model: LatentVariableModel, params: Params) -> Tensor:
         """log Σ_z p(x, z) of each row, `[*R, rows]`, from the sums of the parts."""

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.requirements import GaussianFactors
 
 
 class Ends(NamedTuple):
@@ -37,18 +37,15 @@ class WeakDerivative(SurrogateEstimator):
     to the methods: it changes the variance alone. The normal end of σ_j's derivative is z_k itself, for every j.
     """
 
+    requires = (GaussianFactors(),)
+    evaluations = Evaluations(forward=1, backward=0, forward_per_coordinate=3)
+
     @abstractmethod
     def ends(self, noise: Tensor) -> Ends:
         """The ends of the derivatives, given ε."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_gaussian_factors(problem)
-        return None if reason is None else f"{type(self).__name__}.estimate(problem={problem}): {reason}"
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        factors, held = gaussian_factors(problem.distribution(params)), detached(params)
-        if factors is None:
-            raise ValueError(f"{type(self).__name__}.estimate(problem={problem}): q has no Gaussian factors")
+        factors, held = GaussianFactors().of(problem.distribution(params)), detached(params)
         q, (loc, scale) = problem.distribution(held), (each.detach() for each in factors)
         noise = torch.randn(num_samples, *loc.shape, dtype=loc.dtype, device=loc.device)
         z = loc + scale * noise

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor
 
 from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
-    LatentVariableModel,
+    Evaluations,
     Params,
     Problem,
     State,
     SurrogateEstimator,
     detached,
 )
-from gradmark.estimators.requirements import no_weighted_path
+from gradmark.estimators.multisample.base import WEIGHTED_PATH
+from gradmark.estimators.requirements import ELBO
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class DReG(SurrogateEstimator):
     The value of the loss is the bound's; implementations that weigh log w itself report Σ_k w̄_k log w_k, which is more.
     """
 
+    requires = WEIGHTED_PATH
+    evaluations = Evaluations(forward=1, backward=1)
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = (
         "zero_at_the_posterior",
@@ -49,12 +51,8 @@ class DReG(SurrogateEstimator):
         "draws_are_distinct",
     )
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_weighted_path(problem)
-        return None if reason is None else f"DReG.estimate(problem={problem}): {reason}"
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        row = cast(LatentVariableModel, problem).latent_weight
+        row = ELBO().of(problem).latent_weight
         z = problem.distribution(params).rsample((num_samples,))
         log_w = -problem.cost(params, z, problem.distribution(detached(params))) / row
         normalized = log_w.detach().softmax(0).unsqueeze(-1)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor
 
 from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
-    LatentVariableModel,
+    Evaluations,
     Params,
     Problem,
     State,
     SurrogateEstimator,
 )
-from gradmark.estimators.requirements import no_weighted_path
+from gradmark.estimators.multisample.base import WEIGHTED_PATH
+from gradmark.estimators.requirements import ELBO
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,13 @@ class IWAE(SurrogateEstimator):
     Reference: burda2016
     """
 
+    requires = WEIGHTED_PATH
+    evaluations = Evaluations(forward=1, backward=1)
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = ("order_changes_nothing", "one_draw_is_reparameterization", "draws_are_distinct")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_weighted_path(problem)
-        return None if reason is None else f"IWAE.estimate(problem={problem}): {reason}"
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        row = cast(LatentVariableModel, problem).latent_weight
+        row = ELBO().of(problem).latent_weight
         log_w = -problem.cost(params, q.rsample((num_samples,)), q) / row
         return row * (math.log(num_samples) - log_w.logsumexp(0)), state

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from gradmark.estimators.core import (
     MINUS_IMPORTANCE_WEIGHTED_BOUND,
-    LatentVariableModel,
+    Evaluations,
     Params,
     Problem,
     State,
     SurrogateEstimator,
 )
-from gradmark.estimators.requirements import SCORE
+from gradmark.estimators.requirements import ELBO, MinSamples
 
 
 @dataclass(frozen=True)
@@ -41,23 +40,18 @@ class VIMCO(SurrogateEstimator):
     weight dominates, Σ_j w_j − w_k would be all rounding.
     """
 
+    requires = (
+        ELBO("there are no importance weights"),
+        MinSamples(
+            2, "the baseline is made of the other draws", instead="use ScoreFunction() for the bound of one draw"
+        ),
+    )
+    evaluations = Evaluations(forward=1, backward=0)
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = ("order_changes_nothing", "draws_are_distinct")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, LatentVariableModel):
-            return (
-                f"VIMCO.estimate(problem={problem}): the cost is no ELBO, so there are no importance weights; {SCORE}"
-            )
-        if num_samples < 2:
-            return (
-                f"VIMCO.estimate(num_samples={num_samples}): the baseline is made of the other draws, so num_samples "
-                "must be at least 2; pass 2 or more, or use ScoreFunction() for the bound of one draw"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        row = cast(LatentVariableModel, problem).latent_weight
+        row = ELBO().of(problem).latent_weight
         q = problem.distribution(params)
         z = q.sample((num_samples,))
         log_w = -problem.cost(params, z, q) / row

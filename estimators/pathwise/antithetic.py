@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import no_gaussian_factors, no_path, path_or_score
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import DifferentiableCost, EvenSamples, GaussianFactors, Reparameterizable
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,14 @@ class Antithetic(SurrogateEstimator):
     It was used on the reparameterized ELBO by [wu2019], where the moments of the pairs are matched as well.
     """
 
+    requires = (
+        DifferentiableCost(),
+        Reparameterizable(),
+        GaussianFactors("its mirror image has another density"),
+        EvenSamples(),
+    )
+    evaluations = Evaluations(forward=1, backward=1)
     properties = ("exact_variance_halves", "draws_are_distinct")
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_path(problem)
-        if reason is None and no_gaussian_factors(problem) is not None:
-            reason = (
-                "z is no vector of independent Gaussians, so that its mirror image has another density; "
-                f"{path_or_score(problem)}"
-            )
-        if reason is not None:
-            return f"Antithetic.estimate(problem={problem}): {reason}"
-        if num_samples < 2 or num_samples % 2:
-            return (
-                f"Antithetic.estimate(num_samples={num_samples}): num_samples must be even, as samples come in "
-                "antithetic pairs; pass 2 or 4"
-            )
-        return None
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

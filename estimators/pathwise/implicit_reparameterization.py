@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import implicit, no_path
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import path_draws
+from gradmark.estimators.requirements import DifferentiableCost, ImplicitDraws, Reparameterizable
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,10 @@ class ImplicitReparameterization(SurrogateEstimator):
     and by about 3e-5 in the mean for a Gamma, 2e-4 for a Beta.
     """
 
+    requires = (DifferentiableCost(), Reparameterizable(), ImplicitDraws())
+    evaluations = Evaluations(forward=1, backward=1)
     properties = ("exact_variance_halves", "draws_are_distinct")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_path(problem)
-        if reason is None and not implicit(problem):
-            reason = "z is an explicit function of noise, with the same derivative; use Reparameterization()"
-        return None if reason is None else f"ImplicitReparameterization.estimate(problem={problem}): {reason}"
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.rsample((num_samples,))  # torch's draws of such q carry the implicit derivative
-        return problem.cost(params, z, q).mean(0), state
+        # torch's draws of such q carry the implicit derivative
+        return path_draws(problem, params, num_samples).cost.mean(0), state

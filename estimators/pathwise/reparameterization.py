@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import implicit, no_path
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import path_draws
+from gradmark.estimators.requirements import DifferentiableCost, ExplicitDraws, Reparameterizable
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,9 @@ class Reparameterization(SurrogateEstimator):
     Reference: kingma2014
     """
 
+    requires = (DifferentiableCost(), Reparameterizable(), ExplicitDraws())
+    evaluations = Evaluations(forward=1, backward=1)
     properties = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_path(problem)
-        if reason is None and implicit(problem):
-            reason = "z is no smooth function of noise, as it is drawn by rejection; use ImplicitReparameterization()"
-        return None if reason is None else f"Reparameterization.estimate(problem={problem}): {reason}"
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.rsample((num_samples,))
-        return problem.cost(params, z, q).mean(0), state
+        return path_draws(problem, params, num_samples).cost.mean(0), state

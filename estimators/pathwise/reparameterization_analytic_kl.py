@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor
 
-from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import no_closed_form_kl, no_path, path_or_score
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import ELBO, ClosedFormKL, DifferentiableCost, Reparameterizable
 
 
 @dataclass(frozen=True)
@@ -29,16 +28,11 @@ class ReparameterizationAnalyticKL(SurrogateEstimator):
     The paper's second estimator, its equation 7.
     """
 
+    requires = (ELBO("there is no KL term"), DifferentiableCost(), Reparameterizable(), ClosedFormKL())
+    evaluations = Evaluations(forward=1, backward=1)
     properties = ("exact_variance_halves", "draws_are_distinct")
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"ReparameterizationAnalyticKL.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost is no ELBO, so there is no KL term; {path_or_score(problem)}"
-        reason = no_path(problem) or no_closed_form_kl(problem)
-        return None if reason is None else f"{call}: {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
         z = q.rsample((num_samples,))
-        return cast(LatentVariableModel, problem).cost_analytic_kl(params, z, q).mean(0), state
+        return ELBO().of(problem).cost_analytic_kl(params, z, q).mean(0), state

@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.requirements import no_path, path_or_score
+from gradmark.estimators.core import (
+    Evaluations,
+    Params,
+    Problem,
+    State,
+    SurrogateEstimator,
+)
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import ELBO, DifferentiableCost, Reparameterizable
 
 
 @dataclass(frozen=True)
@@ -27,15 +34,10 @@ class StickingTheLanding(SurrogateEstimator):
     Reference: roeder2017
     """
 
+    requires = (ELBO("there is no log q to hold constant"), DifferentiableCost(), Reparameterizable())
+    evaluations = Evaluations(forward=1, backward=1)
     properties = ("zero_at_the_posterior", "order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"StickingTheLanding.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: the cost has no log q to hold constant; {path_or_score(problem)}"
-        reason = no_path(problem)
-        return None if reason is None else f"{call}: {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).rsample((num_samples,))
-        return problem.cost(params, z, problem.distribution(detached(params))).mean(0), state
+        return cost_at(problem, params, z).mean(0), state

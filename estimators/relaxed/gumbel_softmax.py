@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.couplings import relaxation
-from gradmark.estimators.requirements import path_or_score
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import BitsOrCategories, DifferentiableCost
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class GumbelSoftmax(SurrogateEstimator):
     anneal the temperature; here it is fixed.
     """
 
+    requires = (BitsOrCategories(), DifferentiableCost())
+    evaluations = Evaluations(forward=1, backward=1)
     unbiased = False
     properties = ("exact_variance_halves",)
     temperature: float = 0.5
@@ -40,17 +42,7 @@ class GumbelSoftmax(SurrogateEstimator):
         if self.temperature <= 0:
             raise ValueError(f"GumbelSoftmax(temperature={self.temperature}): it is positive; try 0.5")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if relaxation(problem.distribution(problem.init())) is None:
-            return (
-                f"GumbelSoftmax.estimate(problem={problem}): z is made neither of independent bits nor of one-hot "
-                f"categories; {path_or_score(problem)}"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        relaxed = relaxation(problem.distribution(params))
-        if relaxed is None:
-            raise ValueError(f"GumbelSoftmax.estimate(problem={problem}): z has no relaxation")
+        relaxed = BitsOrCategories().of(problem.distribution(params))
         z = relaxed.soft(relaxed.noisy(num_samples), self.temperature)
-        return problem.cost(params, z, problem.distribution(detached(params))).mean(0), state
+        return cost_at(problem, params, z).mean(0), state

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.requirements import SCORE, has_mean, path_or_score, reparameterizable
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import DifferentiableCost, KnownMean, NotReparameterizable
 
 
 @dataclass(frozen=True)
@@ -27,24 +28,17 @@ class StraightThrough(SurrogateEstimator):
     Reference: bengio2013
     """
 
+    requires = (
+        DifferentiableCost(),
+        NotReparameterizable("differentiating as if a draw were its mean would lose the scale"),
+        KnownMean(),
+    )
+    evaluations = Evaluations(forward=1, backward=1)
     unbiased = False
     properties = ("exact_variance_halves",)
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"StraightThrough.estimate(problem={problem})"
-        if not problem.differentiable:
-            return f"{call}: the cost has steps, of which its derivative in z says nothing; {SCORE}"
-        if reparameterizable(problem):
-            return (
-                f"{call}: z is continuous, and differentiating as if a draw were "
-                f"its mean would lose the scale; {path_or_score(problem)}"
-            )
-        if not has_mean(problem):
-            return f"{call}: the mean of q is not known, as its coordinates are drawn in stages; {SCORE}"
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        hard = q.sample((num_samples,))
-        z = hard + (q.mean - q.mean.detach())
-        return problem.cost(params, z, problem.distribution(detached(params))).mean(0), state
+        hard, mean = q.sample((num_samples,)), KnownMean().of(q)
+        z = hard + (mean - mean.detach())
+        return cost_at(problem, params, z).mean(0), state

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.couplings import relaxation
-from gradmark.estimators.requirements import path_or_score
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import BitsOrCategories, DifferentiableCost
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
     The paper's section 2.2; the temperature is fixed here.
     """
 
+    requires = (BitsOrCategories(), DifferentiableCost())
+    evaluations = Evaluations(forward=1, backward=1)
     unbiased = False
     properties = ("exact_variance_halves",)
     temperature: float = 0.5
@@ -40,19 +42,9 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
         if self.temperature <= 0:
             raise ValueError(f"StraightThroughGumbelSoftmax(temperature={self.temperature}): it is positive; try 0.5")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if relaxation(problem.distribution(problem.init())) is None:
-            return (
-                f"StraightThroughGumbelSoftmax.estimate(problem={problem}): z is made neither of independent bits nor "
-                f"of one-hot categories; {path_or_score(problem)}"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        relaxed = relaxation(problem.distribution(params))
-        if relaxed is None:
-            raise ValueError(f"StraightThroughGumbelSoftmax.estimate(problem={problem}): z has no relaxation")
+        relaxed = BitsOrCategories().of(problem.distribution(params))
         noisy = relaxed.noisy(num_samples)
         soft = relaxed.soft(noisy, self.temperature)
         z = relaxed.hard(noisy) + (soft - soft.detach())
-        return problem.cost(params, z, problem.distribution(detached(params))).mean(0), state
+        return cost_at(problem, params, z).mean(0), state

@@ -14,6 +14,7 @@ from gradmark.estimators.adam import adam_step
 from gradmark.estimators.core import (
     Estimate,
     Estimator,
+    Evaluations,
     Params,
     Problem,
     State,
@@ -21,8 +22,8 @@ from gradmark.estimators.core import (
     gradient_of_sum,
     replicate_axes,
 )
-from gradmark.estimators.couplings import Relaxation, relaxation
-from gradmark.estimators.requirements import path_or_score
+from gradmark.estimators.couplings import Relaxation
+from gradmark.estimators.requirements import BitsOrCategories, DifferentiableCost
 
 Cost = Callable[[Tensor], Tensor]  # z [K, *R, *B, *event] to [K, *R, *B], every parameter held constant
 
@@ -41,6 +42,9 @@ class RelaxedControlVariate(Estimator):
     Shapes: state `coefficients`, `mean`, `square` `[*R, …]` and `count` `[*R]`: each replicate learns by itself.
     """
 
+    requires = (BitsOrCategories(), DifferentiableCost())
+    evaluations = Evaluations(forward=3, backward=3)
+
     temperature: float = 0.5  # at the start
     rate: float = 0.01
 
@@ -57,17 +61,9 @@ class RelaxedControlVariate(Estimator):
     def control(self, cost: Cost, relaxed: Relaxation, z: Tensor, coefficients: Params) -> Tensor:
         """c(z), `[K, *R, *B]`: differentiable twice in z, and in ψ."""
 
-    def relaxation(self, q: Distribution) -> Relaxation | None:
-        """How draws of q are made from z, and z̃ from them; None where they are not."""
-        return relaxation(q)
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if self.relaxation(problem.distribution(problem.init())) is None:
-            return (
-                f"{type(self).__name__}.estimate(problem={problem}): z is made neither of independent bits nor of "
-                f"one-hot categories; {path_or_score(problem)}"
-            )
-        return None
+    def relaxation(self, q: Distribution) -> Relaxation:
+        """How draws of q are made from z, and z̃ from them."""
+        return BitsOrCategories().of(q)
 
     def init(self, problem: Problem, params: Params) -> State:
         coefficients = self.coefficients(problem, params)
@@ -89,8 +85,6 @@ class RelaxedControlVariate(Estimator):
         """g, itself differentiable in ψ; the weights of the sums are what the backward pass is fed with."""
         q, held = problem.distribution(leaves), detached(leaves)
         fixed, relaxed = problem.distribution(held), self.relaxation(q)
-        if relaxed is None:
-            raise ValueError(f"{type(self).__name__}.estimate(problem={problem}): z has no relaxation")
         z = relaxed.noisy(num_samples)
         b = relaxed.hard(z)
         cost = problem.cost(leaves, b, fixed)

@@ -33,6 +33,7 @@ class REBAR(RelaxedControlVariate):
     draws alone.
     """
 
+    keeps = ("coefficients.eta", "coefficients.log_temperature", "mean", "square", "count")
     properties = ("exact_variance_halves",)
 
     def coefficients(self, problem: Problem, params: Params) -> Params:

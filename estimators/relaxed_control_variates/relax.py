@@ -35,6 +35,10 @@ class RELAX(RelaxedControlVariate):
     The paper has η = 1. The network starts at r = 0, where this is REBAR; it sees z, not the data.
     """
 
+    keeps = (
+        *("coefficients.eta", "coefficients.log_temperature", "coefficients.hidden_weight", "coefficients.hidden_bias"),
+        *("coefficients.output_weight", "coefficients.output_bias", "mean", "square", "count"),
+    )
     properties = ("exact_variance_halves",)
 
     hidden: int = 10

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import score_draws
+from gradmark.estimators.requirements import MinSamples
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class LeaveOneOut(SurrogateEstimator):
     Reference: kool2019
     """
 
+    requires = (MinSamples(2, "the baseline is the mean cost of the other draws"),)
+    evaluations = Evaluations(forward=1, backward=0)
     properties = (
         "constants_change_nothing",
         "zero_at_the_posterior",
@@ -33,17 +37,7 @@ class LeaveOneOut(SurrogateEstimator):
         "draws_are_distinct",
     )
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if num_samples < 2:
-            return (
-                f"LeaveOneOut.estimate(num_samples={num_samples}): the baseline is the mean cost of the other draws, "
-                "so num_samples must be at least 2; pass 2 or more"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.sample((num_samples,))
-        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        q, z, cost = score_draws(problem, params, num_samples)
         others = (cost.sum(0) - cost) / (num_samples - 1)
         return ((cost - others).detach() * q.log_prob(z) + cost).mean(0), state

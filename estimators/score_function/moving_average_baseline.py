@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached, replicate_axes
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, replicate_axes
+from gradmark.estimators.draws import score_draws
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class MovingAverageBaseline(SurrogateEstimator):
     The paper calls the baseline "reinforcement comparison" (section 5), and does not divide out the weights.
     """
 
+    evaluations = Evaluations(forward=1, backward=0)
+    keeps = ("average", "weight")
+
     decay: float = 0.9
 
     properties = ("cold_is_score_function", "exact_variance_halves")
@@ -44,9 +48,7 @@ class MovingAverageBaseline(SurrogateEstimator):
         return {"average": like.new_zeros(replicates), "weight": like.new_zeros(replicates)}
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.sample((num_samples,))
-        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        q, z, cost = score_draws(problem, params, num_samples)
         replicates = state["average"].shape
         rows = cost.dim() - 1 - len(replicates)
         baseline = state["average"] / state["weight"].clamp_min(torch.finfo(cost.dtype).tiny)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from gradmark.estimators.core import (
-    LatentVariableModel,
+    Evaluations,
     Params,
     Problem,
     State,
     SurrogateEstimator,
-    detached,
     replicate_axes,
 )
-from gradmark.estimators.requirements import SCORE
+from gradmark.estimators.draws import score_draws
+from gradmark.estimators.requirements import ELBO, RowLatents
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,9 @@ class NVIL(SurrogateEstimator):
     It updates c before it uses it, which shrinks the gradient.
     """
 
+    requires = (RowLatents(),)
+    evaluations = Evaluations(forward=1, backward=0)
+    keeps = ("slope", "average", "weight")
     properties = ("exact_variance_halves",)
 
     rate: float = 0.1
@@ -56,17 +58,9 @@ class NVIL(SurrogateEstimator):
         if not 0.0 <= self.decay < 1.0:
             raise ValueError(f"NVIL(decay={self.decay}): decay must be in [0, 1); try 0.9")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        call = f"NVIL.estimate(problem={problem})"
-        if not isinstance(problem, LatentVariableModel):
-            return f"{call}: there are no rows of data for a baseline to look at; use MovingAverageBaseline()"
-        if not problem.per_row:
-            return f"{call}: all rows share one z, so that no row has a baseline of its own; {SCORE}"
-        return None
-
     def init(self, problem: Problem, params: Params) -> State:
         replicates, like = replicate_axes(problem, params), next(iter(params.values()))
-        columns = cast(LatentVariableModel, problem).observations(params).shape[-1]
+        columns = ELBO().of(problem).observations(params).shape[-1]
         return {
             "slope": like.new_zeros(*replicates, columns),
             "average": like.new_zeros(replicates),
@@ -74,9 +68,8 @@ class NVIL(SurrogateEstimator):
         }
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        x, q = cast(LatentVariableModel, problem).observations(params), problem.distribution(params)
-        z = q.sample((num_samples,))
-        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        x = ELBO().of(problem).observations(params)
+        q, z, cost = score_draws(problem, params, num_samples)
         above = cost.detach() - (x @ state["slope"].unsqueeze(-1)).squeeze(-1)
         average = state["average"] / state["weight"].clamp_min(torch.finfo(cost.dtype).tiny)
         residual = above - average.unsqueeze(-1)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, Term, detached
-from gradmark.estimators.requirements import no_terms, staged
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, Term, detached
+from gradmark.estimators.requirements import CostInTerms, Stages
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,13 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
     The paper's section 3.1, for q of independent coordinates; stages are as in [schulman2015].
     """
 
+    requires = (Stages(), CostInTerms())
+    evaluations = Evaluations(forward=1, backward=0)
     properties = ("exact_variance_halves",)
-
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_terms(problem)
-        return None if reason is None else f"RaoBlackwellScoreFunction.estimate(problem={problem}): {reason}"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        sites = staged(q)
-        if sites is None:
-            raise ValueError(f"RaoBlackwellScoreFunction.estimate(problem={problem}): {no_terms(problem)}")
+        sites = Stages().of(q)
         z = q.sample((num_samples,))
         terms = problem.terms(params, z, problem.distribution(detached(params)))
         values = torch.stack([term.value for term in terms], -1)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.draws import score_draws
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,9 @@ class ScoreFunction(SurrogateEstimator):
     Reference: williams1992
     """
 
+    evaluations = Evaluations(forward=1, backward=0)
     properties = ("order_changes_nothing", "exact_variance_halves", "draws_are_distinct")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        z = q.sample((num_samples,))
-        cost = problem.cost(params, z, problem.distribution(detached(params)))
+        q, z, cost = score_draws(problem, params, num_samples)
         return (cost.detach() * q.log_prob(z) + cost).mean(0), state

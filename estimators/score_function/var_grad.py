@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor
 
-from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator
-from gradmark.estimators.requirements import SCORE
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
+from gradmark.estimators.requirements import ELBO, MinSamples
 
 
 @dataclass(frozen=True)
@@ -32,23 +31,15 @@ class VarGrad(SurrogateEstimator):
     The paper has q's parameters only. Public implementations that leave out the ½, or divide by K, scale the gradient.
     """
 
+    requires = (
+        ELBO("there is no log q in it whose variance could be differentiated"),
+        MinSamples(2, "one draw has no variance"),
+    )
+    evaluations = Evaluations(forward=1, backward=0)
     properties = ("zero_at_the_posterior", "order_changes_nothing", "of_q_is_leave_one_out", "exact_variance_halves")
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if not isinstance(problem, LatentVariableModel):
-            return (
-                f"VarGrad.estimate(problem={problem}): the cost is no ELBO, so there is no log q in it whose variance "
-                f"could be differentiated; {SCORE}"
-            )
-        if num_samples < 2:
-            return (
-                f"VarGrad.estimate(num_samples={num_samples}): one draw has no variance, so num_samples must be at "
-                "least 2; pass 2 or more"
-            )
-        return None
-
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        model = cast(LatentVariableModel, problem)
+        model = ELBO().of(problem)
         q = model.distribution(params)
         z = q.sample((num_samples,))
         joint = model.log_joint(params, z)

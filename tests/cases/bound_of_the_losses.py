@@ -11,17 +11,13 @@ equal to the ELBO's at K = 1 only. WithoutLogK: the constant is missing, which n
 import math
 from dataclasses import dataclass
 
-from gradmark.estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, SurrogateEstimator
-from gradmark.estimators.requirements import no_path
+from gradmark.estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, SurrogateEstimator
+from gradmark.estimators.requirements import ELBO, DifferentiableCost, Reparameterizable
 
 
 class _Bound(SurrogateEstimator):
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
-
-    def refuses(self, problem, num_samples):
-        if not isinstance(problem, LatentVariableModel):
-            return "needs an ELBO"
-        return no_path(problem)
+    requires = (ELBO(), DifferentiableCost(), Reparameterizable())
 
     def surrogate(self, problem, params, state, num_samples):
         q = problem.distribution(params)

@@ -49,7 +49,7 @@ def test_every_case_is_tried_and_each_exception_is_one_line() -> None:
     for result in raised:
         assert "test_check_raising.py:" in (result.exception or "")
         assert (
-            "handle it, or refuse it with gradmark.estimators.requirements.no_path(problem); it was raised on 2 cases"
+            "handle it, or declare requires = (DifferentiableCost(), Reparameterizable()); it was raised on 2 cases"
             in result.detail
         )
     assert not [result for result in report.checks if result.status == "failed"]
@@ -79,19 +79,19 @@ class Asks(ScoreFunction):
 
 
 @pytest.mark.parametrize(
-    ("what", "helper"),
+    ("what", "remedy"),
     [
-        ("mean", "refuse it with gradmark.estimators.requirements.has_mean(problem)"),
-        ("model", "refuse it with isinstance(problem, LatentVariableModel)"),
-        ("Gaussians", "refuse it with gradmark.estimators.requirements.no_gaussian_factors(problem)"),
-        ("sites", "refuse it with gradmark.estimators.requirements.no_terms(problem)"),
-        ("something", "handle it, or refuse it: let `refuses` give the reason"),
+        ("mean", "declare requires = (KnownMean(),)"),
+        ("model", "declare requires = (ELBO(),)"),
+        ("Gaussians", "declare requires = (GaussianFactors(),)"),
+        ("sites", "declare requires = (Stages(), CostInTerms())"),
+        ("something", "handle it, or declare requires = (a Requirement of your own)"),
     ],
 )
-def test_the_helper_that_refuses_is_named(what: str, helper: str) -> None:
+def test_the_requirement_that_refuses_is_named(what: str, remedy: str) -> None:
     result = gradient_is_finite(Case(Asks(what), Fixture(BernoulliToy(), "init"), 1))
     assert (result.status, result.failed) == ("raised", True)
-    assert helper in result.detail
+    assert remedy in result.detail
 
 
 # What a check raises by itself

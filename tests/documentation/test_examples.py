@@ -14,6 +14,7 @@ MODULES = (
     "gradmark.benchmarks.studies.measure",
     "gradmark.benchmarks.studies.terminal",
     "gradmark.estimators.core",
+    "gradmark.estimators.requirements.base",
     "gradmark.estimators.latent_variable_model",
     "gradmark.estimators.problem",
     "gradmark.reports.document",

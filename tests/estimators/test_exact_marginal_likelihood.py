@@ -71,7 +71,7 @@ def test_parts_bound_the_memory() -> None:
     [
         (BernoulliVAE(latents=21, rows=2), ("2097152 states are too many", "1048576 (2^20)", "use fewer latents")),
         (GaussianVAE(rows=2), ("no closed form", "use Reparameterization()")),
-        (GaussianToy(), ("no latent-variable model", "use ExactGradient()")),
+        (GaussianToy(), ("is not a latent-variable model", "use ExactGradient()")),
         (GammaPosterior(), ("has no parameters", "use LeaveOneOut()")),
     ],
 )

@@ -234,6 +234,6 @@ def test_evaluations(estimator: MeasureValued) -> None:
 @pytest.mark.parametrize("estimator", [MeasureValued(), MeasureValuedIndependent()], ids=str)
 @pytest.mark.parametrize("problem", [BernoulliToy(), GammaPosterior()], ids=str)
 def test_needs_gaussians(estimator: MeasureValued, problem: Problem) -> None:
-    assert "no vector of independent Gaussians" in (estimator.refuses(problem, 1) or "")
-    with pytest.raises(ValueError, match="no Gaussian factors"):
+    assert "not a vector of independent Gaussians" in (estimator.refuses(problem, 1) or "")
+    with pytest.raises(ValueError, match="not a vector of independent Gaussians"):
         estimator.estimate(problem, problem.init(), (), 1)

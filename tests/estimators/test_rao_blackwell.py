@@ -210,7 +210,7 @@ def test_refusals() -> None:
     reason = SPLIT.refuses(DirichletPosterior(), 2) or ""
     assert "neither independent in its coordinates" in reason
     assert reason.startswith("RaoBlackwellScoreFunction.estimate(problem=DirichletPosterior())")
-    assert "use LeaveOneOut()" in reason
+    assert "use ImplicitReparameterization()" in reason
     with pytest.raises(ValueError, match="neither independent"):
         SPLIT.estimate(DirichletPosterior(), DirichletPosterior().init(), (), 2)
 

@@ -140,7 +140,7 @@ def test_refusals(cls: type[REBAR] | type[RELAX]) -> None:
     assert "neither of independent bits nor of one-hot categories" in (cls().refuses(GaussianToy(), 1) or "")
     problem = GaussianToy()
     state = cls().init(problem, problem.init())
-    with pytest.raises(ValueError, match="no relaxation"):
+    with pytest.raises(ValueError, match="made neither of independent bits nor of one-hot"):
         cls().estimate(problem, problem.init(), state, 1)
     with pytest.raises(ValueError, match=r"temperature=0.*positive"):
         cls(temperature=0.0)

@@ -11,7 +11,7 @@ from gradmark.estimators.core import (
     Problem,
     detached,
 )
-from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
+from gradmark.estimators.couplings import GumbelOneHot, relaxation
 
 
 def others_of(x: Tensor) -> Tensor:
@@ -23,14 +23,6 @@ def distribution_of(problem: Problem) -> Distribution:
     return problem.distribution(problem.init())
 
 
-def no_bits(problem: Problem) -> str | None:
-    return (
-        "z is no vector of independent bits; use LeaveOneOut()"
-        if bit_logits(distribution_of(problem)) is None
-        else None
-    )
-
-
 def one_category(problem: Problem) -> int | None:
     """C where z is one one-hot vector, event (1, C)."""
     q = distribution_of(problem)
@@ -40,13 +32,6 @@ def one_category(problem: Problem) -> int | None:
 
 def refusal(estimator: Estimator, problem: Problem, reason: str | None) -> str | None:
     return None if reason is None else f"{type(estimator).__name__}.estimate(problem={problem}): {reason}"
-
-
-def too_few(estimator: Estimator, num_samples: int, least: int) -> str | None:
-    if num_samples >= least:
-        return None
-    name = type(estimator).__name__
-    return f"{name}.estimate(num_samples={num_samples}): at least {least} draws are needed; pass {least} or more"
 
 
 def over_axes(value: Tensor, axes: int) -> Tensor:

@@ -17,8 +17,9 @@ from gradmark.estimators.core import (
     detached,
     replicate_axes,
 )
-from gradmark.estimators.couplings import GumbelOneHot, bit_logits, relaxation
-from tests.controls.unusual.base import bits, distribution_of, no_bits, others_of, over_axes, refusal, scored, too_few
+from gradmark.estimators.couplings import GumbelOneHot, relaxation
+from gradmark.estimators.requirements import Bits, BitsOrCategories, DifferentiableCost, MinSamples
+from tests.controls.unusual.base import bits, distribution_of, others_of, over_axes, refusal, scored
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,7 @@ class MuProp(SurrogateEstimator):
     Ilya Sutskever, Andriy Mnih, 2016.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if relaxation(distribution_of(problem)) is None:
-            return refusal(self, problem, "z is neither independent bits nor one-hot categories; use LeaveOneOut()")
-        return None if problem.differentiable else refusal(self, problem, "the cost has no slope; use LeaveOneOut()")
+    requires = (BitsOrCategories(), DifferentiableCost())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q, held = problem.distribution(params), detached(params)
@@ -98,13 +96,11 @@ class BitFlip(SurrogateEstimator):
     Mingzhang Yin, Max Land, Doron Haviv, Dana Pe'er, Simon Tavaré, 2023.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_bits(problem))
+    requires = (Bits(),)
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        logits = bit_logits(q)
-        assert logits is not None
+        logits = Bits().of(q)
         p, spread = logits.detach().sigmoid(), logits.detach().sigmoid() * (-logits.detach()).sigmoid()
         d = logits.shape[-1]
         chance = (1 / d + spread / spread.sum(-1, keepdim=True).clamp_min(torch.finfo(p.dtype).tiny)) / 2
@@ -134,12 +130,10 @@ class ARMS(SurrogateEstimator):
     Mingyuan Zhou, 2021.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_bits(problem)) or too_few(self, num_samples, 2)
+    requires = (Bits(), MinSamples(2, "the others are needed"))
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        logits, n = bit_logits(problem.distribution(params)), num_samples - 1
-        assert logits is not None
+        logits, n = Bits().of(problem.distribution(params)), num_samples - 1
         wide = logits.detach().double()
         log_zero = logsigmoid(-wide)  # log(1 − p)
         root = torch.expm1(log_zero / n)  # (1 − p)^{1/n} − 1
@@ -171,9 +165,7 @@ class DoubleControlVariate(SurrogateEstimator):
 
     decay: float = 0.9
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_bits(problem) or (None if problem.differentiable else "the cost has no slope; use LeaveOneOut()")
-        return refusal(self, problem, reason) or too_few(self, num_samples, 2)
+    requires = (Bits(), DifferentiableCost(), MinSamples(2, "the others are needed"))
 
     def init(self, problem: Problem, params: Params) -> State:
         like, axes = next(iter(params.values())), replicate_axes(problem, params)

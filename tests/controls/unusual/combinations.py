@@ -17,8 +17,8 @@ from gradmark.estimators.core import (
     SurrogateEstimator,
     replicate_axes,
 )
-from gradmark.estimators.requirements import implicit, no_path
-from tests.controls.unusual.base import by_replicate, over_axes, refusal, too_few
+from gradmark.estimators.requirements import DifferentiableCost, ExplicitDraws, MinSamples, Reparameterizable
+from tests.controls.unusual.base import by_replicate, over_axes
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,7 @@ class Alternating(SurrogateEstimator):
     Andriy Mnih, 2020 (on each of the two).
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_path(problem) or ("z is drawn by rejection; use LeaveOneOut()" if implicit(problem) else None)
-        return refusal(self, problem, reason) or too_few(self, num_samples, 2)
+    requires = (DifferentiableCost(), Reparameterizable(), ExplicitDraws(), MinSamples(2, "the others are needed"))
 
     def init(self, problem: Problem, params: Params) -> State:
         like = next(iter(params.values()))

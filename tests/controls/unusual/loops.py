@@ -21,7 +21,7 @@ from gradmark.estimators.core import (
     replicate_axes,
 )
 from gradmark.estimators.couplings import uniform
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators.requirements import DifferentiableCost, GaussianFactors, Reparameterizable
 from tests.controls.unusual.base import distribution_of, over_axes, refusal
 
 
@@ -46,7 +46,7 @@ class RejectionReparameterization(SurrogateEstimator):
         q = distribution_of(problem)
         gammas = isinstance(q, Independent) and isinstance(q.base_dist, Gamma) and len(q.event_shape) == 1
         if gammas or isinstance(q, Dirichlet):
-            return refusal(self, problem, no_path(problem))
+            return refusal(self, problem, DifferentiableCost().unmet(problem, num_samples))
         return refusal(self, problem, "z is made of neither Gammas nor a Dirichlet; use Reparameterization()")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
@@ -93,19 +93,17 @@ class ForwardGradient(Estimator):
     Philip Torr, 2022.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_path(problem) or no_gaussian_factors(problem))
+    requires = (DifferentiableCost(), Reparameterizable(), GaussianFactors())
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         held, axes = detached(params), len(replicate_axes(problem, params))
-        loc, _ = gaussian_factors(problem.distribution(held)) or (None, None)
-        assert loc is not None
+        loc, _ = GaussianFactors().of(problem.distribution(held)) or (None, None)
         noise = torch.randn(num_samples, *loc.shape, dtype=loc.dtype, device=loc.device)
         signs = {n: 2.0 * torch.randint(2, (num_samples, *v.shape), device=v.device).to(v) - 1 for n, v in held.items()}
 
         def cost(at: Params, eps: Tensor) -> Tensor:
             q = problem.distribution(at)
-            loc, scale = gaussian_factors(q)  # type: ignore[misc]
+            loc, scale = GaussianFactors().of(q)
             value = problem.cost(at, loc + scale * eps, q)
             return value.sum(tuple(range(axes, value.dim()))) if value.dim() > axes else value
 

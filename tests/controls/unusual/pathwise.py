@@ -20,8 +20,8 @@ from gradmark.estimators.core import (
     gradient_of_sum,
     replicate_axes,
 )
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
-from tests.controls.unusual.base import distribution_of, over_axes, refusal, too_few
+from gradmark.estimators.requirements import DifferentiableCost, GaussianFactors, MinSamples, Reparameterizable
+from tests.controls.unusual.base import distribution_of, over_axes
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,10 @@ class CrossFitted(SurrogateEstimator):
     2012.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_gaussian_factors(problem)) or too_few(self, num_samples, 2)
+    requires = (GaussianFactors(), MinSamples(2, "the others are needed"))
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        factors = gaussian_factors(problem.distribution(params))
-        assert factors is not None
+        factors = GaussianFactors().of(problem.distribution(params))
         loc, scale = factors
         noise = torch.randn(num_samples, *loc.shape, dtype=loc.dtype, device=loc.device)
         z = loc.detach() + scale.detach() * noise
@@ -71,12 +69,10 @@ class TaylorControlVariate(SurrogateEstimator):
     Ryan P. Adams, 2017.
     """
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_path(problem) or no_gaussian_factors(problem))
+    requires = (DifferentiableCost(), Reparameterizable(), GaussianFactors())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        factors, held = gaussian_factors(problem.distribution(params)), detached(params)
-        assert factors is not None
+        factors, held = GaussianFactors().of(problem.distribution(params)), detached(params)
         (loc, scale), fixed = factors, problem.distribution(held)
         noise = torch.randn(num_samples, *loc.shape, dtype=loc.dtype, device=loc.device)
         loss = problem.cost(params, loc + scale * noise, fixed).mean(0)
@@ -113,13 +109,11 @@ class RandomisedSobol(Reparameterization):
 
     properties = ()
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_path(problem) or no_gaussian_factors(problem))
+    requires = (DifferentiableCost(), Reparameterizable(), GaussianFactors())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        factors = gaussian_factors(q)
-        assert factors is not None
+        factors = GaussianFactors().of(q)
         loc, scale = factors
         points = torch.quasirandom.SobolEngine(loc.shape[-1]).draw(num_samples, dtype=torch.float64)
         x = (points * 2**30).long().to(loc.device).reshape(num_samples, *[1] * (loc.dim() - 1), -1)
@@ -146,8 +140,7 @@ class LAX(SurrogateEstimator):
 
     rate: float = 0.5
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return refusal(self, problem, no_gaussian_factors(problem))
+    requires = (GaussianFactors(),)
 
     def init(self, problem: Problem, params: Params) -> State:
         d = distribution_of(problem).event_shape[0]
@@ -185,11 +178,13 @@ class RandomisedQuadrature(Estimator):
     Reference: Unbiased Estimation with Square Root Convergence for SDE Models, Chang-Han Rhee, Peter W. Glynn, 2015.
     """
 
+    requires = (DifferentiableCost(), Reparameterizable(), GaussianFactors())
+
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        reason = no_path(problem) or no_gaussian_factors(problem)
+        reason = super().refuses(problem, num_samples)
         if reason is None and tuple(distribution_of(problem).event_shape) != (1,):
             reason = "z has more than one coordinate; use Reparameterization()"
-        return refusal(self, problem, reason)
+        return reason
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         like, axes = next(iter(params.values())), replicate_axes(problem, params)
@@ -212,9 +207,7 @@ class RandomisedQuadrature(Estimator):
         leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
         with torch.enable_grad():
             q = problem.distribution(leaves)
-            loc, scale = gaussian_factors(q) or (None, None)
-            assert loc is not None
-            assert scale is not None
+            loc, scale = GaussianFactors().of(q)
             nodes = x.reshape(-1, *[1] * loc.dim())
             cost = problem.cost(leaves, loc + scale * nodes, q)
             density = torch.exp(-(nodes[..., 0] ** 2) / 2) * step / math.sqrt(2 * math.pi)

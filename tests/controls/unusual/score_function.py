@@ -19,9 +19,8 @@ from gradmark.estimators.core import (
     detached,
     replicate_axes,
 )
-from gradmark.estimators.couplings import bit_logits
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors
-from tests.controls.unusual.base import by_replicate, no_bits, over_axes, refusal, scored
+from gradmark.estimators.requirements import Bits, GaussianFactors
+from tests.controls.unusual.base import by_replicate, over_axes, refusal, scored
 from tests.controls.unusual.normals import normal
 
 
@@ -178,13 +177,13 @@ class DefensiveImportance(SurrogateEstimator):
     """
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if no_bits(problem) is None or no_gaussian_factors(problem) is None:
+        if any(each.unmet(problem, num_samples) is None for each in (Bits(), GaussianFactors())):
             return None
         return refusal(self, problem, "z is neither independent Gaussians nor bits; use ScoreFunction()")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q, fixed = problem.distribution(params), problem.distribution(detached(params))
-        factors, logits = gaussian_factors(fixed), bit_logits(fixed)
+        factors, logits = GaussianFactors().found(fixed), Bits().found(fixed)
         wide = (
             Normal(factors[0], 2 * factors[1], validate_args=False)
             if factors is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from gradmark.estimators.core import (
     State,
     SurrogateEstimator,
 )
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, no_path
+from gradmark.estimators.requirements import DifferentiableCost, EvenSamples, GaussianFactors, Reparameterizable
 from tests.controls.wrong.base import Loss
 
 
@@ -25,8 +24,7 @@ from tests.controls.wrong.base import Loss
 class Mirrored(SurrogateEstimator):
     """Right antithetic pairs, with a hook for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return no_path(problem) or no_gaussian_factors(problem) or (num_samples % 2 and "needs pairs") or None
+    requires = (DifferentiableCost(), Reparameterizable(), GaussianFactors(), EvenSamples())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
@@ -78,7 +76,7 @@ class MomentMatchedAntithetic(Antithetic):
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)
-        loc, scale = cast(tuple[Tensor, Tensor], gaussian_factors(q))
+        loc, scale = GaussianFactors().of(q)
         noise = torch.randn(num_samples // 2, *loc.shape, dtype=loc.dtype, device=loc.device)
         # The mean is off, costs that are not quadratic, the more the fewer pairs. Divided by its own root mean square
         # the noise is no normal: with one pair it is ±1. First and second moments are exact (in each coordinate, and

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor
 from torch.distributions import Distribution
 
 from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, detached
-from gradmark.estimators.requirements import gaussian_factors
+from gradmark.estimators.requirements import GaussianFactors
 
 
 def rows_of_their_own(problem: Problem) -> bool:
@@ -23,7 +21,7 @@ def drawn(problem: Problem, params: Params, num_samples: int) -> tuple[Distribut
 
 
 def normals(problem: Problem, params: Params) -> tuple[Tensor, Tensor]:
-    return cast(tuple[Tensor, Tensor], gaussian_factors(problem.distribution(params)))
+    return GaussianFactors().of(problem.distribution(params))
 
 
 Loss = tuple[Tensor, State]

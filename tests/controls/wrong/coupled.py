@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,12 +19,11 @@ from gradmark.estimators.core import (
     detached,
 )
 from gradmark.estimators.couplings import (
-    LogisticBits,
     antithetic_bits,
-    bit_logits,
     relaxation,
     uniform,
 )
+from gradmark.estimators.requirements import Bits, EvenSamples
 from tests.controls.wrong.base import Loss
 
 
@@ -33,9 +31,7 @@ from tests.controls.wrong.base import Loss
 class Pairs(SurrogateEstimator):
     """A right ARM, with hooks for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        fits = isinstance(relaxation(problem.distribution(problem.init())), LogisticBits) and num_samples % 2 == 0
-        return None if fits else "needs bits, and an even number of draws"
+    requires = (Bits(), EvenSamples())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         relaxed = relaxation(problem.distribution(params))
@@ -92,7 +88,7 @@ class ARMInReducedPrecision(ARM):
 
     # uniforms are multiples of 1/256: a bit of probability .3 is one with .2969, and one below 1/256 never on one side
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        logits = cast(Tensor, bit_logits(problem.distribution(params)))
+        logits = Bits().of(problem.distribution(params))
         dtype = torch.bfloat16 if logits.dtype == torch.float32 else logits.dtype
         u = torch.rand(num_samples // 2, *logits.shape, dtype=dtype, device=logits.device).to(logits)
         b, paired = ((u > (-logits).sigmoid()).to(logits), (u < logits.sigmoid()).to(logits))
@@ -106,7 +102,7 @@ class ClampedARM(ARM):
     """Uniforms are kept within [0.01, 0.99] "for stability"."""
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
-        logits = cast(Tensor, bit_logits(problem.distribution(params)))
+        logits = Bits().of(problem.distribution(params))
         held = logits.detach()
         # The mean is off, extreme logits only (|φ| > 4.6). For p < .01 neither u > 1 − p nor u < p ever happens: the
         # bits are stuck at 0 (at 1 for p > .99), both of the pair, and the gradient of that coordinate is 0 where it
@@ -124,7 +120,7 @@ class InterleavedDisARM(DisARM):
     """The pairs are evaluated interleaved, b_1 b̃_1 b_2 b̃_2 …, and taken apart as if they were one after another."""
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
-        logits = cast(Tensor, bit_logits(problem.distribution(params)))
+        logits = Bits().of(problem.distribution(params))
         _, b, paired = antithetic_bits(logits, num_samples // 2)
         both = torch.stack([b, paired], 1).flatten(0, 1)
         cost = problem.cost(params, both, problem.distribution(detached(params)))

@@ -98,7 +98,7 @@ class AcceptedGamma(ImplicitReparameterization):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         q = problem.distribution(problem.init())
         gamma = isinstance(q, Independent) and isinstance(q.base_dist, Gamma)
-        return super().refuses(problem, num_samples) or (None if gamma else "z is no vector of Gammas")
+        return super().refuses(problem, num_samples) or (None if gamma else "z is not a vector of Gammas")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)

@@ -21,6 +21,7 @@ from gradmark.estimators.core import (
     detached,
     replicate_axes,
 )
+from gradmark.estimators.requirements import RowLatents
 from tests.controls.wrong.base import Loss, drawn
 from tests.controls.wrong.score_function import Weighted
 
@@ -187,9 +188,7 @@ class CommonMovingAverage(MovingAverageBaseline):
 class Learned(SurrogateEstimator):
     """A right baseline, linear in a row's data with a column of ones, with hooks for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        fits = isinstance(problem, LatentVariableModel) and problem.per_row
-        return None if fits else "needs rows with a latent each"
+    requires = (RowLatents(),)
 
     def init(self, problem: Problem, params: Params) -> State:
         columns = cast(LatentVariableModel, problem).observations(params).shape[-1] + 1

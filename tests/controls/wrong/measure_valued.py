@@ -19,7 +19,7 @@ from gradmark.estimators.core import (
     detached,
 )
 from gradmark.estimators.measure_valued.base import one_at_a_time
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors
+from gradmark.estimators.requirements import GaussianFactors
 from tests.controls.wrong.base import normals
 
 
@@ -29,11 +29,10 @@ class Differences(SurrogateEstimator):
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         few = problem.distribution(problem.init()).event_shape.numel() < 5
-        return no_gaussian_factors(problem) if few else "has too many coordinates"
+        return GaussianFactors().unmet(problem, num_samples) if few else "has too many coordinates"
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        factors, q = gaussian_factors(problem.distribution(params)), problem.distribution(detached(params))
-        assert factors is not None
+        factors, q = GaussianFactors().of(problem.distribution(params)), problem.distribution(detached(params))
         loc, scale = factors
         e = torch.randn(num_samples, *loc.shape, dtype=loc.dtype)
         r = (2 * torch.empty_like(e).exponential_()).sqrt()

@@ -25,7 +25,7 @@ from gradmark.estimators.core import (
     detached,
 )
 from gradmark.estimators.multisample.vimco import _bounds_of_the_others
-from gradmark.estimators.requirements import reparameterizable
+from gradmark.estimators.requirements import ELBO, MinSamples, Reparameterizable
 from tests.controls.wrong.base import Loss
 
 
@@ -33,8 +33,7 @@ from tests.controls.wrong.base import Loss
 class Variance(SurrogateEstimator):
     """Half the variance of the cost over draws, with hooks for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None if isinstance(problem, LatentVariableModel) and num_samples > 1 else "needs an ELBO and two draws"
+    requires = (ELBO(), MinSamples(2, "the others are needed"))
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
@@ -73,9 +72,7 @@ class Doubly(SurrogateEstimator):
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        fits = isinstance(problem, LatentVariableModel) and reparameterizable(problem)
-        return None if fits else "needs an ELBO and rsample"
+    requires = (ELBO(), Reparameterizable())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).rsample((num_samples,))
@@ -124,8 +121,7 @@ class Objectives(SurrogateEstimator):
 
     target = MINUS_IMPORTANCE_WEIGHTED_BOUND
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None if isinstance(problem, LatentVariableModel) and num_samples > 1 else "needs an ELBO and two draws"
+    requires = (ELBO(), MinSamples(2, "the others are needed"))
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

@@ -26,7 +26,7 @@ from gradmark.estimators.core import (
     detached,
     replicate_axes,
 )
-from gradmark.estimators.requirements import gaussian_factors, no_gaussian_factors, reparameterizable
+from gradmark.estimators.requirements import ELBO, GaussianFactors, Reparameterizable
 from tests.controls.wrong.base import Loss, normals
 
 
@@ -101,9 +101,7 @@ class Unrepeatable(Pathwise):
 class Landing(SurrogateEstimator):
     """Sticking the landing for those below to get wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        fits = isinstance(problem, LatentVariableModel) and reparameterizable(problem)
-        return None if fits else "needs an ELBO and rsample"
+    requires = (ELBO(), Reparameterizable())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = problem.distribution(params).rsample((num_samples,))
@@ -141,8 +139,7 @@ class LandingForgotten(Landing):
 class RolledNoise(Reparameterization):
     """Takes the noise of every second draw from the neighbour in the row axis, which may be the replicates'."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return no_gaussian_factors(problem) or super().refuses(problem, num_samples)
+    requires = (*Reparameterization.requires, GaussianFactors())
 
     # without rows replicates r and r + 1 share half of their noise; with rows the covariance of neighbours is not zero
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
@@ -168,12 +165,11 @@ class StickingTheLandingByRows(StickingTheLanding):
 class StickingTheLocation(StickingTheLanding):
     """Inside log q the location is detached, but the scale is forgotten."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return super().refuses(problem, num_samples) or no_gaussian_factors(problem)
+    requires = (*StickingTheLanding.requires, GaussianFactors())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)
-        loc, scale = cast(tuple[Tensor, Tensor], gaussian_factors(q))
+        loc, scale = GaussianFactors().of(q)
         # The variance, the scale's parameters only. What is left in is ∂ log q(z)/∂ log σ = ε² − 1 at fixed z: of mean
         # zero, and so unbiased, but with variance 2 for each row and draw: at q = posterior, where the gradient must be
         # zero by the declared property, log σ has all of that noise. The location is as it should be.
@@ -188,7 +184,7 @@ class AnalyticKLOfMarginals(ReparameterizationAnalyticKL):
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         reason = super().refuses(problem, num_samples)
         if reason is None and not isinstance(problem.distribution(problem.init()), MultivariateNormal):
-            reason = no_gaussian_factors(problem)
+            reason = GaussianFactors().unmet(problem, num_samples)
         return reason
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from gradmark.estimators.core import (
     Term,
     detached,
 )
-from gradmark.estimators.requirements import Staged, no_terms, staged
+from gradmark.estimators.requirements import CostInTerms, Stages
 from tests.controls.wrong.base import Loss
 
 
@@ -28,13 +27,11 @@ from tests.controls.wrong.base import Loss
 class BySite(SurrogateEstimator):
     """A right Rao-Blackwellised score function, with hooks for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return no_terms(problem)
+    requires = (Stages(), CostInTerms())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        sites = staged(q)
-        assert sites is not None
+        sites = Stages().of(q)
         z = q.sample((num_samples,))
         terms = problem.terms(params, z, problem.distribution(detached(params)))
         weight = torch.stack([self.weight(terms, i, sites.stages) for i in range(len(sites.stages))], -1)
@@ -133,8 +130,7 @@ class RaoBlackwellOwnReads(RaoBlackwellScoreFunction):
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)
-        sites = staged(q)
-        assert sites is not None
+        sites = Stages().of(q)
         z = q.sample((num_samples,))
         terms = problem.terms(params, z, problem.distribution(detached(params)))
         values = torch.stack([term.value for term in terms], -1)
@@ -154,7 +150,7 @@ class RaoBlackwellOfTheFirst(RaoBlackwellScoreFunction):
     # log p(z_i | z²) reads z_i and z², and z² is drawn given the z_j of i's layer: its mean against s_j is not zero
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        sites = cast(Staged, staged(q))
+        sites = Stages().of(q)
         z, stages = q.sample((num_samples,)), sites.stages
         terms = problem.terms(params, z, problem.distribution(detached(params)))
         reached = [

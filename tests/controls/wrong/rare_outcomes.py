@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, OneHotCategorical
 
 from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator, detached
-from gradmark.estimators.couplings import bit_logits
+from gradmark.estimators.requirements import Bits, BitsOrCategories
 
 
 def base(q: Distribution) -> Distribution:
@@ -21,7 +21,7 @@ def base(q: Distribution) -> Distribution:
 
 def probabilities(q: Distribution) -> Tensor:
     """Of the bits or of the categories."""
-    logits = bit_logits(q)
+    logits = Bits().found(q)
     if logits is not None:
         return logits.sigmoid()
     found = base(q)
@@ -32,7 +32,7 @@ def probabilities(q: Distribution) -> Tensor:
 def floored(q: Distribution, floor: float) -> Distribution:
     """The same distribution of probabilities that are cut off at the floor."""
     probs = probabilities(q).clamp(floor, 1 - floor)
-    if bit_logits(q) is not None:
+    if Bits().found(q) is not None:
         return Independent(Bernoulli(probs=probs, validate_args=False), 1, validate_args=False)
     return Independent(OneHotCategorical(probs=probs, validate_args=False), 1, validate_args=False)
 
@@ -43,10 +43,7 @@ class Floored(SurrogateEstimator):
 
     floor: float = 0.01
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        q = problem.distribution(problem.init())
-        fits = bit_logits(q) is not None or isinstance(base(q), OneHotCategorical)
-        return None if fits else "made for bits and categories"
+    requires = (BitsOrCategories(),)
 
 
 class ProbabilityClamped(Floored):
@@ -86,7 +83,7 @@ class WeightClamped(Floored):
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
         even = torch.zeros_like(probabilities(q))
-        if bit_logits(q) is not None:
+        if Bits().found(q) is not None:
             other: Distribution = Independent(Bernoulli(logits=even, validate_args=False), 1, validate_args=False)
         else:
             other = Independent(OneHotCategorical(logits=even, validate_args=False), 1, validate_args=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from torch import Tensor
 
@@ -19,7 +18,8 @@ from gradmark.estimators.core import (
     SurrogateEstimator,
     detached,
 )
-from gradmark.estimators.couplings import Relaxation, bit_logits, relaxation
+from gradmark.estimators.couplings import relaxation
+from gradmark.estimators.requirements import Bits, BitsOrCategories, DifferentiableCost
 from tests.controls.wrong.base import Loss, rows_of_their_own
 
 
@@ -30,7 +30,7 @@ class GumbelSoftmaxOfOneNoise(GumbelSoftmax):
     # rows are independent given the data, and here are not: their covariances add to the variance of the sum
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)
-        relaxed = cast(Relaxation, relaxation(q))
+        relaxed = BitsOrCategories().of(q)
         noise = (relaxed.noisy(num_samples) - relaxed.logits).detach()
         if rows_of_their_own(problem):
             noise = noise.narrow(-1 - len(q.event_shape), 0, 1)
@@ -42,14 +42,11 @@ class GumbelSoftmaxOfOneNoise(GumbelSoftmax):
 class ReinMaxBits(SurrogateEstimator):
     """A second-order straight-through (ReinMax) that is said to be unbiased because it is so on a quadratic."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        if not problem.differentiable or bit_logits(problem.distribution(problem.init())) is None:
-            return f"ReinMaxBits.estimate(problem={problem}): needs independent bits and a cost with a derivative"
-        return None
+    requires = (DifferentiableCost(), Bits())
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         q = problem.distribution(params)
-        logits = cast(Tensor, bit_logits(q))
+        logits = Bits().of(q)
         b, p = q.sample((num_samples,)), logits.detach().sigmoid()
         # The mean is off, costs that are not quadratic in a bit. E over b_i of |b_i − p_i|/2 · f'(b_i) is p(1 − p)
         # (f'(0) + f'(1))/2: the trapezoidal rule for f(1) − f(0), with the error −(1/12) f''' between the states. Both

@@ -28,14 +28,14 @@ from gradmark.estimators.couplings import (
     uniform,
 )
 from gradmark.estimators.relaxed_control_variates.base import Cost, relaxed_cost
+from gradmark.estimators.requirements import BitsOrCategories
 
 
 @dataclass(frozen=True)
 class FixedControl(SurrogateEstimator):
     """A right REBAR with η = 1 and temperature ½, with hooks for what may go wrong."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None if relaxation(problem.distribution(problem.init())) else "needs bits or categories"
+    requires = (BitsOrCategories(),)
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q, held = problem.distribution(params), detached(params)
@@ -163,7 +163,7 @@ class _LooseGumbel(GumbelOneHot):
 class LooseGumbelREBAR(REBAR):
     """Given the category, the largest noisy logit is drawn as if it had that category's own location."""
 
-    def relaxation(self, q: Distribution) -> Relaxation | None:
+    def relaxation(self, q: Distribution) -> Relaxation:
         found = super().relaxation(q)
         return _LooseGumbel(found.logits) if isinstance(found, GumbelOneHot) else found
 

@@ -21,8 +21,8 @@ from gradmark.estimators.core import (
     detached,
     replicate_axes,
 )
-from gradmark.estimators.couplings import bit_logits
-from tests.controls.wrong.base import Loss, drawn, rows_of_their_own
+from gradmark.estimators.requirements import Bits, RowLatents
+from tests.controls.wrong.base import Loss, drawn
 
 
 def leave_one_out(cost: Tensor) -> Tensor:
@@ -140,8 +140,7 @@ class PathThroughSteps(SurrogateEstimator):
 class ScoreFunctionByProbabilities(ScoreFunction):
     """log q of bits from p instead of the logit."""
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None if bit_logits(problem.distribution(problem.init())) is not None else "made for independent bits"
+    requires = (Bits(),)
 
     # beyond a logit of 17 in float32, 37 in float64, 1 − p is zero: 0 · log 0 and its slope 0/0 are not finite
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
@@ -169,8 +168,7 @@ class BatchBaseline(ScoreFunction):
 
     properties = ("order_changes_nothing",)
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None if rows_of_their_own(problem) else "made for rows that have a z each"
+    requires = (RowLatents(),)
 
     # one's own cost is 1/(K B) of the mean: the gradient in q's parameters is (1 − 1/(K B)) of what it should be
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
@@ -201,8 +199,7 @@ class LeaveOneOutOrRowMean(LeaveOneOut):
 
     properties = ()
 
-    def refuses(self, problem: Problem, num_samples: int) -> str | None:
-        return None
+    requires = ()
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
         if num_samples > 1:
