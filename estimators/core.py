@@ -16,6 +16,7 @@ from torch import Tensor
 from gradmark.estimators.enumerated import Enumerated as Enumerated
 from gradmark.estimators.latent_variable_model import LatentVariableModel as LatentVariableModel
 from gradmark.estimators.layers import linear as linear
+from gradmark.estimators.module_model import ModuleModel as ModuleModel
 from gradmark.estimators.problem import Params as Params
 from gradmark.estimators.problem import Problem as Problem
 from gradmark.estimators.problem import Term as Term

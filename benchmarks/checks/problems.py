@@ -17,7 +17,7 @@ ROUNDING = 1e-12  # times 1 + the number: rounding of sums
 CHANGED = 64  # draws, among which every coordinate of z changes
 REPLICATES = 5
 LEADING = "parameters have a leading axis of replicates, [R, …], and z has one of draws before it"
-MAPPED = "write the model for one replicate and call it by torch.func.vmap over the parameters"
+MAPPED = "inherit from ModuleModel, or call a model of one replicate by torch.func.vmap over the parameters"
 DIFFERENCE = 1e-4  # step of the central differences
 
 

@@ -17,10 +17,10 @@ from gradmark.benchmarks.checks.before_measuring import FaultyProblem, check_sou
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
 from gradmark.estimators.core import Problem
-from tests.cases import flows, matrix_q, module_vae, right_siblings
+from tests.cases import flows, matrix_q, module_models, module_vae, right_siblings
 from tests.controls.wrong import problems
 
-RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped())
+RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped(), module_models.Images())
 
 
 @pytest.mark.parametrize("point", ["init", "moved"])
