@@ -186,7 +186,7 @@ def _fields(cls: type[Spec], call: Call) -> dict[str, Any]:
     if unknown := [name for name in call.fields if name not in known]:
         if now := renamed(cls.__name__, {name: call.fields[name] for name in unknown}):
             fault = f"{cls.__name__} has no field {unknown[0]!r} any more"
-            raise BadInput(f"{fault}; write {now}() instead, with the other fields as they are")
+            raise BadInput(f"{fault}; write {now} instead, with the other fields as they are")
         raise BadInput(f"{cls.__name__} has no field {shortened(unknown[0], 60)!r}; {_meant(unknown[0], known)}{takes}")
     if len(call.arguments) > len(known):
         raise BadInput(f"{cls.__name__} is given {len(call.arguments)} values; {takes}")

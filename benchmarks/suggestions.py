@@ -38,17 +38,28 @@ OTHER_NAMES = {
     "EM": ("ExpectationMaximization", "ExpectationMaximisation"),
 }  # fmt: skip
 
-# Fields that chose between algorithms before each choice was a class: the value, and how the name of its class begins
+# Fields that chose between algorithms before each choice was a class: the value, and what was made of it
 FORMER_FIELDS: dict[str, dict[str, tuple[Any, str]]] = {
-    "LinearGaussian": {"correlated": (True, "Correlated")},
+    "LinearGaussian": {"correlated": (True, "Correlated{}")},
+    "BernoulliVAE": {
+        "learned_prior": (False, "FixedPrior{}"),
+        "layers": ("nonlinear", "Nonlinear{}"),
+        "hidden": (None, ""),
+    },
+    "FixedBeliefNetwork": {"encoder": ("linear", "Amortised{}")},
+    "TabularMDP": {"baseline": ("value", "ValueBaseline(problem={}())")},
+    "ContextualBandit": {"baseline": ("value", "ValueBaseline(problem={}())")},
 }
 
 
 def renamed(name: str, fields: Mapping[str, Any]) -> str | None:
-    """What is called now what `name` with these fields was before; None where it has no such field."""
-    former = FORMER_FIELDS.get(name, {})
-    chosen = [begins if fields[field] == value else "" for field, (value, begins) in former.items() if field in fields]
-    return "".join(chosen) + name if chosen else None
+    """The call that does now what `name` with these fields did; None where `name` never had one of them."""
+    former, now = FORMER_FIELDS.get(name, {}), name
+    for field, (value, made) in former.items():
+        if field in fields and fields[field] == value:
+            now = made.format(now)
+    known = former.keys() & fields.keys()
+    return (now if now.endswith(")") else f"{now}()") if known else None
 
 
 def meant(name: str, names: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, s
 from gradmark.benchmarks.measurement.coordinates import coordinate_name
 from gradmark.benchmarks.measurement.evaluations import count_evaluations
 from gradmark.benchmarks.problems import (
+    AmortisedFixedBeliefNetwork,
     BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
@@ -27,6 +28,7 @@ from gradmark.benchmarks.problems import (
     CorrelatedLinearGaussian,
     DirichletPosterior,
     FixedBeliefNetwork,
+    FixedPriorBernoulliVAE,
     GammaPosterior,
     GaussianMixture,
     GaussianToy,
@@ -34,9 +36,12 @@ from gradmark.benchmarks.problems import (
     HiddenMarkovModel,
     LinearGaussian,
     Minibatch,
+    NonlinearBernoulliVAE,
+    NonlinearFixedPriorBernoulliVAE,
     SigmoidBeliefNetwork,
     StepToy,
     TabularMDP,
+    ValueBaseline,
 )
 from gradmark.estimators.core import EXPECTED_COST, Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
@@ -123,13 +128,16 @@ FIXTURES = (
     Fixture(HiddenMarkovModel(steps=2, symbols=2, rows=2)),
     Fixture(BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)),
     Fixture(FixedBeliefNetwork(latents=2, observed=3, rows=2)),
+    Fixture(AmortisedFixedBeliefNetwork(latents=2, observed=3, rows=2)),
     Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
     Fixture(BernoulliVAE(latents=2, rows=3)),
-    Fixture(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2)),
+    Fixture(NonlinearBernoulliVAE(latents=3, hidden=2, rows=2)),
+    Fixture(FixedPriorBernoulliVAE(latents=2, rows=3)),
+    Fixture(NonlinearFixedPriorBernoulliVAE(latents=3, hidden=2, rows=2)),
     Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=2)),
     Fixture(ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))),
     Fixture(TabularMDP(**SMALL_MDP)),
-    Fixture(TabularMDP(**SMALL_MDP, baseline="value")),
+    Fixture(ValueBaseline(TabularMDP(**SMALL_MDP))),
     Fixture(Minibatch(LinearGaussian(latents=1, observed=3, rows=5), size=3)),
     Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
     Fixture(Minibatch(BayesianLogisticRegression(), size=7)),

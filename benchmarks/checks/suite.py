@@ -21,6 +21,7 @@ from gradmark.benchmarks.problems import (
     GaussianVAE,
     LinearGaussian,
     Minibatch,
+    NonlinearFixedPriorBernoulliVAE,
     SigmoidBeliefNetwork,
     StepToy,
 )
@@ -76,7 +77,7 @@ SUITE = (
     # rows whose costs are more than a hundred apart, where single precision underflows
     _at(LinearGaussian(latents=1, observed=80, rows=3), 2, at="moved", mean=False),
     _at(BernoulliVAE(latents=2, rows=3), 1, 2, at="moved"),
-    _at(BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2), 2, at="moved"),
+    _at(NonlinearFixedPriorBernoulliVAE(latents=3, hidden=2, rows=2), 2, at="moved"),
     _at(SigmoidBeliefNetwork(lower=2, upper=2, rows=1), 1, 2, at="moved"),
     _at(GaussianVAE(latents=2, hidden=3, rows=3), 2, at="moved"),
     # two rows and two draws, where bounds of several draws are known exactly

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
-from gradmark.benchmarks.problems import FixedBeliefNetwork, LinearGaussian
+from gradmark.benchmarks.problems import AmortisedFixedBeliefNetwork, FixedBeliefNetwork, LinearGaussian
 from gradmark.benchmarks.training.lbfgs import fitted
 from gradmark.benchmarks.training.solvers import CAVI
 from gradmark.estimators.core import LatentVariableModel, Params
@@ -47,14 +47,14 @@ class AmortisationGap(Experiment):
             )
 
     def run(self, seed: int) -> Tables:
-        networks = [FixedBeliefNetwork(rows=self.rows, strength=s, encoder="linear") for s in self.strengths]
+        networks = [AmortisedFixedBeliefNetwork(rows=self.rows, strength=s) for s in self.strengths]
         gaussians = [LinearGaussian(latents=3, rows=self.rows, noise=noise) for noise in self.noises]
         found = [self._network(problem, seed) for problem in networks]
         return {"gaps": found + [self._gaussian(problem, seed) for problem in gaussians]}
 
-    def _network(self, problem: FixedBeliefNetwork, seed: int) -> dict[str, Any]:
+    def _network(self, problem: AmortisedFixedBeliefNetwork, seed: int) -> dict[str, Any]:
         params = self._encoder(problem, problem.init(), seed)
-        free = replace(problem, encoder="free")
+        free = FixedBeliefNetwork(rows=problem.rows, strength=problem.strength)
         logits = torch.stack([problem.encoded(params), *_drawn(free, free.init(), self.starts, seed)["logits"]])
         at: Params = {"logits": logits}
         for _ in range(self.sweeps):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +11,13 @@ from torch import Tensor
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
-from gradmark.benchmarks.problems import BernoulliVAE
+from gradmark.benchmarks.problems import (
+    BernoulliVAE,
+    FixedPriorBernoulliVAE,
+    NonlinearBernoulliVAE,
+    NonlinearFixedPriorBernoulliVAE,
+)
+from gradmark.benchmarks.problems.autoencoders.bernoulli_vae.base import BinaryAutoEncoder
 from gradmark.estimators.core import Enumerated, Params, Problem
 
 SOLVERS = {
@@ -51,27 +57,26 @@ class FixedPrior(Experiment):
             )
 
     def refuses(self) -> str | None:
-        if isinstance(self.problem, BernoulliVAE) and self.problem.no_oracle is None and self.problem.learned_prior:
+        if isinstance(self.problem, BernoulliVAE | NonlinearBernoulliVAE) and self.problem.no_oracle is None:
             return None
         return f"FixedPrior(problem={self.problem}): a prior to learn and an enumerated z; use BernoulliVAE(latents=5)"
 
     def run(self, seed: int) -> Tables:
-        assert isinstance(self.problem, BernoulliVAE), "refuses() has looked"
+        assert isinstance(self.problem, BernoulliVAE | NonlinearBernoulliVAE), "refuses() has looked"
         fits, latents = [], []
-        for learned in (True, False):
-            problem = replace(self.problem, learned_prior=learned)
+        for prior, problem in (("learned", self.problem), ("fixed", _with_fixed_prior(self.problem))):
             for name, text in SOLVERS.items():
                 params = self._trained(problem, text, seed)
-                label = {"fit": name, "prior": "learned" if learned else "fixed"}
+                label = {"fit": name, "prior": prior}
                 fits.append(label | _parts(problem, params))
                 pairs = zip(*(each.tolist() for each in _marginals(problem, params)), strict=True)
                 latents += [label | {"latent": j, "posterior": p, "prior_says": q} for j, (p, q) in enumerate(pairs)]
         return {"fits": fits, "latents": latents}
 
-    def _trained(self, problem: BernoulliVAE, text: str, seed: int) -> Params:
+    def _trained(self, problem: BinaryAutoEncoder, text: str, seed: int) -> Params:
         """The best of the starts, without a replicate axis; the starts are the same for all."""
         solver = specs.solver(text)
-        with seeded(block_seed(replace(problem, learned_prior=True), 0, "prior", seed, 1, 0), torch.device("cpu")):
+        with seeded(block_seed(self.problem, 0, "prior", seed, 1, 0), torch.device("cpu")):
             start = lifted(problem.init(), self.starts)
             params = {name: value + JITTER * torch.randn_like(value) for name, value in start.items()}
             state = solver.init(problem, params)
@@ -83,18 +88,25 @@ class FixedPrior(Experiment):
         return {name: value[best] for name, value in params.items()}
 
 
-def _posterior(problem: BernoulliVAE, params: Params) -> Enumerated:
+def _with_fixed_prior(problem: BernoulliVAE | NonlinearBernoulliVAE) -> BinaryAutoEncoder:
+    """The same model with a prior of one half."""
+    if isinstance(problem, NonlinearBernoulliVAE):
+        return NonlinearFixedPriorBernoulliVAE(problem.data, problem.latents, problem.rows, problem.hidden)
+    return FixedPriorBernoulliVAE(problem.data, problem.latents, problem.rows)
+
+
+def _posterior(problem: BinaryAutoEncoder, params: Params) -> Enumerated:
     posterior = problem.posterior(params)
     assert posterior is not None, "an enumerated model knows p(z|x)"
     return posterior
 
 
-def _marginals(problem: BernoulliVAE, params: Params) -> tuple[Tensor, Tensor]:
+def _marginals(problem: BinaryAutoEncoder, params: Params) -> tuple[Tensor, Tensor]:
     """p̄(z_j = 1) and p(z_j = 1), `[latents]`."""
     return _posterior(problem, params).mean.mean(0), problem.prior(params).mean[0]
 
 
-def _parts(problem: BernoulliVAE, params: Params) -> dict[str, Any]:
+def _parts(problem: BinaryAutoEncoder, params: Params) -> dict[str, Any]:
     posterior = _posterior(problem, params)
     mean = posterior.probs.mean(0)
     mixed, (ones, says) = Enumerated(posterior.states, mean.log()), _marginals(problem, params)

@@ -26,7 +26,12 @@ from gradmark.benchmarks.problems.mixtures.hidden_markov_model import HiddenMark
 from gradmark.benchmarks.problems.mixtures.bayesian_gaussian_mixture import (
     BayesianGaussianMixture as BayesianGaussianMixture,
 )
-from gradmark.benchmarks.problems.belief_networks.fixed_belief_network import FixedBeliefNetwork as FixedBeliefNetwork
+from gradmark.benchmarks.problems.belief_networks.fixed_belief_network.fixed_belief_network import (
+    FixedBeliefNetwork as FixedBeliefNetwork,
+)
+from gradmark.benchmarks.problems.belief_networks.fixed_belief_network.amortised_fixed_belief_network import (
+    AmortisedFixedBeliefNetwork as AmortisedFixedBeliefNetwork,
+)
 
 # Conjugate models whose z is neither a location and a scale nor discrete
 from gradmark.benchmarks.problems.conjugate.gamma_posterior import GammaPosterior as GammaPosterior
@@ -34,7 +39,18 @@ from gradmark.benchmarks.problems.conjugate.dirichlet_posterior import Dirichlet
 
 # Auto-encoders of images
 from gradmark.benchmarks.problems.autoencoders.gaussian_vae import GaussianVAE as GaussianVAE
-from gradmark.benchmarks.problems.autoencoders.bernoulli_vae import BernoulliVAE as BernoulliVAE
+from gradmark.benchmarks.problems.autoencoders.bernoulli_vae.bernoulli_vae import (
+    BernoulliVAE as BernoulliVAE,
+)
+from gradmark.benchmarks.problems.autoencoders.bernoulli_vae.nonlinear_bernoulli_vae import (
+    NonlinearBernoulliVAE as NonlinearBernoulliVAE,
+)
+from gradmark.benchmarks.problems.autoencoders.bernoulli_vae.fixed_prior_bernoulli_vae import (
+    FixedPriorBernoulliVAE as FixedPriorBernoulliVAE,
+)
+from gradmark.benchmarks.problems.autoencoders.bernoulli_vae.nonlinear_fixed_prior_bernoulli_vae import (
+    NonlinearFixedPriorBernoulliVAE as NonlinearFixedPriorBernoulliVAE,
+)
 from gradmark.benchmarks.problems.belief_networks.sigmoid_belief_network import (
     SigmoidBeliefNetwork as SigmoidBeliefNetwork,
 )
@@ -42,6 +58,7 @@ from gradmark.benchmarks.problems.belief_networks.sigmoid_belief_network import 
 # Decisions: z is a trajectory, and its distribution a policy's in an environment
 from gradmark.benchmarks.problems.decisions.contextual_bandit import ContextualBandit as ContextualBandit
 from gradmark.benchmarks.problems.decisions.tabular_mdp import TabularMDP as TabularMDP
+from gradmark.benchmarks.problems.decisions.value_baseline import ValueBaseline as ValueBaseline
 
 # Sources of problems: each replicate sees its own rows
 from gradmark.benchmarks.problems.minibatch import Minibatch as Minibatch

@@ -24,13 +24,14 @@ from gradmark.benchmarks.checks.report import headline
 from gradmark.benchmarks.checks.results import MEAN_CHECKS
 from gradmark.benchmarks.checks.runner import REFUSAL, run_checks
 from gradmark.benchmarks.checks.suite import suite_on
-from gradmark.benchmarks.problems import Minibatch
+from gradmark.benchmarks.problems import Minibatch, ValueBaseline
 from gradmark.estimators.core import Estimator, Problem
 
 POINTS = ("init", "moved")
-MINIBATCHES = (
+OF_PROBLEMS = (
     "Minibatch(problem=LinearGaussian(), size=2)",
     "Minibatch(problem=BayesianLogisticRegression(), size=100)",
+    "ValueBaseline(problem=TabularMDP())",
 )
 OUTCOMES = ("passed", "refused", "inconclusive", "false alarm", "not reached")
 
@@ -46,10 +47,10 @@ class Outcome:
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Every estimator with every problem, at their defaults; a minibatch of two models, as it has no default."""
+    """Every estimator with every problem, at their defaults, and with problems of those that are made of another."""
     estimators = sorted(str(cls()) for cls in specs.catalogue("estimator").values())
-    classes = [cls for cls in specs.catalogue("problem").values() if cls is not Minibatch]
-    problems = [*sorted(str(cls()) for cls in classes), *MINIBATCHES]
+    classes = [cls for cls in specs.catalogue("problem").values() if cls not in (Minibatch, ValueBaseline)]
+    problems = [*sorted(str(cls()) for cls in classes), *OF_PROBLEMS]
     return [(estimator, problem) for problem in problems for estimator in estimators]
 
 

@@ -13,8 +13,11 @@ from gradmark.reports.layout.style import PALETTE, breakable
 HEIGHT = 1.2  # inches of a panel
 PARTS = ("family", "amortisation")
 KINDS = {
-    "FixedBeliefNetwork": ("belief network", "strength of the weights"),
-    "LinearGaussian": ("linear Gaussian", "1 / noise"),
+    ("AmortisedFixedBeliefNetwork", "FixedBeliefNetwork"): (
+        "belief network",
+        "strength of the weights",
+    ),  # old: the second
+    ("LinearGaussian",): ("linear Gaussian", "1 / noise"),
 }
 
 FORMULA = (
@@ -50,8 +53,8 @@ CAPTION = ["The gap of the best linear encoder in nats of one row: the family's 
 def _drawn(rows: list[dict[str, Any]]) -> str:
     with drawing():
         shown, axes = panels((2, 1), HEIGHT, left=0.55, top=0.22, bottom=0.62, between=0.62)
-        for each, (kind, (title, level)) in zip(axes[:, 0], KINDS.items(), strict=True):
-            these = [row for row in rows if row["problem"].startswith(kind)]
+        for each, (names, (title, level)) in zip(axes[:, 0], KINDS.items(), strict=True):
+            these = [row for row in rows if row["problem"].startswith(names)]
             bottom = [0.0] * len(these)
             for part, color in zip(PARTS, PALETTE, strict=False):
                 heights = [max(row[part], 0.0) for row in these]

@@ -18,7 +18,7 @@ from gradmark.estimators.core import Estimator, Params, Problem, State, Surrogat
 
 METHODS: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 PROBLEMS: list[Problem] = [
-    *(getattr(problems, name)() for name in problems.__all__ if name != "Minibatch"),
+    *(getattr(problems, name)() for name in problems.__all__ if name not in ("Minibatch", "ValueBaseline")),
     Minibatch(LinearGaussian(), size=2),
 ]
 

@@ -16,6 +16,7 @@ from gradmark.benchmarks.experiments import FixedPrior
 from gradmark.benchmarks.problems import (
     BernoulliVAE,
     CategoricalMixture,
+    FixedPriorBernoulliVAE,
     GaussianMixture,
     GaussianToy,
     SigmoidBeliefNetwork,
@@ -70,7 +71,7 @@ def test_a_problem_that_holds_its_prior_still_is_found() -> None:
 def test_priors_with_parameters_and_without_are_both_tried() -> None:
     for problem in (BernoulliVAE(rows=2), SigmoidBeliefNetwork(rows=2), CategoricalMixture(rows=2)):
         assert {"prior_logits", "logits"} & set(problem.init())
-    assert "prior_logits" not in BernoulliVAE(rows=2, learned_prior=False).init()
+    assert "prior_logits" not in FixedPriorBernoulliVAE(rows=2).init()
     assert cost_reaches_its_parameters(Case(LeaveOneOut(), Fixture(GaussianToy()))).status == "skipped"
 
 
@@ -84,5 +85,5 @@ def test_a_fixed_prior_costs_log_p_and_a_learned_one_is_the_mean_posterior() -> 
 
 
 def test_refusals() -> None:
-    for problem in (BernoulliVAE(learned_prior=False), GaussianToy(), BernoulliVAE(latents=13)):
+    for problem in (FixedPriorBernoulliVAE(), GaussianToy(), BernoulliVAE(latents=13)):
         assert "use BernoulliVAE(latents=5)" in (FixedPrior(problem=problem).refuses() or "")

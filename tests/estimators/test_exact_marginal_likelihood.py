@@ -8,13 +8,20 @@ import torch
 from gradmark.benchmarks.experiments import Scaling
 from gradmark.benchmarks.measurement.block import Setting, lifted
 from gradmark.benchmarks.measurement.peak_memory import peak_memory
-from gradmark.benchmarks.problems import BernoulliVAE, GammaPosterior, GaussianToy, GaussianVAE, LinearGaussian
+from gradmark.benchmarks.problems import (
+    BernoulliVAE,
+    GammaPosterior,
+    GaussianToy,
+    GaussianVAE,
+    LinearGaussian,
+    NonlinearFixedPriorBernoulliVAE,
+)
 from gradmark.estimators import ExactMarginalLikelihood, ExactPosterior
 from gradmark.estimators.core import LatentVariableModel, Params, gradient_of_sum
 from gradmark.reports.sections.scaling import crossing, growth
 
 BITS = BernoulliVAE(latents=5, rows=4)
-NONLINEAR = BernoulliVAE(latents=3, rows=3, layers="nonlinear", hidden=4, learned_prior=False)
+NONLINEAR = NonlinearFixedPriorBernoulliVAE(latents=3, rows=3, hidden=4)
 LINEAR = LinearGaussian(rows=6)
 
 

@@ -19,14 +19,22 @@ from gradmark.estimators.divergences import NoClosedForm
 from tests.cases.full_covariance import Regression
 
 ESTIMATORS: list[Estimator] = [specs.estimator(f"{name}()") for name in specs.catalogue("estimator")]
-TEXTS = [f"{name}()" for name in problems.__all__ if name not in ("Minibatch", "GaussianVAE", "BernoulliVAE")]
+LARGE = (
+    "GaussianVAE",
+    "BernoulliVAE",
+    "NonlinearBernoulliVAE",
+    "FixedPriorBernoulliVAE",
+    "NonlinearFixedPriorBernoulliVAE",
+)
+OF_A_PROBLEM = ("Minibatch", "ValueBaseline")
+TEXTS = [f"{name}()" for name in problems.__all__ if name not in (*LARGE, *OF_A_PROBLEM)]
 SMALL = [
     "Minibatch(problem=GaussianVAE(rows=8, hidden=4), size=4)",
     "GaussianVAE(rows=4, hidden=4)",
+    "ValueBaseline(problem=TabularMDP())",
     "BernoulliVAE(rows=4)",
     "BernoulliVAE(rows=4, latents=40)",
     "CategoricalToy(latents=20)",
-    'FixedBeliefNetwork(encoder="linear")',
 ]
 PROBLEMS: list[Problem] = [
     *(specs.problem(text) for text in TEXTS + SMALL),

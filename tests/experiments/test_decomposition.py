@@ -21,6 +21,7 @@ from gradmark.benchmarks.problems import (
     GaussianMixture,
     HiddenMarkovModel,
     LinearGaussian,
+    NonlinearFixedPriorBernoulliVAE,
 )
 from gradmark.benchmarks.training import convergence
 from gradmark.benchmarks.training.evidence import decompose, divergence
@@ -47,7 +48,7 @@ PROBLEMS = [
     CategoricalMixture(rows=5),
     HiddenMarkovModel(rows=4, steps=5),
     BernoulliVAE(latents=3, rows=4),
-    BernoulliVAE(latents=2, rows=3, layers="nonlinear", hidden=4, learned_prior=False),
+    NonlinearFixedPriorBernoulliVAE(latents=2, rows=3, hidden=4),
 ]
 
 

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from gradmark.benchmarks.problems import BernoulliVAE, GaussianToy, GaussianVAE, LinearGaussian, SigmoidBeliefNetwork
+from gradmark.benchmarks.problems import (
+    BernoulliVAE,
+    GaussianToy,
+    GaussianVAE,
+    LinearGaussian,
+    NonlinearFixedPriorBernoulliVAE,
+    SigmoidBeliefNetwork,
+)
 from gradmark.benchmarks.problems.enumeration import importance_weighted_bound
 from gradmark.estimators.core import MINUS_IMPORTANCE_WEIGHTED_BOUND, LatentVariableModel, Params
 from tests.problems.test_every_problem import perturbed
@@ -18,7 +25,7 @@ PROBLEMS = [
     LinearGaussian(latents=1, observed=2, rows=4),
     LinearGaussian(latents=1, observed=3, rows=2, noise=0.2),
     BernoulliVAE(latents=2, rows=4),
-    BernoulliVAE(latents=3, layers="nonlinear", hidden=2, learned_prior=False, rows=2),
+    NonlinearFixedPriorBernoulliVAE(latents=3, hidden=2, rows=2),
     SigmoidBeliefNetwork(lower=2, upper=2, rows=4),
 ]
 each_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=str)

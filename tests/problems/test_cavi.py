@@ -19,7 +19,12 @@ from torch import Tensor
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Training
 from gradmark.benchmarks.measurement.block import lifted
-from gradmark.benchmarks.problems import BayesianGaussianMixture, FixedBeliefNetwork, LinearGaussian
+from gradmark.benchmarks.problems import (
+    AmortisedFixedBeliefNetwork,
+    BayesianGaussianMixture,
+    FixedBeliefNetwork,
+    LinearGaussian,
+)
 from gradmark.benchmarks.training import convergence
 from gradmark.benchmarks.training.evidence import decompose
 from gradmark.benchmarks.training.solvers import CAVI
@@ -116,7 +121,7 @@ def test_a_linear_encoder_loses_nothing_on_a_linear_gaussian_model() -> None:
     torch.testing.assert_close(q.mean, posterior.mean, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(q.variance, (1 / precision).expand_as(q.variance), rtol=1e-13, atol=0)
 
-    free, amortised = (FixedBeliefNetwork(rows=30, encoder=name) for name in ("free", "linear"))
+    free, amortised = FixedBeliefNetwork(rows=30), AmortisedFixedBeliefNetwork(rows=30)
     leaves = {name: value.unsqueeze(0).requires_grad_() for name, value in amortised.init().items()}
     search = torch.optim.LBFGS(list(leaves.values()), max_iter=100, line_search_fn="strong_wolfe")
 
@@ -198,7 +203,8 @@ def test_a_run_reaches_the_store_with_its_gap() -> None:
 def test_refusals_and_bad_input() -> None:
     for text, part in (
         ("GaussianToy()", "no factor of q is known here; use BayesianGaussianMixture()"),
-        ('FixedBeliefNetwork(encoder="linear")', "no factor of q is known here"),
+        ("AmortisedFixedBeliefNetwork()", "no factor of q is known here"),
+        ("CorrelatedLinearGaussian()", "no factor of q is known here"),
         ("Minibatch(LinearGaussian(), size=10)", "use it on LinearGaussian()"),
     ):
         assert part in (CAVI().refuses(specs.problem(text)) or "")
@@ -206,5 +212,3 @@ def test_refusals_and_bad_input() -> None:
         BayesianGaussianMixture(rate=0.0)
     with pytest.raises(ValueError, match=r"latents=13\): 2\^13 states are too many to enumerate; use 12 or fewer"):
         FixedBeliefNetwork(latents=13)
-    with pytest.raises(ValueError, match=r"encoder='deep'\): use free or linear"):
-        FixedBeliefNetwork(encoder="deep")

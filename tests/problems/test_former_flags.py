@@ -26,6 +26,36 @@ FORMER = [
         "CorrelatedLinearGaussian(latents=3, observed=4, rows=5, seed=2)",
         (0.07945488760890385, 60.745459019992936, 27.68386141675382),
     ),
+    (
+        'BernoulliVAE(latents=3, rows=4, layers="nonlinear", hidden=4)',
+        "NonlinearBernoulliVAE(latents=3, rows=4, hidden=4)",
+        (5.518644702740252, 181.32633042187405, 179.3511072860674),
+    ),
+    (
+        "BernoulliVAE(latents=3, rows=4, learned_prior=False)",
+        "FixedPriorBernoulliVAE(latents=3, rows=4)",
+        (4.43674081708434, 182.86858412074676, 173.57618244888852),
+    ),
+    (
+        'BernoulliVAE(latents=3, rows=4, layers="nonlinear", hidden=4, learned_prior=False)',
+        "NonlinearFixedPriorBernoulliVAE(latents=3, rows=4, hidden=4)",
+        (5.518644702740252, 181.45807216468168, 178.98547269225656),
+    ),
+    (
+        'FixedBeliefNetwork(latents=3, observed=4, rows=6, encoder="linear")',
+        "AmortisedFixedBeliefNetwork(latents=3, observed=4, rows=6)",
+        (0.02648496253630131, 22.112779500955902, 12.27401869703932),
+    ),
+    (
+        'TabularMDP(baseline="value")',
+        "ValueBaseline(problem=TabularMDP())",
+        (0.0, -0.4996229727247786, -0.8),
+    ),
+    (
+        'ContextualBandit(baseline="value")',
+        "ValueBaseline(problem=ContextualBandit())",
+        (0.0, -1.7641597880894089, -1.0),
+    ),
 ]
 
 
@@ -56,6 +86,8 @@ def test_the_old_text_names_the_new_class(before: str, now: str) -> None:
 def test_a_former_field_at_its_former_default_names_the_class_itself() -> None:
     with pytest.raises(BadInput, match=r"write LinearGaussian\(\) instead"):
         specs.problem("LinearGaussian(correlated=False)")
+    with pytest.raises(BadInput, match=r"write BernoulliVAE\(\) instead"):
+        specs.problem("BernoulliVAE(hidden=5)")  # of affine layers, which had no use for it
 
 
 def test_every_former_field_is_tried_here() -> None:

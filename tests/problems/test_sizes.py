@@ -88,7 +88,7 @@ def test_the_fields_of_the_catalogue_are_all_tried() -> None:
         ("TabularMDP(horizon=100000)", "horizon=100000): the steps are taken one by one; pass 1024 or less"),
         ("CategoricalToy(latents=100000000)", "would hold 300000000 numbers"),
         (
-            'BernoulliVAE(layers="nonlinear", hidden=20000)',
+            "NonlinearBernoulliVAE(hidden=20000)",
             "a layer of hidden=20000 units would hold 400000000 numbers",
         ),
         ("BernoulliVAE(latents=5000)", "latents=5000): latents are taken apart one by one; pass 2048 or less"),
@@ -134,7 +134,9 @@ def test_many_draws_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_no_number_of_draws_is_believed(name: str) -> None:
-    text = spec(name, "size", "100") if name == "Minibatch" else f"{name}()"
+    text = {"Minibatch": spec(name, "size", "100"), "ValueBaseline": "ValueBaseline(TabularMDP())"}.get(
+        name, f"{name}()"
+    )
     cell = Cell(text, "ScoreFunction()", 10**9)
     with pytest.raises(MemoryError, match="num_samples=1000000000"):
         prepare(cell, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +14,8 @@ from gradmark.benchmarks.experiments.policy_gradient.reinforce import reinforce
 from gradmark.benchmarks.measurement.block import HOST, Setting, block_seed, seeded
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.measurement.replicates import moments_at
-from gradmark.benchmarks.problems import TabularMDP
+from gradmark.benchmarks.problems import TabularMDP, ValueBaseline
+from gradmark.benchmarks.problems.decisions.base import DecisionProblem
 from gradmark.benchmarks.problems.distributions.trajectories import MOST_PATHS
 from gradmark.estimators.core import Estimator, gradient_of_sum
 
@@ -81,7 +82,7 @@ class PolicyGradient(Experiment):
                 differ += paths
         return found | {"paths_that_differ": differ}
 
-    def _by_hand(self, mdp: TabularMDP, estimator: Estimator, name: str, seed: int) -> tuple[float, int]:
+    def _by_hand(self, mdp: DecisionProblem, estimator: Estimator, name: str, seed: int) -> tuple[float, int]:
         """How far an estimate is from a hand-written one of the same seed, and how many trajectories are others."""
         params, count = mdp.init(), self.num_samples
         one = block_seed(mdp, count, "by hand", seed, 1, 0)
@@ -102,13 +103,13 @@ def exact_gradient(mdp: TabularMDP, *, enumerated: bool = False) -> Tensor:
     return gradient_of_sum(mdp.enumerated(params) if enumerated else mdp.exact(params), params)["logits"]
 
 
-def _four(mdp: TabularMDP) -> list[tuple[str, TabularMDP, Estimator]]:
+def _four(mdp: TabularMDP) -> list[tuple[str, DecisionProblem, Estimator]]:
     split = specs.estimator("RaoBlackwellScoreFunction()")
     return [
         (WHOLE, mdp, specs.estimator("ScoreFunction()")),
         (OTHERS, mdp, specs.estimator("LeaveOneOut()")),
         (TO_GO, mdp, split),
-        (VALUE, replace(mdp, baseline="value"), split),
+        (VALUE, ValueBaseline(mdp), split),
     ]
 
 

@@ -14,8 +14,6 @@ from torch.distributions import Distribution
 from gradmark.benchmarks.problems.distributions.trajectories import Environment, Trajectories, states_and_actions
 from gradmark.estimators.core import Params, Problem, Term
 
-BASELINES = ("none", "value")
-
 
 class DecisionProblem(Problem):
     """Minus the return, expected over trajectories under a softmax policy: its gradient is the policy gradient's.
@@ -26,11 +24,6 @@ class DecisionProblem(Problem):
     @abstractmethod
     def environment(self, like: Tensor) -> Environment:
         """The environment in the dtype and device of `like`."""
-
-    @property
-    @abstractmethod
-    def with_value(self) -> bool:
-        """Whether `terms` has the value function for a baseline."""
 
     def init(self) -> Params:
         return {"logits": torch.zeros_like(self.environment(torch.zeros((), dtype=torch.float64)).rewards)}
@@ -46,30 +39,12 @@ class DecisionProblem(Problem):
         return -self.rewards_along(z).sum(-1)
 
     def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
-        """−r_t, which reads s_t and a_t; with a baseline, what telescopes to the same sum.
+        """−r_t, which reads s_t and a_t.
 
-        −r_t depends on all earlier actions *through the environment*, and on no later one: weighed by what is
-        downstream, the score of a_t meets Σ_{u ≥ t} r_u, the reward-to-go. With the value function V_t of the policy
-        the terms are −V_1(s_1) and −(r_t + V_{t+1}(s_{t+1}) − V_t(s_t)), whose sum from t on is the reward-to-go less
-        V_t(s_t): a baseline that the score of a_t does not see.
+        It depends on all earlier actions *through the environment*, and on no later one: weighed by what is downstream,
+        the score of a_t meets Σ_{u ≥ t} r_u, the reward-to-go.
         """
-        rewards = self.rewards_along(z).unbind(-1)
-        if not self.with_value:
-            return [Term(-reward, (2 * t, 2 * t + 1)) for t, reward in enumerate(rewards)]
-        values = self._values_along(params, z)
-        last = len(rewards) - 1
-        steps = [
-            Term(values[t] - reward - (values[t + 1] if t < last else 0.0), tuple(range(2 * t, 2 * t + 2 + (t < last))))
-            for t, reward in enumerate(rewards)
-        ]
-        return [Term(-values[0], (0,)), *steps]
-
-    def _values_along(self, params: Params, z: Tensor) -> Sequence[Tensor]:
-        """V_t(s_t) of each step, `[*S, *R]`, as constants."""
-        values = torch.stack(self.values({name: value.detach() for name, value in params.items()}), -2)
-        states, _ = states_and_actions(z)
-        wide = values.expand(*states.shape[:-1], *values.shape[-2:])
-        return wide.gather(-1, states.unsqueeze(-1)).squeeze(-1).unbind(-1)
+        return [Term(-reward, (2 * t, 2 * t + 1)) for t, reward in enumerate(self.rewards_along(z).unbind(-1))]
 
     def values(self, params: Params, power: int = 1) -> list[Tensor]:
         """E[G^power | s_t = s], `[*R, states]`, for each step t: G is the reward-to-go, power 1 or 2.
@@ -138,9 +113,3 @@ def check_table(call: str, rewards: Sequence[Sequence[float]], states: int) -> N
             f"{call}: rewards={tuple(map(tuple, rewards))} is no table of {states} rows with a number for each action; "
             f"pass {states} rows of equal length"
         )
-
-
-def check_baseline(call: str, baseline: str) -> None:
-    """ValueError for a baseline that is none."""
-    if baseline not in BASELINES:
-        raise ValueError(f"{call}: there is no baseline {baseline!r}; use one of {', '.join(map(repr, BASELINES))}")

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from gradmark.benchmarks.problems.decisions.base import (
     DecisionProblem,
-    check_baseline,
     check_probabilities,
     check_table,
 )
@@ -20,9 +19,7 @@ from gradmark.benchmarks.problems.distributions.trajectories import Environment
 class ContextualBandit(DecisionProblem):
     """A context s ~ `contexts`, an action a ~ softmax(logits_s), and cost −r(s, a): z = (s, a), as indices.
 
-    Parameters `logits` `[contexts, actions]`, at first zero: a uniform policy. With `baseline="value"` the cost is
-    split into −V(s) and −(r(s, a) − V(s)), V(s) = E[r(s, a) | s], which gives a Rao-Blackwellised score function the
-    value function for a baseline; cost and gradient stay as they are. Oracle, a sum over contexts and actions:
+    Parameters `logits` `[contexts, actions]`, at first zero: a uniform policy. Oracle, a sum over contexts and actions:
 
         −Σ_s p(s) Σ_a π(a|s) r(s, a)
 
@@ -35,16 +32,10 @@ class ContextualBandit(DecisionProblem):
 
     contexts: tuple[float, ...] = (0.5, 0.3, 0.2)
     rewards: tuple[tuple[float, ...], ...] = ((1.0, 2.0), (3.0, 0.5), (0.0, 4.0))
-    baseline: str = "none"
 
     def validate(self) -> None:
         check_probabilities("ContextualBandit", [self.contexts], ["contexts"])
         check_table("ContextualBandit", self.rewards, len(self.contexts))
-        check_baseline("ContextualBandit", self.baseline)
-
-    @property
-    def with_value(self) -> bool:
-        return self.baseline == "value"
 
     def environment(self, like: Tensor) -> Environment:
         contexts, rewards = (

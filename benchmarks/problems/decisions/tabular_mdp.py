@@ -9,7 +9,6 @@ from torch import Tensor
 
 from gradmark.benchmarks.problems.decisions.base import (
     DecisionProblem,
-    check_baseline,
     check_probabilities,
     check_table,
 )
@@ -25,8 +24,7 @@ class TabularMDP(DecisionProblem):
 
     z = (s_1, a_1, …, s_H, a_H), as indices. Parameters `logits` `[states, actions]`, at first zero, the same at each
     step. The default is a small river: to the left one goes at will, for little; to the right, against the stream,
-    lies the large reward. With `baseline="value"` the cost is split so that a Rao-Blackwellised score function has the
-    value function for a baseline (`terms`); cost and gradient stay as they are. Oracle, by dynamic programming:
+    lies the large reward. Oracle, by dynamic programming:
 
         V_t(s) = Σ_a π(a|s) [r(s, a) + Σ_s' p(s'|s, a) V_{t+1}(s')],   E[cost] = −Σ_s p(s_1 = s) V_1(s)
 
@@ -46,7 +44,6 @@ class TabularMDP(DecisionProblem):
     rewards: tuple[Row, ...] = ((0.2, 0.0), (0.0, 0.0), (0.0, 1.0))
     initial: Row = (0.6, 0.3, 0.1)
     horizon: int = 4
-    baseline: str = "none"
 
     def validate(self) -> None:
         states = len(self.initial)
@@ -65,11 +62,6 @@ class TabularMDP(DecisionProblem):
         if self.horizon < 1:
             raise ValueError(f"TabularMDP(horizon={self.horizon}): nothing would be decided; pass 1 or more")
         check_at_most(self, MOST_STEPS, "the steps are taken one by one", horizon=self.horizon)
-        check_baseline("TabularMDP", self.baseline)
-
-    @property
-    def with_value(self) -> bool:
-        return self.baseline == "value"
 
     def environment(self, like: Tensor) -> Environment:
         initial, transitions, rewards = (

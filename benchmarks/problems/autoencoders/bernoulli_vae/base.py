@@ -1,7 +1,8 @@
-"""The variational auto-encoder with binary latents, small enough to be enumerated."""
+"""What auto-encoders with binary latents share: bound, posterior and evidence by enumeration of the states."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,6 @@ from gradmark.benchmarks import data
 from gradmark.benchmarks.problems.autoencoders.base import (
     check_layers,
     initial_layers,
-    layer,
     pixels,
     pixels_log_likelihood,
 )
@@ -27,50 +27,45 @@ MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are sum
 
 
 @dataclass(frozen=True)
-class BernoulliVAE(LatentVariableModel):
+class BinaryAutoEncoder(LatentVariableModel):
     """z_k ~ Bernoulli(prior_k), pixels x_j | z ~ Bernoulli(decoder(z)_j), q(z_k|x) = Bernoulli(encoder(x)_k).
 
-    `layers="linear"` has affine encoder and decoder, `"nonlinear"` puts two layers of `hidden` tanh units into each.
-    The prior's `prior_logits` `[latents]` are parameters, or zero for `learned_prior=False`. Intensities in [0, 1] are
-    used directly as the targets of the cross-entropy, not binarised. The other parameters are a `_weight`
-    `[outputs, inputs]` and a `_bias` `[outputs]` for each of `encoder_logits` and `decoder_logits`, and, when
-    nonlinear, of `encoder_hidden1`, `encoder_hidden2`, `decoder_hidden1` and `decoder_hidden2`.
-
-    Oracle, up to 12 latents, by enumeration of the 2^latents states z, l(z) = decoder(z); p(z|x) and log p(x) likewise,
-    and, up to 8 latents, importance-weighted bounds of any number of draws:
-
-        E_q[cost] = KL(q ‖ p(z)) − Σ_z q(z|x) Σ_j [x_j l_j(z) − softplus(l_j(z))]
-
-    Shapes: z `[*S, *R, rows, latents]`, cost `[*S, *R, rows]`, oracle and evidence `[*R, rows]`.
-
-    Raises BadInput for an unknown data set, ValueError for one without pixels, unknown layers and sizes out of range.
-
-    Reference: tucker2017 (section 5.2; there on binarised images that are centred before they are encoded)
+    Everything by enumeration of the 2^latents states. A subclass is of a kind of layers (`AffineLayers`, `TanhLayers`)
+    and of a kind of prior (`LearnedPrior`, `FixedPrior`).
     """
 
     data: str = "digits"
     latents: int = 8
-    layers: str = "linear"
-    hidden: int = 200
-    learned_prior: bool = True
     rows: int | None = None
 
+    @abstractmethod
+    def sizes(self, side: str, inputs: int, outputs: int) -> dict[str, tuple[int, int]]:
+        """Name to (outputs, inputs) of the layers of one `side`, "encoder" or "decoder"."""
+
+    @abstractmethod
+    def logits(self, params: Params, side: str, x: Tensor) -> Tensor:
+        """The encoder's or the decoder's logits: x `[*S, *R, rows, inputs]` to `[*S, *R, rows, outputs]`."""
+
+    @abstractmethod
+    def prior_parameters(self) -> Params:
+        """The prior's own parameters at the start; empty where it has none."""
+
+    @abstractmethod
+    def prior_logits(self, params: Params) -> Tensor:
+        """The prior's logits, `[*R, latents]`."""
+
+    @property
+    def widest(self) -> int:
+        """The units of the widest layer but for the pixels."""
+        return self.latents
+
     def validate(self) -> None:
-        check_layers(self, self.data, self.rows, ["latents"], self.hidden)
-        if self.layers not in ("linear", "nonlinear"):
-            raise ValueError(f"BernoulliVAE(layers={self.layers!r}): use linear or nonlinear")
+        check_layers(self, self.data, self.rows, ["latents"])
 
     def init(self) -> Params:
         columns = data.find(self.data).columns
-        encoder, decoder = self._sizes("encoder", columns, self.latents), self._sizes("decoder", self.latents, columns)
-        prior = {"prior_logits": torch.zeros(self.latents, dtype=torch.float64)} if self.learned_prior else {}
-        return initial_layers(encoder | decoder) | prior
-
-    def _sizes(self, side: str, inputs: int, outputs: int) -> dict[str, tuple[int, int]]:
-        if self.layers == "linear":
-            return {f"{side}_logits": (outputs, inputs)}
-        hidden = {f"{side}_hidden1": (self.hidden, inputs), f"{side}_hidden2": (self.hidden, self.hidden)}
-        return hidden | {f"{side}_logits": (outputs, self.hidden)}
+        encoder, decoder = self.sizes("encoder", columns, self.latents), self.sizes("decoder", self.latents, columns)
+        return initial_layers(encoder | decoder) | self.prior_parameters()
 
     def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         return pixels(self.data, self.rows, dtype, device)
@@ -79,25 +74,20 @@ class BernoulliVAE(LatentVariableModel):
     def num_rows(self) -> int:
         return self.rows or data.find(self.data).rows
 
-    def _logits(self, params: Params, side: str, x: Tensor) -> Tensor:
-        """The encoder's or the decoder's logits: x `[*S, *R, rows, inputs]` to `[*S, *R, rows, outputs]`."""
-        if self.layers == "nonlinear":
-            x = layer(params, f"{side}_hidden2", layer(params, f"{side}_hidden1", x).tanh()).tanh()
-        return layer(params, f"{side}_logits", x)
-
     def distribution(self, params: Params) -> Distribution:
-        logits = self._logits(params, "encoder", self.observations(params))
+        logits = self.logits(params, "encoder", self.observations(params))
         return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
 
     def prior(self, params: Params) -> Distribution:
         like = params["encoder_logits_bias"]
-        logits = params["prior_logits"] if self.learned_prior else torch.zeros_like(like)
         size = self.observations(params).shape[-2]
-        logits = logits.unsqueeze(-2).expand(*like.shape[:-1], size, self.latents)  # the closed-form KL needs q's shape
+        logits = (
+            self.prior_logits(params).unsqueeze(-2).expand(*like.shape[:-1], size, self.latents)
+        )  # the closed-form KL needs q's shape
         return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
-        return pixels_log_likelihood(self._logits(params, "decoder", z), self.observations(params))
+        return pixels_log_likelihood(self.logits(params, "decoder", z), self.observations(params))
 
     def terms(self, params: Params, z: Float[Tensor, "*batch d"], q: Distribution) -> list[Term]:
         return by_coordinate(self, params, z, q)
@@ -112,7 +102,7 @@ class BernoulliVAE(LatentVariableModel):
             weight = _log_prob(encoded, states).exp()
             return (weight @ decoded * x).sum(-1) + (weight @ unlit.unsqueeze(-1)).squeeze(-1)
 
-        encoded = self._logits(params, "encoder", self.observations(params))
+        encoded = self.logits(params, "encoder", self.observations(params))
         likelihood = by_rows(expected_log_likelihood, len(states), encoded, self.observations(params))
         divergence = kl_divergence(q, self.prior(params))
         return divergence * self.latent_weight - likelihood * self.likelihood_weight
@@ -155,14 +145,12 @@ class BernoulliVAE(LatentVariableModel):
             return importance_weighted_bound(log_q, x @ decoded.mT + joint - log_q, num_samples)
 
         x = self._expanded(wide)
-        found = by_rows(bound, len(states) * NODES, self._logits(wide, "encoder", x), x)
+        found = by_rows(bound, len(states) * NODES, self.logits(wide, "encoder", x), x)
         return (found * self.likelihood_weight).to(params["encoder_logits_bias"].dtype)
 
     def _log_prior(self, params: Params, states: Tensor) -> Tensor:
         """log p(z) of each state, `[*R, 1, states]`."""
-        like = params["encoder_logits_bias"]
-        logits = params["prior_logits"] if self.learned_prior else torch.zeros_like(like)
-        return _log_prob(logits.unsqueeze(-2), states)
+        return _log_prob(self.prior_logits(params).unsqueeze(-2), states)
 
     def _expanded(self, params: Params) -> Tensor:
         """The observations, `[*R, rows, pixels]`, also where all replicates see the same."""
@@ -172,7 +160,7 @@ class BernoulliVAE(LatentVariableModel):
     def _enumerated(self, params: Params, first: int = 0, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """States `[states, latents]`, their logits `[*R, states, pixels]`, −Σ softplus `[*R, states]`; all or some."""
         states = self._states(params, first, last or 2**self.latents)
-        decoded = self._logits(params, "decoder", states)
+        decoded = self.logits(params, "decoder", states)
         return states, decoded, logsigmoid(-decoded).sum(-1)
 
     def _states(self, params: Params, first: int, last: int) -> Tensor:
@@ -189,8 +177,7 @@ class BernoulliVAE(LatentVariableModel):
 
     @property
     def footprint(self) -> int:
-        widest = max(data.find(self.data).columns, self.hidden if self.layers == "nonlinear" else self.latents)
-        return self.num_rows * widest
+        return self.num_rows * max(data.find(self.data).columns, self.widest)
 
 
 def _log_prob(logits: Tensor, states: Tensor) -> Tensor:

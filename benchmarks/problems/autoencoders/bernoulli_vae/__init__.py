@@ -1,0 +1,1 @@
+"""Auto-encoders with binary latents, small enough to be enumerated: affine or deep, with a prior learned or fixed."""
