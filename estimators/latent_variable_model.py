@@ -51,10 +51,6 @@ class LatentVariableModel(Problem):
         """The exact log p(x), `[*R, *B]`, where there is one."""
         return None
 
-    def maximise(self, params: Params) -> Params | None:
-        """EM's step: argmax of E[log p(x, z)] over z ~ p(z|x) at `params`, where there is one; q's parameters stay."""
-        return None
-
     @property
     def num_states(self) -> int | None:
         """How many values a row's z has, all of which `log_joint_of` goes through; None where they are not finite."""

@@ -83,10 +83,6 @@ class Problem(Spec):
         """The oracle: the expected cost `[*R, *B]`, differentiable in params; None where `no_oracle` says why."""
         return None
 
-    def coordinate(self, params: Params) -> Params | None:
-        """Coordinate ascent's sweep: each factor of q set in turn to the best given the others, where that is known."""
-        return None
-
     @property
     def no_oracle(self) -> str | None:
         """None where `exact` answers; else the reason why it does not, as a clause that names the remedy."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -74,6 +74,15 @@ class Adam(Solver):
         return moved, {"count": count, "mean": mean, "square": square, "estimator": inner}
 
 
+@runtime_checkable
+class Maximises(Protocol):
+    """A model whose step of EM has a closed form."""
+
+    def maximise(self, params: Params) -> Params:
+        """argmax of E[log p(x, z)] over z ~ p(z|x) at `params`; q's parameters stay as they are."""
+        ...
+
+
 @dataclass(frozen=True)
 class EM(Solver):
     """Expectation maximisation: the bound at q = p(z|x), maximised in the model's parameters.
@@ -81,7 +90,7 @@ class EM(Solver):
         params ← argmax E_{p(z|x; before)}[log p(x, z; params)]
 
     The E step makes the bound tight, so that log p(x) cannot fall: log p(x; after) ≥ L(q; after) ≥ L(q; before)
-    = log p(x; before). No rate, no draw and no state; every step sees all rows. It is a loop over the problem's hook
+    = log p(x; before). No rate, no draw and no state; every step sees all rows. It is a loop over the problem's
     `maximise`, and q's own parameters are not used: the run is evaluated at q = p(z|x).
 
     Reference: dempster1977
@@ -94,8 +103,7 @@ class EM(Solver):
         call = f"EM.step(problem={problem})"
         if problem.template is not problem:
             return f"{call}: EM's step sees all rows at once; use it on {problem.template}"
-        hook = type(problem).maximise if isinstance(problem, LatentVariableModel) else None
-        if hook in (None, LatentVariableModel.maximise):
+        if not (isinstance(problem, LatentVariableModel) and isinstance(problem, Maximises)):
             return f"{call}: the step has no closed form here; use GaussianMixture(), or Adam(estimator=LeaveOneOut())"
         return None
 
@@ -103,10 +111,17 @@ class EM(Solver):
         return ()
 
     def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
-        found = cast(LatentVariableModel, problem).maximise(params)
-        if found is None:
-            raise ValueError(f"EM.step(problem={problem}): the step has no closed form here; use GaussianMixture()")
-        return found, state
+        assert isinstance(problem, Maximises), "refuses() has looked"
+        return problem.maximise(params), state
+
+
+@runtime_checkable
+class AscendsByCoordinate(Protocol):
+    """A problem that knows the best factor of q given the others."""
+
+    def coordinate(self, params: Params) -> Params:
+        """A sweep: each factor of q set in turn to the best given the others."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,7 @@ class CAVI(Solver):
 
     With the other factors held still, this is the best q_j of any shape: the bound is minus a divergence from it, up to
     a constant. So the bound cannot fall. No rate, no draw and no state; a step is one sweep over all factors and sees
-    all rows. It is a loop over the problem's hook `coordinate`; the model's parameters stay as they are.
+    all rows. It is a loop over the problem's `coordinate`; the model's parameters stay as they are.
 
     Reference: blei2017
     """
@@ -128,7 +143,7 @@ class CAVI(Solver):
         call = f"CAVI.step(problem={problem})"
         if problem.template is not problem:
             return f"{call}: a sweep sees all rows at once; use it on {problem.template}"
-        if type(problem).coordinate is Problem.coordinate or problem.coordinate(problem.init()) is None:
+        if not isinstance(problem, AscendsByCoordinate):
             return (
                 f"{call}: no factor of q is known here; use BayesianGaussianMixture(), or Adam(estimator=LeaveOneOut())"
             )
@@ -138,10 +153,8 @@ class CAVI(Solver):
         return ()
 
     def step(self, problem: Problem, params: Params, state: State) -> tuple[Params, State]:
-        found = problem.coordinate(params)
-        if found is None:
-            raise ValueError(f"CAVI.step(problem={problem}): no factor is known here; use BayesianGaussianMixture()")
-        return found, state
+        assert isinstance(problem, AscendsByCoordinate), "refuses() has looked"
+        return problem.coordinate(params), state
 
 
 __all__ = ["CAVI", "EM", "Adam"]

@@ -27,7 +27,7 @@ from gradmark.benchmarks.problems import (
 )
 from gradmark.benchmarks.training import convergence
 from gradmark.benchmarks.training.evidence import decompose
-from gradmark.benchmarks.training.solvers import CAVI
+from gradmark.benchmarks.training.solvers import CAVI, AscendsByCoordinate
 from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
 EPS = torch.finfo(torch.float64).eps
@@ -89,6 +89,7 @@ def test_where_it_ends_the_bounds_gradient_in_q_is_zero(problem: Problem) -> Non
 def test_replicates_are_a_loop(problem: Problem) -> None:
     params = moved(problem, 3)
     found = swept(problem, params, 2)
+    assert isinstance(problem, AscendsByCoordinate)
     for replicate in range(3):
         alone: Any = {name: value[replicate] for name, value in params.items()}
         for _ in range(2):

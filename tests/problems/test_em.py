@@ -21,7 +21,7 @@ from gradmark.benchmarks.measurement.block import lifted
 from gradmark.benchmarks.problems import CategoricalMixture, GaussianMixture, HiddenMarkovModel, LinearGaussian
 from gradmark.benchmarks.training import convergence
 from gradmark.benchmarks.training.evidence import decompose
-from gradmark.benchmarks.training.solvers import EM
+from gradmark.benchmarks.training.solvers import EM, Maximises
 from gradmark.estimators import ExactMarginalLikelihood
 from gradmark.estimators.core import Enumerated, LatentVariableModel, Params, gradient_of_sum
 
@@ -66,12 +66,11 @@ def test_log_p_never_falls(problem: LatentVariableModel) -> None:
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=str)
 def test_replicates_are_a_loop(problem: LatentVariableModel) -> None:
+    assert isinstance(problem, Maximises)
     params = moved(problem, 3)
     found = problem.maximise(params)
-    assert found is not None
     for replicate in range(3):
         alone = problem.maximise({name: value[replicate] for name, value in params.items()})
-        assert alone is not None
         for name, value in alone.items():
             torch.testing.assert_close(found[name][replicate], value, rtol=1e-9, atol=1e-11)
 
@@ -80,9 +79,9 @@ def test_replicates_are_a_loop(problem: LatentVariableModel) -> None:
 def test_the_step_is_where_the_expected_log_joint_is_stationary(problem: LatentVariableModel) -> None:
     """The expectation is a sum over the posterior before the step; the gradient is taken after it."""
     before = moved(problem, 1)
+    assert isinstance(problem, Maximises)
     posterior, after = problem.posterior(before), problem.maximise(before)
     assert isinstance(posterior, Enumerated)
-    assert after is not None
     for params, least, most in ((after, 0.0, 1e-9), (before, 1e-3, np.inf)):  # and not before it
         leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
         joint = problem.log_joint(leaves, posterior.enumerate_support()).movedim(0, -1)
@@ -180,6 +179,7 @@ def test_refusals() -> None:
     for text, part in (
         ("GaussianVAE(rows=2)", "no closed form here; use GaussianMixture()"),
         ("GaussianToy()", "no closed form here"),
+        ("SigmoidBeliefNetwork()", "no closed form here"),
         ("Minibatch(GaussianMixture(), size=10)", "use it on GaussianMixture()"),
     ):
         assert part in (EM().refuses(specs.problem(text)) or "")
