@@ -55,9 +55,9 @@ def catalogue(kind: str) -> dict[str, type]:
     return {name: _listed(kind, name) for name in names(kind)}
 
 
-def family(estimator: type) -> str:
-    """The folder of `estimators` that a method lies in, or "plug-in"."""
-    parts = estimator.__module__.split(".")
+def family(module: str) -> str:
+    """The folder of `estimators` that the module of a method lies in, or "plug-in"."""
+    parts = module.split(".")
     return parts[2] if parts[:2] == ["gradmark", "estimators"] and len(parts) > 3 else "plug-in"
 
 

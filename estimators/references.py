@@ -41,6 +41,12 @@ def printed(citation: str) -> str:
     return citation if work is None else f"{work} {remark}".rstrip()
 
 
+def cited(doc: str) -> str:
+    """The entry that a docstring's `Reference:` names."""
+    _, _, citation = doc.partition("Reference:")
+    return printed(" ".join(citation.partition("\n\n")[0].split()).removesuffix("."))
+
+
 def _work(fields: dict[str, str]) -> Work:
     authors = fields["author"].replace(" and ", ", ")
     venue = fields.get("journal") or fields.get("booktitle") or fields.get("publisher", "")

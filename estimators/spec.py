@@ -12,7 +12,7 @@ from abc import ABC
 from functools import cache
 from typing import Any, ClassVar
 
-from gradmark.estimators.references import printed
+from gradmark.estimators.references import cited
 
 PLAIN = re.compile(r"[\w./~+@-]+")  # a file's name that needs no quotes
 LARGEST = 2**63  # whole numbers are those of 64 bits
@@ -29,8 +29,7 @@ class Spec(ABC):
     reference: ClassVar[str]  # title, authors, year, link: the entry of the key that the docstring's `Reference:` names
 
     def __init_subclass__(cls) -> None:
-        _, _, cited = (cls.__doc__ or "").partition("Reference:")
-        cls.reference = printed(" ".join(cited.partition("\n\n")[0].split()).removesuffix("."))
+        cls.reference = cited(cls.__doc__ or "")
 
     def __post_init__(self) -> None:
         hints = types_of(type(self))

@@ -109,7 +109,7 @@ def measure(
     as_json: bool,
 ) -> None:
     """Measure one cell now."""
-    from gradmark.benchmarks.cli import tables
+    from gradmark.benchmarks.cli import summary_table
     from gradmark.benchmarks.execution.limits import Limits
     from gradmark.benchmarks.execution.worker_client import reader
     from gradmark.benchmarks.measurement.block import threads as using
@@ -131,7 +131,7 @@ def measure(
         click.echo(json.dumps(finite(summary), allow_nan=False))
         streams.nothing_more()
     else:
-        tables.show_summary(summary)
+        summary_table.show_summary(summary)
     if summary["status"] == "failed":
         raise BadInput(f"{summary['estimator']} on {summary['problem']}: {summary['reason']}")
 

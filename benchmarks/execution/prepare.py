@@ -181,7 +181,7 @@ def _exact(problem: Problem, estimator: Estimator, params: Params, num_samples: 
 def _facts(problem: Problem, estimator: Estimator, params: Params, point: ParameterPoint, size: int) -> dict[str, Any]:
     """What a report needs to know of a cell beside its moments."""
     return {
-        "family": specs.family(type(estimator)),
+        "family": specs.family(type(estimator).__module__),
         "reference": estimator.reference,
         "unbiased": estimator.unbiased,
         "target": estimator.target.name,

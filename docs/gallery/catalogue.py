@@ -161,7 +161,6 @@ def _bias(method: dict[str, Any]) -> str:
 
 
 def _facts(method: dict[str, Any], cls: type[gradmark.estimators.Estimator]) -> str:
-    evaluations = method["evaluations"] or {}
     fields = ", ".join(f"`{f.name}={f.default!r}`" for f in dataclasses.fields(cls))  # type: ignore[arg-type]
     rows = {
         "estimates": f"the gradient of the {method['target']}",
@@ -169,23 +168,13 @@ def _facts(method: dict[str, Any], cls: type[gradmark.estimators.Estimator]) -> 
         "z may be": ", ".join(f"`{name}`" for name in method["distributions"] or []),
         "needs": ", ".join(method["needs"] or []) or "nothing else",
         "`num_samples`": method["draws"],
-        "evaluations of the cost": _evaluations(evaluations),
+        "evaluations of the cost": method["per_draw"],
         "state": ", ".join(f"`{name}`" for name in method["state"] or []) or "none",
         "fields": fields or "none",
         "as text": f"`{method['name']}()`",
     }
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
     return f'<div class="facts" markdown>\n\n{table}\n\n</div>'
-
-
-def _evaluations(counted: dict[str, Any]) -> str:
-    if not counted or counted.get("forward") is None:
-        return "not counted"
-    samples = counted["num_samples"]
-    return (
-        f"{counted['forward']:g} forward and {counted['backward']:g} backward for {samples} samples, "
-        f"on `{counted['problem']}`"
-    )
 
 
 def _code(cls: type) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gradmark.benchmarks.cli import commands
-from gradmark.benchmarks.cli.tables import show_summary
+from gradmark.benchmarks.cli.summary_table import show_summary
 from gradmark.benchmarks.studies import measure
 
 TOY = ["--problem", "GaussianToy()", "--estimator"]
@@ -147,9 +147,10 @@ def test_python_m_benchmarks_is_gradmark() -> None:
     assert json.loads(done.stdout)["problems"]
 
 
-def test_help_loads_no_torch() -> None:
+@pytest.mark.parametrize("arguments", [["-h"], *(["list", kind] for kind in ("estimators", "problems", "experiments"))])
+def test_help_and_lists_load_no_torch(arguments: list[str]) -> None:
     code = (
-        "import sys; from gradmark.benchmarks.cli.commands import cli; cli(['-h'], standalone_mode=False); "
-        "assert 'torch' not in sys.modules"
+        f"import sys; from gradmark.benchmarks.cli.commands import cli; cli({arguments}, standalone_mode=False); "
+        "assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

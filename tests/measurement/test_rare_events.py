@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gradmark.benchmarks.cells import Cell
-from gradmark.benchmarks.cli.tables import show_summary
+from gradmark.benchmarks.cli.summary_table import show_summary
 from gradmark.benchmarks.measurement.bias_test import Bias, Known, assess_bias
 from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.moments import Array, merged
