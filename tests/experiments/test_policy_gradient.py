@@ -11,7 +11,7 @@ import torch
 from gradmark.benchmarks.checks import Case, Fixture
 from gradmark.benchmarks.checks.exact_moments import exact_moments
 from gradmark.benchmarks.experiments import NormalisedAdvantages, PolicyGradient
-from gradmark.benchmarks.experiments.policy_gradient.normalised_advantages import BatchAdvantages, expected_gradient
+from gradmark.benchmarks.experiments.policy_gradient.normalised_advantages import METHODS, expected_gradient
 from gradmark.benchmarks.problems import ContextualBandit, GaussianToy
 from gradmark.estimators.core import gradient_of_sum
 
@@ -25,7 +25,9 @@ def test_expectation_over_batches_is_that_over_draws(batch: int, normalised: boo
     """The sum over batches up to order against the grid of the checks, which does not know them."""
     found = expected_gradient(BANDIT, FIXTURE.params, batch, normalised=normalised)
     assert found is not None
-    expected = exact_moments(Case(BatchAdvantages(normalised=normalised), FIXTURE, batch)).mean.numpy()
+    expected = exact_moments(
+        Case(METHODS["normalised" if normalised else "mean baseline"], FIXTURE, batch)
+    ).mean.numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 

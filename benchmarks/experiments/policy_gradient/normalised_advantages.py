@@ -22,20 +22,16 @@ from gradmark.estimators.core import Params, Problem, State, SurrogateEstimator,
 GROUPS = 32  # of replicates, whose means give the intervals
 MOST_BATCHES = 100_000  # different ones, up to order, that the exact expectation sums over
 AT_ONCE = 2**15  # trajectories that are drawn at once
-METHODS = ("mean baseline", "normalised")
 
 
 @dataclass(frozen=True)
-class BatchAdvantages(SurrogateEstimator):
-    """Weigh each score by the cost less the batch's mean, and with `normalised` over the batch's sd.
+class BatchMeanBaseline(SurrogateEstimator):
+    """Weigh each score by the cost less the batch's mean.
 
-        g = 1/K Σ_k (f_k − f̄)/sd ∇ log q(z_k),   sd² = 1/(K − 1) Σ_k (f_k − f̄)²,   g = 0 where sd = 0
+        g = 1/K Σ_k (f_k − f̄) ∇ log q(z_k)
 
-    Biased. Without the sd, E[g] = (K − 1)/K ∇E[f], as each draw is in its own baseline. With it E[g] is parallel to
-    nothing in particular: the sd is another one for each batch, and depends on the draws that it divides.
+    Biased: E[g] = (K − 1)/K ∇E[f], as each draw is in its own baseline.
     """
-
-    normalised: bool = True
 
     unbiased = False
 
@@ -43,8 +39,26 @@ class BatchAdvantages(SurrogateEstimator):
         q = problem.distribution(params)
         z = q.sample((num_samples,))
         cost = problem.cost(params, z, q).detach()
-        weight = advantages(cost) if self.normalised else cost - cost.mean(0)
-        return (weight * q.log_prob(z)).mean(0), state
+        return ((cost - cost.mean(0)) * q.log_prob(z)).mean(0), state
+
+
+@dataclass(frozen=True)
+class BatchNormalisedAdvantages(SurrogateEstimator):
+    """Weigh each score by the cost less the batch's mean, over the batch's sd.
+
+        g = 1/K Σ_k (f_k − f̄)/sd ∇ log q(z_k),   sd² = 1/(K − 1) Σ_k (f_k − f̄)²,   g = 0 where sd = 0
+
+    Biased, and E[g] is parallel to nothing in particular: the sd is another one for each batch, and depends on the
+    draws that it divides.
+    """
+
+    unbiased = False
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        z = q.sample((num_samples,))
+        cost = problem.cost(params, z, q).detach()
+        return (advantages(cost) * q.log_prob(z)).mean(0), state
 
 
 def advantages(cost: Tensor) -> Tensor:
@@ -52,6 +66,9 @@ def advantages(cost: Tensor) -> Tensor:
     centred = cost - cost.mean(0)
     spread = centred.square().sum(0).div(len(cost) - 1).sqrt()
     return torch.where(spread > 1e-9 * (1 + cost.abs().amax(0)), centred / spread, 0.0)
+
+
+METHODS = {"mean baseline": BatchMeanBaseline(), "normalised": BatchNormalisedAdvantages()}
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,7 @@ class NormalisedAdvantages(Experiment):
 
     def _means(self, params: Params, batch: int, name: str, seed: int) -> np.ndarray:
         """The means of the groups of estimates, `[GROUPS, P]`."""
-        estimator, size = BatchAdvantages(normalised=name == "normalised"), max(AT_ONCE // batch, 1)
+        estimator, size = METHODS[name], max(AT_ONCE // batch, 1)
         each = max(self.draws // (GROUPS * size * batch), 1)
         at, found = lifted(params, size), []
         for group in range(GROUPS):
@@ -142,7 +159,7 @@ def cosine(means: np.ndarray, truth: np.ndarray) -> Quantity:
 
 
 def expected_gradient(problem: DecisionProblem, params: Params, batch: int, *, normalised: bool) -> np.ndarray | None:
-    """E[g] of `BatchAdvantages`, as a sum over all batches up to order, `[P]`; None where they are too many.
+    """E[g] of one of the two estimators, as a sum over all batches up to order, `[P]`; None where they are too many.
 
     A batch that has path i n_i times has the probability K! Π_i p_i^{n_i}/n_i!.
     """
