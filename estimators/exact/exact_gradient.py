@@ -25,9 +25,9 @@ class ExactGradient(SurrogateEstimator):
     Reference: mohamed2020
     """
 
+    deterministic = True
     requires = (Oracle(),)
     evaluations = Evaluations(forward=0, backward=0)
-    deterministic = True
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         return Oracle().of(problem, params), state

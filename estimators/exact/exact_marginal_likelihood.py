@@ -41,13 +41,12 @@ class ExactMarginalLikelihood(SurrogateEstimator):
     Reference: dempster1977
     """
 
+    target = MINUS_LOG_EVIDENCE
+    deterministic = True
     requires = (LogEvidence(MOST_STATES),)
     evaluations = "one for each state of z; none where log p(x) has a closed form"
 
     at_once: int = 2**22
-
-    target = MINUS_LOG_EVIDENCE
-    deterministic = True
 
     def validate(self) -> None:
         if self.at_once < 1:

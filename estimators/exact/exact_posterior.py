@@ -36,9 +36,9 @@ class ExactPosterior(SurrogateEstimator):
     The identity is credited to R. A. Fisher in the paper's discussion.
     """
 
+    target = MINUS_LOG_EVIDENCE
     requires = (Posterior(),)
     evaluations = Evaluations(forward=1, backward=0)
-    target = MINUS_LOG_EVIDENCE
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         z = Posterior().of(problem, detached(params)).sample((num_samples,))

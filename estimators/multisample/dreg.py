@@ -14,8 +14,8 @@ from gradmark.estimators.core import (
     Problem,
     State,
     SurrogateEstimator,
-    detached,
 )
+from gradmark.estimators.draws import cost_at
 from gradmark.estimators.multisample.base import WEIGHTED_PATH
 from gradmark.estimators.requirements import ELBO
 
@@ -41,9 +41,9 @@ class DReG(SurrogateEstimator):
     The value of the loss is the bound's; implementations that weigh log w itself report Σ_k w̄_k log w_k, which is more.
     """
 
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     requires = WEIGHTED_PATH
     evaluations = Evaluations(forward=1, backward=1)
-    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = (
         "zero_at_the_posterior",
         "order_changes_nothing",
@@ -54,7 +54,7 @@ class DReG(SurrogateEstimator):
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         row = ELBO().of(problem).latent_weight
         z = problem.distribution(params).rsample((num_samples,))
-        log_w = -problem.cost(params, z, problem.distribution(detached(params))) / row
+        log_w = -cost_at(problem, params, z) / row
         normalized = log_w.detach().softmax(0).unsqueeze(-1)
         z.register_hook(lambda gradient: normalized * gradient)  # the bound gives each path one w̄; here is the other
         return row * (math.log(num_samples) - log_w.logsumexp(0)), state

@@ -38,9 +38,9 @@ class IWAE(SurrogateEstimator):
     Reference: burda2016
     """
 
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     requires = WEIGHTED_PATH
     evaluations = Evaluations(forward=1, backward=1)
-    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = ("order_changes_nothing", "one_draw_is_reparameterization", "draws_are_distinct")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

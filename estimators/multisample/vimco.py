@@ -40,6 +40,7 @@ class VIMCO(SurrogateEstimator):
     weight dominates, Σ_j w_j − w_k would be all rounding.
     """
 
+    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     requires = (
         ELBO("there are no importance weights"),
         MinSamples(
@@ -47,7 +48,6 @@ class VIMCO(SurrogateEstimator):
         ),
     )
     evaluations = Evaluations(forward=1, backward=0)
-    target = MINUS_IMPORTANCE_WEIGHTED_BOUND
     properties = ("order_changes_nothing", "draws_are_distinct")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

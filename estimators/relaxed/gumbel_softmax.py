@@ -32,9 +32,9 @@ class GumbelSoftmax(SurrogateEstimator):
     anneal the temperature; here it is fixed.
     """
 
+    unbiased = False
     requires = (BitsOrCategories(), DifferentiableCost())
     evaluations = Evaluations(forward=1, backward=1)
-    unbiased = False
     properties = ("exact_variance_halves",)
     temperature: float = 0.5
 

@@ -28,13 +28,13 @@ class StraightThrough(SurrogateEstimator):
     Reference: bengio2013
     """
 
+    unbiased = False
     requires = (
         DifferentiableCost(),
         NotReparameterizable("differentiating as if a draw were its mean would lose the scale"),
         KnownMean(),
     )
     evaluations = Evaluations(forward=1, backward=1)
-    unbiased = False
     properties = ("exact_variance_halves",)
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:

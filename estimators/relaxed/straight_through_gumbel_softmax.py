@@ -32,9 +32,9 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
     The paper's section 2.2; the temperature is fixed here.
     """
 
+    unbiased = False
     requires = (BitsOrCategories(), DifferentiableCost())
     evaluations = Evaluations(forward=1, backward=1)
-    unbiased = False
     properties = ("exact_variance_halves",)
     temperature: float = 0.5
 
