@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import re
 import warnings
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ class Call:
         """The name as it was typed."""
         return self.name if self.file is None else f"{self.file}:{self.name}"
 
+    def __str__(self) -> str:
+        """The text of the call, as the object that it makes spells itself when no field is a default."""
+        fields = (f"{name}={_spelled(value)}" for name, value in self.fields.items())
+        return f"{self.spelled}({', '.join([*map(_spelled, self.arguments), *fields])})"
+
     def calls(self) -> Iterator[Call]:
         """This call and all calls inside it."""
         yield self
@@ -53,6 +59,14 @@ def _inside(value: Any) -> Iterator[Call]:
     elif isinstance(value, tuple):
         for item in value:
             yield from _inside(item)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_spelled, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, Call) else repr(value)
 
 
 def parse(text: str) -> Call:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradmark.benchmarks import specs
+from gradmark.benchmarks import spec_text, specs
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.suggestions import OTHER_NAMES
 
@@ -25,6 +25,18 @@ from gradmark.benchmarks.suggestions import OTHER_NAMES
 def test_text_is_the_object(text: str) -> None:
     found = specs.problem(text)
     assert specs.problem(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A()",
+        'my.module.A(b=(1, -2.5), c=("x",), d=True, e=None)',
+        'my/file.py:A(problem=B(c="\\n \\"q\\""), size=1e-05)',
+    ],
+)
+def test_a_parsed_call_spells_itself(text: str) -> None:
+    assert str(spec_text.parse(text)) == text
 
 
 def test_one_cell_however_it_is_written() -> None:

@@ -12,11 +12,11 @@ from gradmark.reports.pages import winners
 from gradmark.reports.pages.winners import HEAVY_TAIL, HEAVY_TAILS, UNTESTED
 from gradmark.reports.plots.ratios import overview
 from gradmark.reports.plots.training import names
-from gradmark.reports.results import arrivals
+from gradmark.reports.results import arrivals, parts
 from gradmark.reports.results.arrivals import Arrival
 from gradmark.reports.results.frames import counts
 from gradmark.reports.results.ranking import Ranking, at_equal_evaluations, rankings
-from gradmark.reports.results.results import Results, inner, whole
+from gradmark.reports.results.results import Results
 
 OVERVIEW = (
     "How far every ranked method is from the best, wherever it was measured: paired ratios with their intervals, on a "
@@ -90,11 +90,11 @@ def _fastest(results: Results) -> list[Text]:
     for number, curves in enumerate(results.figures):
         goal = arrivals.target(curves)
         named = {id(curve): name for curve, name in zip(curves, names(curves)[0], strict=True)}
-        runs = [arrivals.arrival(curve, goal) for curve in curves if inner(curve.training.solver) not in exact]
+        runs = [arrivals.arrival(curve, goal) for curve in curves if parts.of_run(curve).estimator not in exact]
         found = arrivals.first(runs)
         if found is not None:
             text = _arrived(*found, named)
-            on = f"Training on {breakable(whole(curves[0].training.problem)[0])}: "
+            on = f"Training on {breakable(parts.of_run(curves[0]).problem)}: "
             sentences.append([on, *text, "; ", see(f"training-{number}-table"), "."])
     return sentences
 

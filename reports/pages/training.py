@@ -14,9 +14,9 @@ from gradmark.reports.layout.numbers import count, plain, quantity, tidy, time_u
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.plots import evidence
 from gradmark.reports.plots import training as drawing
-from gradmark.reports.results import arrivals, frames
+from gradmark.reports.results import arrivals, frames, parts
 from gradmark.reports.results.ranking import WINNER_LEVEL
-from gradmark.reports.results.results import Results, whole
+from gradmark.reports.results.results import Results
 
 NAME = "training"
 
@@ -29,7 +29,7 @@ def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
     for number, curves in enumerate(results.figures):
         key = f"{NAME}-{number}"
         found += [
-            heading(2, whole(curves[0].training.problem)[0], f"{key}-heading"),
+            heading(2, parts.of_run(curves[0]).problem, f"{key}-heading"),
             figure(f"{key}.svg", drawing.convergence(curves, looks), _caption(curves), f"{key}-figure"),
             _ends(curves, looks, key),
         ]
@@ -58,7 +58,7 @@ def _caption(curves: list[Curve]) -> Text:
     run, data = curves[0].training, curves[0].data or {}
     shared = drawing.names(curves)[1]
     how = "exact" if data["evaluation"] == "oracle" else f"from {data['evaluation']}"
-    problem = breakable(whole(run.problem)[0])
+    problem = breakable(parts.of_run(curves[0]).problem)
     text = (
         f"Training on {problem}{f' with {shared}' if shared else ''}, {run.device}, {run.dtype}. Lines are medians "
         f"over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."

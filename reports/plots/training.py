@@ -12,7 +12,7 @@ from gradmark.benchmarks.measurement.timing_rounds import round_medians
 from gradmark.benchmarks.store.records import Curve
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
 from gradmark.reports.layout.style import Look, wrapped
-from gradmark.reports.results.results import inner, whole
+from gradmark.reports.results import parts
 
 HEIGHT = 1.6  # inches of a panel
 FLOOR = 1e-9  # nats, below which a gap is rounding
@@ -48,7 +48,7 @@ def _styles(curves: list[Curve], looks: dict[str, Look]) -> list[dict]:
     seen: dict[str, int] = {}
     found = []
     for curve in curves:
-        name = inner(curve.training.solver)
+        name = parts.estimator_or_solver(curve)
         look = looks[name]
         turn = seen[name] = seen.get(name, -1) + 1
         dashes = Look(look.colour, look.round + turn).dashes
@@ -120,14 +120,14 @@ def _vertical(row: np.ndarray, curves: list[Curve], kind: str) -> None:
 
 def names(curves: list[Curve]) -> tuple[list[str], str | None]:
     """Legend entries, and the solver they share: just the estimators where everything else is the same."""
-    sizes = [whole(curve.training.problem)[1] for curve in curves]
+    rows = [parts.of_run(curve).rows for curve in curves]
     solvers = [curve.training.solver for curve in curves]
-    if any(sizes) and not all(sizes):
-        named = zip(solvers, sizes, strict=True)
-        return [f"{solver}, {f'minibatches of {size}' if size else 'all rows'}" for solver, size in named], None
-    shells = {solver.replace(inner(solver), "…", 1) for solver in solvers}
-    if len(shells) == 1 and len({inner(solver) for solver in solvers}) == len(solvers):
-        return [inner(solver) for solver in solvers], shells.pop()
+    if len(set(rows)) > 1:
+        return [f"{solver}, {seen}" for solver, seen in zip(solvers, rows, strict=True)], None
+    estimators = [parts.estimator_or_solver(curve) for curve in curves]
+    around = {solver.replace(estimator, "…", 1) for solver, estimator in zip(solvers, estimators, strict=True)}
+    if len(around) == 1 and len(set(estimators)) == len(solvers):
+        return estimators, around.pop()
     return solvers, None
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from gradmark.benchmarks.measurement.quantities import signed
 from gradmark.benchmarks.store.records import Curve
-from gradmark.reports.results import arrivals
-from gradmark.reports.results.results import Entry, Results, inner
+from gradmark.reports.results import arrivals, parts
+from gradmark.reports.results.results import Entry, Results
 
 QUANTITIES = (
     "total_variance", "mean_squared_error", "snr", "cosine", "wrong_signs", "variance_times_evaluations",
@@ -70,7 +70,7 @@ def training(curves: list[Curve]) -> pd.DataFrame:
 def _run(curve: Curve, goal: float) -> dict[str, Any]:
     data, found = curve.data or {}, arrivals.arrival(curve, goal)
     objective = np.array(data["objective"], dtype=float)
-    row = {"solver": curve.training.solver, "estimator": inner(curve.training.solver), "seeds": objective.shape[1]}
+    row = {"solver": curve.training.solver, "estimator": parts.estimator_or_solver(curve), "seeds": objective.shape[1]}
     row |= spread("final", signed(objective[-1]).json())
     gap = None if data.get("gap") is None else signed(np.array(data["gap"][-1], dtype=float)).json()
     row |= spread("gap", gap) | {"reached": found.reached}
@@ -122,18 +122,16 @@ def _joined(points: list[tuple[str, str]]) -> str:
 
 def bibliography(results: Results) -> pd.DataFrame:
     """Every method and experiment and what it cites, sorted by reference; empty where the store knows none."""
-    cited = {inner(c.training.solver): (c.data or {}).get("reference") or "" for c in results.trained}
+    cited = {parts.estimator_or_solver(c): (c.data or {}).get("reference") or "" for c in results.trained}
     cited |= {e.estimator: e.summary["reference"] for e in results.measured if e.summary["reference"]}
-    found: dict[str, list[str]] = {}
-    solvers = {c.training.solver.partition("(")[0]: (c.data or {}).get("solver_reference") for c in results.trained}
-    cited |= {name: reference for name, reference in solvers.items() if reference}
-    asked = {each.inquiry.experiment.partition("(")[0]: each.facts["reference"] for each in results.answered}
-    asked = {name: reference for name, reference in asked.items() if reference}
-    cited |= asked
-    used = [name for name in results.used if not solvers.get(name.partition("(")[0])]  # EM() is a solver, listed next
-    for name in [*used, *(name for name, reference in solvers.items() if reference), *asked]:
-        found.setdefault(cited.get(name, ""), []).append(name)
-    rows = sorted(found.items(), key=lambda item: (not item[0], item[0]))
+    solvers = {parts.of_run(c).solver: (c.data or {}).get("solver_reference") for c in results.trained}
+    experiments = {parts.experiment_class(outcome): outcome.facts["reference"] for outcome in results.answered}
+    others = {name: reference for name, reference in (solvers | experiments).items() if reference}
+    by_class = {c.training.solver for c in results.trained if parts.of_run(c).solver in others}  # EM() is listed as EM
+    citing: dict[str, list[str]] = {}
+    for name in [*(name for name in results.used if name not in by_class), *others]:
+        citing.setdefault((cited | others).get(name, ""), []).append(name)
+    rows = sorted(citing.items(), key=lambda item: (not item[0], item[0]))
     return pd.DataFrame([(cite, ", ".join(names)) for cite, names in rows], columns=["reference", "estimators"])
 
 

@@ -14,6 +14,7 @@ from gradmark.benchmarks.store.records import Curve, Description, Outcome, Recor
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies.summary import summarise
 from gradmark.reports.layout.style import label
+from gradmark.reports.results import parts
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,13 @@ class Results:
     def used(self) -> list[str]:
         """Every estimator that was measured or trained with, in the order of the study."""
         return list(
-            dict.fromkeys([*(e.estimator for e in self.measured), *(inner(c.training.solver) for c in self.trained)])
+            dict.fromkeys([*(e.estimator for e in self.measured), *map(parts.estimator_or_solver, self.trained)])
         )
 
     @property
     def estimators(self) -> list[str]:
         """Every estimator of a cell or a training run, in the order of the study."""
-        return list(
-            dict.fromkeys([*(e.estimator for e in self.entries), *(inner(c.training.solver) for c in self.curves)])
-        )
+        return list(dict.fromkeys([*(e.estimator for e in self.entries), *map(parts.estimator_or_solver, self.curves)]))
 
     @property
     def problems(self) -> list[str]:
@@ -123,10 +122,10 @@ class Results:
     @property
     def figures(self) -> list[list[Curve]]:
         """The training runs that have a curve, those of one figure together, on all rows and on minibatches of them."""
-        found: dict[tuple[str, ...], list[Curve]] = {}
+        groups: dict[tuple[str, ...], list[Curve]] = {}
         for curve in self.trained:
-            found.setdefault((whole(curve.training.problem)[0], *curve.training.table[1:]), []).append(curve)
-        return list(found.values())
+            groups.setdefault((parts.of_run(curve).problem, *curve.training.table[1:]), []).append(curve)
+        return list(groups.values())
 
 
 def read(path: str | Path, study: str | None = None, *, everything: bool = False, keep_old: bool = False) -> Results:
@@ -190,45 +189,24 @@ def _description(store: Store, study: Description | None, everything: bool) -> d
     """Title and description of the study; of a store of several, which of them are reported."""
     if study is None:
         return store.description()
-    said = [study.description] if study.description else []
-    named = [each.name for each in store.studies()]
-    if everything and len(named) > 1:
-        said.append(f"All studies of the store: {', '.join(named)}.")
-    return {"title": study.title, "description": "\n\n".join(said), "study": study.name}
+    paragraphs = [study.description] if study.description else []
+    names = [stored.name for stored in store.studies()]
+    if everything and len(names) > 1:
+        paragraphs.append(f"All studies of the store: {', '.join(names)}.")
+    return {"title": study.title, "description": "\n\n".join(paragraphs), "study": study.name}
 
 
 def _aside(store: Store, keys: dict[str, list[str]]) -> list[Record | Curve | Outcome]:
     """What other code measured of these keys, or of all."""
-    cells = [each for each in store.old_records() if each.cell.key in keys.get("cells", [each.cell.key])]
-    runs = [each for each in store.old_curves() if each.training.key in keys.get("trainings", [each.training.key])]
-    asked = [each for each in store.old_outcomes() if each.inquiry.key in keys.get("experiments", [each.inquiry.key])]
-    return [*cells, *runs, *asked]
-
-
-def inner(solver: str) -> str:
-    """The estimator inside a solver's text, or the text itself where it has none."""
-    start = solver.find("estimator=") + len("estimator=")
-    if start < len("estimator="):
-        return solver
-    depth = 0
-    for end in range(start, len(solver)):
-        depth += (solver[end] in "([{") - (solver[end] in ")]}")
-        if depth < 0 or (depth == 0 and solver[end] == ","):
-            return solver[start:end]
-    return solver[start:]
-
-
-def whole(problem: str) -> tuple[str, str]:
-    """The problem that a source draws rows from, and how many, as text; a problem that is no source and nothing."""
-    if not problem.startswith("Minibatch(problem="):
-        return problem, ""
-    inside, _, size = problem.removeprefix("Minibatch(problem=").removesuffix(")").rpartition(", size=")
-    return (inside, size) if inside and size.isdecimal() else (size, "100")
+    cells = [old for old in store.old_records() if old.cell.key in keys.get("cells", [old.cell.key])]
+    runs = [old for old in store.old_curves() if old.training.key in keys.get("trainings", [old.training.key])]
+    inquiries = [old for old in store.old_outcomes() if old.inquiry.key in keys.get("experiments", [old.inquiry.key])]
+    return [*cells, *runs, *inquiries]
 
 
 def tables(entries: Iterable[Entry]) -> list[list[Entry]]:
     """Cells in groups that may be compared, in the order in which each group first appears."""
-    found: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        found.setdefault(entry.where, []).append(entry)
-    return list(found.values())
+        groups.setdefault(entry.where, []).append(entry)
+    return list(groups.values())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from itertools import groupby
 from types import ModuleType
 
 from gradmark.benchmarks.store.records import Outcome
 from gradmark.reports.layout.elements import Block, heading
+from gradmark.reports.results.parts import experiment_class
 
 
 def blocks(outcomes: list[Outcome]) -> list[Block]:
@@ -18,17 +18,14 @@ def blocks(outcomes: list[Outcome]) -> list[Block]:
     A section is a function `blocks(outcomes, key)` of the experiments of that class; labels and the names of figures
     begin with `key`.
     """
-    found: list[Block] = []
-    order = list(dict.fromkeys(map(name, outcomes)))
-    for each, alike in groupby(sorted(outcomes, key=lambda outcome: order.index(name(outcome))), key=name):
-        key, these = snake(each).replace("_", "-"), list(alike)
-        found += [heading(1, these[0].facts["title"], key), *section(each).blocks(these, key)]
-    return found
-
-
-def name(outcome: Outcome) -> str:
-    """The class of an experiment, without its package."""
-    return outcome.inquiry.experiment.partition("(")[0].rpartition(".")[2]
+    by_class: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_class.setdefault(experiment_class(outcome), []).append(outcome)
+    page: list[Block] = []
+    for name, of_class in by_class.items():
+        key = snake(name).replace("_", "-")
+        page += [heading(1, of_class[0].facts["title"], key), *section(name).blocks(of_class, key)]
+    return page
 
 
 def snake(text: str) -> str:

@@ -14,6 +14,7 @@ from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, pa
 from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
 from gradmark.reports.layout.numbers import grouped, plain, tidy
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
+from gradmark.reports.results.parts import experiment_problem
 
 HEIGHT = 1.7  # inches of a panel
 Group = tuple[str, str, list[dict[str, Any]]]  # problem, where q is from, rows
@@ -45,23 +46,12 @@ CAPTION = [
 
 
 def _groups(outcomes: list[Outcome]) -> list[Group]:
-    found: list[Group] = []
+    groups: list[Group] = []
     for outcome in outcomes:
-        problem = _problem(outcome.inquiry.experiment)
+        problem = experiment_problem(outcome)
         rows = sorted((outcome.tables or {})["draws"], key=lambda row: row["q"], reverse=True)
-        found += [(problem, which, list(alike)) for which, alike in groupby(rows, key=lambda row: row["q"])]
-    return found
-
-
-def _problem(experiment: str) -> str:
-    """The problem in an experiment's text; its default where the text leaves it out."""
-    inside = experiment.partition("problem=")[2]
-    depth = 0
-    for end, letter in enumerate(inside):
-        depth += (letter == "(") - (letter == ")")
-        if letter == ")" and not depth:
-            return inside[: end + 1]
-    return "LinearGaussian()"
+        groups += [(problem, which, list(of_q)) for which, of_q in groupby(rows, key=lambda row: row["q"])]
+    return groups
 
 
 def _drawn(groups: list[Group]) -> str:

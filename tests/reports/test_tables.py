@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradmark.benchmarks.cells import Inquiry, Training
 from gradmark.benchmarks.measurement.quantities import signed
-from gradmark.reports.results import arrivals, frames
-from gradmark.reports.results.results import inner
+from gradmark.benchmarks.store.records import Curve, Outcome
+from gradmark.reports.results import arrivals, frames, parts
 
 
 def test_measurements_are_the_summaries(results):
@@ -76,8 +77,41 @@ def test_the_bibliography_has_what_was_used_and_nothing_else(results):
     [
         ("Adam(estimator=ScoreFunction())", "ScoreFunction()"),
         ('Adam(estimator=A(b=(1, 2), c="x"), rate=0.1)', 'A(b=(1, 2), c="x")'),
+        ('Adam(estimator=my/file.py:A(b=(1,), c="\\n"), rate=0.1)', 'my/file.py:A(b=(1,), c="\\n")'),
         ("Em()", "Em()"),
     ],
 )
-def test_the_estimator_inside_a_solver(solver, estimator):
-    assert inner(solver) == estimator
+def test_the_estimator_of_a_run_in_an_older_store(solver, estimator):
+    assert parts.estimator_or_solver(Curve(Training("Toy()", solver, 10), "measured", None, {})) == estimator
+
+
+@pytest.mark.parametrize(
+    ("problem", "whole", "rows"),
+    [
+        ("Toy(k=1.0)", "Toy(k=1.0)", "all rows"),
+        ("Minibatch(problem=Toy(k=1.0), size=7)", "Toy(k=1.0)", "minibatches of 7"),
+        ("Minibatch(problem=Toy())", "Toy()", "minibatches"),  # its default is not known here
+        ("not a spec", "not a spec", "all rows"),
+    ],
+)
+def test_the_rows_of_a_run_in_an_older_store(problem, whole, rows):
+    found = parts.of_run(Curve(Training(problem, "my.package.Em()", 10), "refused", "why", None))
+    assert (found.solver, found.estimator, found.problem, found.rows) == ("Em", None, whole, rows)
+
+
+def test_stored_parts_of_a_run_are_taken_as_they_are():
+    stored = {"solver": "Adam", "estimator": "A()", "problem": "Toy()", "minibatch": 100}
+    run = Curve(Training("Minibatch(problem=Toy())", "Adam()", 10), "measured", None, {"parts": stored})
+    assert parts.of_run(run) == parts.RunParts("Adam", "A()", "Toy()", "minibatches of 100")
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "problem"),
+    [
+        ({"experiment": "Dice", "problem": "Toy(k=1.0)"}, "Dice", "Toy(k=1.0)"),
+        ({}, "Stored", "Toy(k=2.0)"),  # an older store
+    ],
+)
+def test_class_and_problem_of_an_experiment(facts, name, problem):
+    outcome = Outcome(Inquiry("my.package.Stored(problem=Toy(k=2.0))"), "measured", None, 1.0, facts, {})
+    assert (parts.experiment_class(outcome), parts.experiment_problem(outcome)) == (name, problem)
