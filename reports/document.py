@@ -80,7 +80,7 @@ def write(
 
 
 def _check(output: Path) -> None:
-    """Say before the work what would be in its way after it."""
+    """Raise before the work what would prevent writing after it."""
     if output.is_dir():
         raise BadInput(
             f"-o {str(output)!r}: this is a folder; name a file in it, such as {str(output / 'report.pdf')!r}"
@@ -118,7 +118,7 @@ def laid_out(root: Path) -> bytes:
 
 
 def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the template is given: everything that is said, and the figures by file name."""
+    """What the template gets: all texts and tables, and the figures by file name."""
     look = looks(results.used)
     blocks = [*summary.blocks(results, look), {"kind": "outline"}, *setup.setup(results)]
     blocks += [*sections.blocks(results.answered), *_problems(results, look)]
@@ -138,10 +138,10 @@ def contents(results: Results) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _problems(results: Results, look: dict) -> list[Block]:
-    found: list[Block] = []
+    page: list[Block] = []
     for number, problem in enumerate(results.problems):
-        found += problems.blocks(results, problem, number, look)
-    return [heading(1, "Variance, bias and cost", "problems"), *found] if found else []
+        page += problems.blocks(results, problem, number, look)
+    return [heading(1, "Variance, bias and cost", "problems"), *page] if page else []
 
 
 def _byline(results: Results) -> Text:

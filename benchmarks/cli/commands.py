@@ -52,11 +52,11 @@ def list_(kind: str | None, as_json: bool) -> None:
     """What there is: estimators, problems, experiments, studies, data."""
     from gradmark.benchmarks.cli import tables
 
-    found = {each: tables.rows(each) for each in ([kind] if kind else KINDS)}
+    listed = {each: tables.rows(each) for each in ([kind] if kind else KINDS)}
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(listed))
     else:
-        tables.show(found)
+        tables.show(listed)
 
 
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,11 +193,11 @@ def status(store: Path, as_json: bool, study: str | None, everything: bool) -> N
     """What a store has of a study: cells done, missing, refused, failed; what is kept aside; what is damaged."""
     from gradmark.benchmarks.store import status as store_status
 
-    found = store_status.status(store, study, everything=everything)
+    counts = store_status.status(store, study, everything=everything)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(counts))
     else:
-        store_status.show_status(found)
+        store_status.show_status(counts)
 
 
 @cli.command()
@@ -207,12 +207,12 @@ def verify(store: Path, as_json: bool) -> None:
     """Whether a store is as it was written: every checksum, and the file itself; exit 0 if so, else 1."""
     from gradmark.benchmarks.store import status as store_status
 
-    found = store_status.verify(store)
+    verified = store_status.verify(store)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(verified))
     else:
-        store_status.show_verified(found)
-    sys.exit(0 if found["whole"] else 1)
+        store_status.show_verified(verified)
+    sys.exit(0 if verified["whole"] else 1)
 
 
 @cli.command()

@@ -55,10 +55,10 @@ def _data() -> list[dict[str, Any]]:
     ]
 
 
-def show(found: dict[str, list[dict[str, Any]]]) -> None:
+def show(listed: dict[str, list[dict[str, Any]]]) -> None:
     """Catalogues as tables of two columns: a name, and what is to be said of it."""
     console = Console()
-    for kind, entries in found.items():
+    for kind, entries in listed.items():
         table = Table(title=kind, title_justify="left", show_edge=False, show_header=False, title_style="bold")
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")

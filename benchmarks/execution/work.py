@@ -97,10 +97,10 @@ class Here:
         return self._guarded(lambda: (specs.read(kind, text), None)[1])
 
     def prepare(self, cell: Cell, kept: bytes | Refusal | None) -> Known | Refusal | Failed:
-        found = _unspoilt(self._guarded(lambda: prepare(cell, kept)))
-        if isinstance(found, tuple):
-            self._ready[cell.key], found = found
-        return found
+        prepared = _unspoilt(self._guarded(lambda: prepare(cell, kept)))
+        if isinstance(prepared, tuple):
+            self._ready[cell.key], prepared = prepared
+        return prepared
 
     def block(self, cell: Cell, index: int) -> Moments | Failed:
         ready = self._ready[cell.key]
@@ -182,7 +182,7 @@ def _parts(experiment: Experiment) -> dict[str, str | None]:
     return {"experiment": type(experiment).__name__, "problem": None if problem is None else str(problem)}
 
 
-def _unspoilt(found: T | Failed) -> T | Failed:
+def _unspoilt(result: T | Failed) -> T | Failed:
     """What was found; Failed where the code wrote to data that all cells share, which then are made anew."""
     names = ", ".join(written())
-    return Failed(f"wrote to {shortened(names, 200)}, which all cells share; write to a copy") if names else found
+    return Failed(f"wrote to {shortened(names, 200)}, which all cells share; write to a copy") if names else result

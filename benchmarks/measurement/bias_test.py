@@ -158,8 +158,8 @@ def _reasons(moments: Moments, few: Mask, hidden: Mask, scale: float) -> str:
         (few & ~still, f"hardly any of {moments.replicates} replicates carries the variance"),
         (hidden, f"an event that {moments.replicates} replicates did not see explains the difference"),
     )
-    said = [(int(which.sum()), text) for which, text in counts if which.any()]
-    return said[0][1] if said[0][0] == len(few) else "; ".join(f"{count}: {text}" for count, text in said)
+    reasons = [(int(which.sum()), text) for which, text in counts if which.any()]
+    return reasons[0][1] if reasons[0][0] == len(few) else "; ".join(f"{count}: {text}" for count, text in reasons)
 
 
 def _untested(moments: Moments, exact: Array | None, deterministic: bool) -> str | None:

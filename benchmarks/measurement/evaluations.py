@@ -58,14 +58,14 @@ def _counting(method: Callable[..., Any], counts: _Counts, size: Callable[..., i
     """The same method, which counts its evaluations, and those of which a part is differentiated."""
 
     def counting(*args: Any, **named: Any) -> Any:
-        found = method(*args, **named)
-        values = [value for value in tree_leaves(found) if isinstance(value, Tensor)]
+        result = method(*args, **named)
+        values = [value for value in tree_leaves(result) if isinstance(value, Tensor)]
         draws = size(*args, **named) if values else 0  # a cost that does not split has no terms
         counts.forward += draws
         attached = [value for value in values if value.requires_grad]
         if attached:
             register_multi_grad_hook(attached, lambda _: _backward(counts, draws), mode="any")
-        return found
+        return result
 
     return counting
 

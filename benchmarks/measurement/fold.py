@@ -70,14 +70,14 @@ def _groups(
     traces = spread + within / 2 if len(within) else spread
     g = g[: groups * size]
     square_norms = g.square().sum(1)
-    found = {"square_norms": square_norms, "squared_errors": g[:0, 0], "cosines": g[:0, 0], "wrong_signs": g[:0, 0]}
+    columns = {"square_norms": square_norms, "squared_errors": g[:0, 0], "cosines": g[:0, 0], "wrong_signs": g[:0, 0]}
     if exact is not None and groups:
         exact = exact.to(g)
-        found["squared_errors"] = (g - exact).square().sum(1)
-        found["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())  # 0/0 where there is no direction
-        found["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
-    means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in found.items()}
-    cosines = _numpy(found["cosines"].view(-1, size).nanmean(1))
+        columns["squared_errors"] = (g - exact).square().sum(1)
+        columns["cosines"] = (g @ exact) / (square_norms.sqrt() * exact.norm())  # 0/0 where there is no direction
+        columns["wrong_signs"] = (g.sign() != exact.sign()).double().mean(1)
+    means = {name: _numpy(value.view(-1, size).mean(1)) for name, value in columns.items()}
+    cosines = _numpy(columns["cosines"].view(-1, size).nanmean(1))
     means["cosines"] = cosines[np.isfinite(cosines)]
     return {"traces": _columns(traces, sizes), "within_traces": _columns(within, sizes), **means}
 

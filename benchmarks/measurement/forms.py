@@ -23,8 +23,8 @@ DRAWS, REPLICATES = 3, 2  # of the probe: unequal, so that no axis is taken for 
 class WrongForm(ValueError):
     """What was returned has another form than was asked for: the call, what was found and what is expected."""
 
-    def __init__(self, source: object, method: str, found: str, expected: str) -> None:
-        super().__init__(f"{_named(source)}.{method}: {found}; must be {expected}")
+    def __init__(self, source: object, method: str, returned: str, expected: str) -> None:
+        super().__init__(f"{_named(source)}.{method}: {returned}; must be {expected}")
         self.where = _where(source, method)  # of the method that returned it, as nothing was raised in it
 
 
@@ -45,20 +45,22 @@ def check_step(solver: object, stepped: object, params: Params, state: State) ->
     """What a solver's step returned, its parameters in their order; WrongForm where their form changed."""
     if not (isinstance(stepped, tuple) and len(stepped) == 2):
         raise WrongForm(solver, "step", f"returned {_kind(stepped)}", "a pair (params, state)")
-    found = check_named(solver, "step", "params", stepped[0], params)
+    stepped_params = check_named(solver, "step", "params", stepped[0], params)
     check_state(solver, "step", state, stepped[1])
-    return found, stepped[1]
+    return stepped_params, stepped[1]
 
 
-def check_named(source: object, method: str, what: str, found: object, params: Params) -> Params:
+def check_named(source: object, method: str, what: str, returned: object, params: Params) -> Params:
     """Named tensors with the names, shapes, dtypes and devices of `params`, in their order."""
-    if not isinstance(found, dict):
-        raise WrongForm(source, method, f"{what} is {_kind(found)}", "a dict from names to tensors")
-    if set(found) != set(params):
-        raise WrongForm(source, method, f"{what} has the names {_names(found)}", f"those of params, {_names(params)}")
+    if not isinstance(returned, dict):
+        raise WrongForm(source, method, f"{what} is {_kind(returned)}", "a dict from names to tensors")
+    if set(returned) != set(params):
+        raise WrongForm(
+            source, method, f"{what} has the names {_names(returned)}", f"those of params, {_names(params)}"
+        )
     for name, value in params.items():
-        _same_form(source, method, f"{what}[{name!r}]", found[name], value)
-    return {name: found[name] for name in params}
+        _same_form(source, method, f"{what}[{name!r}]", returned[name], value)
+    return {name: returned[name] for name in params}
 
 
 def check_state(source: object, method: str, before: State, after: State) -> None:
@@ -102,10 +104,10 @@ def check_surrogate(
         return
     leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
     with torch.enable_grad():
-        found = estimator.surrogate(problem, leaves, estimator.init(problem, params), num_samples)
-    if not (isinstance(found, tuple) and len(found) == 2):
-        raise WrongForm(estimator, "surrogate", f"returned {_kind(found)}", "a pair (loss, state)")
-    _shaped(estimator, "surrogate", "the loss", found[0], tuple(batch), "one for each replicate and row")
+        returned = estimator.surrogate(problem, leaves, estimator.init(problem, params), num_samples)
+    if not (isinstance(returned, tuple) and len(returned) == 2):
+        raise WrongForm(estimator, "surrogate", f"returned {_kind(returned)}", "a pair (loss, state)")
+    _shaped(estimator, "surrogate", "the loss", returned[0], tuple(batch), "one for each replicate and row")
 
 
 def _batch(problem: Problem, q: Distribution, z: Tensor) -> torch.Size:
@@ -119,18 +121,18 @@ def _batch(problem: Problem, q: Distribution, z: Tensor) -> torch.Size:
     return shape[1:]
 
 
-def _shaped(source: object, method: str, what: str, found: object, shape: tuple[int, ...], why: str) -> None:
-    if not isinstance(found, Tensor):
-        raise WrongForm(source, method, f"{what} is {_kind(found)}", f"a tensor {list(shape)}, {why}")
-    if tuple(found.shape) != shape:
-        raise WrongForm(source, method, f"{what} has the shape {list(found.shape)}", f"{list(shape)}, {why}")
+def _shaped(source: object, method: str, what: str, returned: object, shape: tuple[int, ...], why: str) -> None:
+    if not isinstance(returned, Tensor):
+        raise WrongForm(source, method, f"{what} is {_kind(returned)}", f"a tensor {list(shape)}, {why}")
+    if tuple(returned.shape) != shape:
+        raise WrongForm(source, method, f"{what} has the shape {list(returned.shape)}", f"{list(shape)}, {why}")
 
 
-def _same_form(source: object, method: str, what: str, found: object, wanted: object) -> None:
-    if not isinstance(found, Tensor) or not isinstance(wanted, Tensor):
-        raise WrongForm(source, method, f"{what} is {_kind(found)}", _kind(wanted))
-    if (found.shape, found.dtype, found.device) != (wanted.shape, wanted.dtype, wanted.device):
-        raise WrongForm(source, method, f"{what} is {_form(found)}", _form(wanted))
+def _same_form(source: object, method: str, what: str, returned: object, wanted: object) -> None:
+    if not isinstance(returned, Tensor) or not isinstance(wanted, Tensor):
+        raise WrongForm(source, method, f"{what} is {_kind(returned)}", _kind(wanted))
+    if (returned.shape, returned.dtype, returned.device) != (wanted.shape, wanted.dtype, wanted.device):
+        raise WrongForm(source, method, f"{what} is {_form(returned)}", _form(wanted))
 
 
 def _form(value: Tensor) -> str:
@@ -141,8 +143,8 @@ def _kind(value: object) -> str:
     return "a tensor" if isinstance(value, Tensor) else "None" if value is None else f"a {type(value).__name__}"
 
 
-def _names(found: dict[Any, Any]) -> str:
-    return "[" + ", ".join(map(str, list(found)[:8])) + (", …]" if len(found) > 8 else "]")
+def _names(named: dict[Any, Any]) -> str:
+    return "[" + ", ".join(map(str, list(named)[:8])) + (", …]" if len(named) > 8 else "]")
 
 
 def _named(source: object) -> str:

@@ -67,10 +67,10 @@ def inner_products(gradient: list[Tensor], exact: Tensor | None) -> Products:
     """One pass over the gradient's tensors `[R, P_j]`."""
     sizes = [part.shape[1] for part in gradient]
     known = [None] * len(sizes) if exact is None else list(exact.to(gradient[0].device, torch.float64).split(sizes))
-    found = [_of_tensor(part, e) for part, e in zip(gradient, known, strict=True)]
-    wrong = torch.stack([count for _, count in found]).sum(0)
+    products = [_of_tensor(part, e) for part, e in zip(gradient, known, strict=True)]
+    wrong = torch.stack([count for _, count in products]).sum(0)
     return Products(
-        torch.stack([gram for gram, _ in found]).cpu().numpy(), wrong.double().cpu().numpy(), len(gradient[0])
+        torch.stack([gram for gram, _ in products]).cpu().numpy(), wrong.double().cpu().numpy(), len(gradient[0])
     )
 
 

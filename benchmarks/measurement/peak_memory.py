@@ -53,13 +53,13 @@ class _Allocations(Dispatch):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {_storage(value)._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
-        found = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         self.alive = {key: entry for key, entry in self.alive.items() if not entry[0].expired()}
-        for value in tree_leaves(found):
+        for value in tree_leaves(result):
             if isinstance(value, Tensor) and _storage(value)._cdata not in given:
                 self.alive[_storage(value)._cdata] = (StorageWeakRef(_storage(value)), _storage(value).nbytes())
         self.peak = max(self.peak, sum(size for _, size in self.alive.values()))
-        return found
+        return result
 
 
 def _storage(value: Tensor) -> torch.UntypedStorage:

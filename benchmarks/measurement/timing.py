@@ -27,12 +27,12 @@ def one_estimate(setting: Setting) -> Callable[[], object]:
 
 def interleaved(calls: list[Callable[[], object]], device: torch.device, count: int = ALONE) -> list[list[float]]:
     """Seconds of each call, `count` times; all have their turn before one has its next, so that drift favours none."""
-    found: list[list[float]] = []
+    columns: list[list[float]] = []
     for column in in_turn([lambda call=call: call for call in calls], device, count):
         if isinstance(column, BaseException):
             raise column
-        found.append(column)
-    return found
+        columns.append(column)
+    return columns
 
 
 def in_turn(
@@ -49,7 +49,7 @@ def in_turn(
     before the clock starts.
     """
     timers: dict[int, tuple[Timer, int]] = {}
-    found: list[list[float] | BaseException] = [[] for _ in makers]
+    seconds: list[list[float] | BaseException] = [[] for _ in makers]
     with seeded(0, device):
         for index, make in enumerate(makers):
             turn(index)
@@ -57,17 +57,17 @@ def in_turn(
                 with around():
                     timers[index] = _timer(make(), device)
             except caught as fault:
-                found[index] = fault
+                seconds[index] = fault
         for _ in range(count):
             for index, (timer, number) in list(timers.items()):
                 turn(index)
                 try:
                     with around():
-                        found[index] = [*_column(found[index]), timer.timeit(number).median]
+                        seconds[index] = [*_column(seconds[index]), timer.timeit(number).median]
                 except caught as fault:
-                    found[index] = fault
+                    seconds[index] = fault
                     del timers[index]
-    return found
+    return seconds
 
 
 def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int]:
@@ -81,6 +81,6 @@ def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int
     return timer, max(round(TURN_SECONDS / max(seconds, 1e-9)), 1)
 
 
-def _column(found: list[float] | BaseException) -> list[float]:
-    assert isinstance(found, list), "a call that raised has no further turn"
-    return found
+def _column(seconds: list[float] | BaseException) -> list[float]:
+    assert isinstance(seconds, list), "a call that raised has no further turn"
+    return seconds

@@ -38,8 +38,8 @@ def next_id(rows: Rows, table: str) -> int:
 
 def kept_aside(rows: Rows, table: str, read: Callable[[Row, Aside], Any]) -> list[Any]:
     """What is kept aside of a table, oldest first, as `read` makes records of it."""
-    found = []
+    records = []
     for entry in rows.select("aside", "WHERE source = ? ORDER BY id", table):
         known = Aside(entry["id"], entry["why"], entry["date"])
-        found += [read(row, known) for row in rows.select(f"aside_{table}", "WHERE id = ?", entry["id"])]
-    return found
+        records += [read(row, known) for row in rows.select(f"aside_{table}", "WHERE id = ?", entry["id"])]
+    return records

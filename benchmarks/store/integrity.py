@@ -19,10 +19,10 @@ ASIDE = tuple(f"aside_{name}" for name in KEPT)
 def structure(rows: Rows) -> list[str]:
     """What SQLite finds wrong with the file itself; empty where it is whole."""
     try:
-        found = rows.base.execute("PRAGMA integrity_check(10)").fetchall()
+        faults = rows.base.execute("PRAGMA integrity_check(10)").fetchall()
     except (sqlite3.Error, UnicodeError) as fault:
         return [str(fault)]
-    return [str(row[0]) for row in found if row[0] != "ok"]
+    return [str(row[0]) for row in faults if row[0] != "ok"]
 
 
 def changed(rows: Rows, tables: Iterable[str]) -> list[Damage]:
@@ -95,16 +95,16 @@ def readable(rows: Rows) -> dict[str, int]:
 
 
 def _whole(rows: Rows, table: str) -> set[tuple[Any, ...]]:
-    found: set[tuple[Any, ...]] = set()
+    keys: set[tuple[Any, ...]] = set()
     for order in ("", "ORDER BY rowid DESC"):
         try:
             for row, fits in rows.scan(table, order):
                 if fits:
-                    found.add((row.get("id"), *key_of(table.removeprefix("aside_"), row)))
+                    keys.add((row.get("id"), *key_of(table.removeprefix("aside_"), row)))
         except BadInput:
             continue
         break
-    return found
+    return keys
 
 
 def verify(rows: Rows) -> dict[str, Any]:

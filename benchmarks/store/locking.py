@@ -41,7 +41,7 @@ class WriterLock:
 def _writer(note: Path) -> str:
     """Who writes, as the process itself said; another may have taken the lock and not said so yet."""
     try:
-        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
-        return f"process {found['process']} on {found['host']!r} writes to it since {found['since']}"
+        writer: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        return f"process {writer['process']} on {writer['host']!r} writes to it since {writer['since']}"
     except (OSError, ValueError, LookupError, TypeError):
         return "another process writes to it"

@@ -100,5 +100,5 @@ def listed(rows: Rows, table: str, keys: Iterable[str] | None) -> list[dict[str,
     """The rows of these keys in their order, or all of them in the order of the last plan."""
     if keys is None:
         return rows.select(table, "ORDER BY position, key")
-    found = {row["key"]: row for row in rows.select(table)}
-    return [found[key] for key in keys if key in found]
+    by_key = {row["key"]: row for row in rows.select(table)}
+    return [by_key[key] for key in keys if key in by_key]

@@ -54,19 +54,19 @@ def _reasons(ended: list[Ending]) -> list[dict[str, Any]]:
     ]
 
 
-def show_status(found: dict[str, Any]) -> None:
+def show_status(counts: dict[str, Any]) -> None:
     """A store's counts on one line, then the reasons."""
     lines = []
-    others = [name for name in found["studies"] if name != found["study"]]
-    if found["study"] is not None and others:
-        lines.append(f"study {found['study']} (others: {', '.join(others)}):")
-    lines.append(", ".join(f"{found[name]} {name}" for name in ENDED))
-    for entry in found["reasons"]:
+    others = [name for name in counts["studies"] if name != counts["study"]]
+    if counts["study"] is not None and others:
+        lines.append(f"study {counts['study']} (others: {', '.join(others)}):")
+    lines.append(", ".join(f"{counts[name]} {name}" for name in ENDED))
+    for entry in counts["reasons"]:
         where = ", ".join(map(str, entry["num_samples"])), ", ".join(entry["at"])
         cells = f" (K = {where[0]}; at {where[1]})" if entry["at"] else ""
         lines.append(f"{entry['status']}: {entry['what']}{cells}: {entry['reason']}")
-    lines += [f"old: {each['what']}: {each['reason']}; kept aside {each['date']}" for each in found["old"]]
-    lines += [f"damaged: {each}; `gradmark run` of its study measures it again" for each in found["damaged"]]
+    lines += [f"old: {each['what']}: {each['reason']}; kept aside {each['date']}" for each in counts["old"]]
+    lines += [f"damaged: {each}; `gradmark run` of its study measures it again" for each in counts["damaged"]]
     _print(lines)
 
 
@@ -83,10 +83,10 @@ def verify(path: Path) -> dict[str, Any]:
         return store.verify()
 
 
-def show_verified(found: dict[str, Any]) -> None:
+def show_verified(verified: dict[str, Any]) -> None:
     """What was found wrong, a line each, then what can be read."""
-    rows = ", ".join(f"{count} {table}" for table, count in found["rows"].items() if count)
-    checked = "every checksum fits" if found["checksums"] else "an older store: its rows have no checksums yet"
-    said = checked if found["whole"] else "what is not listed as damaged can be read"
-    lines = [f"file: {each}" for each in found["structure"]] + [f"damaged: {each}" for each in found["damaged"]]
-    _print([*lines, f"{'whole' if found['whole'] else 'damaged'}: {said}: {rows or 'no rows'}"])
+    rows = ", ".join(f"{count} {table}" for table, count in verified["rows"].items() if count)
+    checked = "every checksum fits" if verified["checksums"] else "an older store: its rows have no checksums yet"
+    summary = checked if verified["whole"] else "what is not listed as damaged can be read"
+    lines = [f"file: {each}" for each in verified["structure"]] + [f"damaged: {each}" for each in verified["damaged"]]
+    _print([*lines, f"{'whole' if verified['whole'] else 'damaged'}: {summary}: {rows or 'no rows'}"])

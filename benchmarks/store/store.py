@@ -54,13 +54,13 @@ class Store:
 
     def study(self, named: str | None = None) -> Description | None:
         """The study of that name, or the one run last; None where the store, an older one, names none."""
-        found = self.studies()
+        studies = self.studies()
         if named is None:
-            return found[-1] if found else None
-        fitting = [each for each in found if named in (each.name, Path(each.name).stem)]
+            return studies[-1] if studies else None
+        fitting = [each for each in studies if named in (each.name, Path(each.name).stem)]
         exact = [each for each in fitting if each.name == named]
         if len(exact or fitting) != 1:
-            known = ", ".join(each.name for each in found) or "not named"
+            known = ", ".join(each.name for each in studies) or "not named"
             raise BadInput(f"study {named!r}: not one study of the store {str(self.path)!r}; its studies are {known}")
         return (exact or fitting)[0]
 
@@ -72,15 +72,15 @@ class Store:
     def endings(self, study: str | None = None) -> list[Ending]:
         """How everything ended, and why what is not measured is not: of a study, or of all that is there."""
         keys = self.keys(study) if study is not None else {}
-        found: list[Ending] = []
+        endings: list[Ending] = []
         for table, label in (("cells", "cell"), ("trainings", "training"), ("experiments", "inquiry")):
             for row in planning.listed(self.rows, table, keys.get(table)):
-                said = json.loads(row[label])
-                what = said.get("estimator") or said.get("solver")
-                named = said["experiment"] if what is None else f"{what} on {said['problem']}"
-                where = (said["num_samples"], said["at"]) if table == "cells" else None
-                found.append((named, row["status"], row["reason"], where))
-        return found
+                spec = json.loads(row[label])
+                what = spec.get("estimator") or spec.get("solver")
+                named = spec["experiment"] if what is None else f"{what} on {spec['problem']}"
+                where = (spec["num_samples"], spec["at"]) if table == "cells" else None
+                endings.append((named, row["status"], row["reason"], where))
+        return endings
 
     def damage(self) -> list[Damage]:
         """Every row that is not as it was written, or is lost."""
@@ -242,8 +242,8 @@ class Store:
         """Keep a whole experiment with what it ran on, or why there is none."""
         rows = None if tables is None else json.dumps(tables, allow_nan=False)
         last = self.rows.execute("SELECT max(id) FROM provenance")[0][0]
-        found = {"seconds": seconds, "facts": json.dumps(facts or {}), "tables": rows, "provenance": last}
-        self.rows.change("experiments", (inquiry.key,), status=status, reason=reason, **found)
+        outcome = {"seconds": seconds, "facts": json.dumps(facts or {}), "tables": rows, "provenance": last}
+        self.rows.change("experiments", (inquiry.key,), status=status, reason=reason, **outcome)
 
     def outcomes(self, keys: Iterable[str] | None = None) -> list[Outcome]:
         """The experiments of these keys, or all, in their study's order; version 1 of a store has none."""

@@ -42,15 +42,15 @@ def of_study(
 ) -> dict[Cell | Training | Inquiry, Code]:
     """The code of everything that a study asks for."""
     problem, estimator = cache(specs.problem), cache(specs.estimator)
-    found: dict[Cell | Training | Inquiry, Code] = {}
+    codes: dict[Cell | Training | Inquiry, Code] = {}
     for cell in cells:
         finding = () if cell.at == "init" else FINDING
-        found[cell] = _code([problem(cell.problem), estimator(cell.estimator)], (*MEASURING, *finding))
+        codes[cell] = _code([problem(cell.problem), estimator(cell.estimator)], (*MEASURING, *finding))
     for run in trainings:
-        found[run] = _code([problem(run.problem), specs.solver(run.solver)], TRAINING)
+        codes[run] = _code([problem(run.problem), specs.solver(run.solver)], TRAINING)
     for inquiry in inquiries:
-        found[inquiry] = _code([specs.experiment(inquiry.experiment)], ())
-    return found
+        codes[inquiry] = _code([specs.experiment(inquiry.experiment)], ())
+    return codes
 
 
 def of_point(problem: Any) -> Code:
@@ -95,12 +95,12 @@ def _data(part: Any) -> dict[str, str]:
     """The digests of the files that an object's fields or its own source name, and checksums of data sets."""
     texts = [getattr(part, field.name) for field in dataclasses.fields(part)]
     named = {text: Path(text) for text in texts if isinstance(text, str) and 0 < len(text) <= class_files.LONGEST}
-    found = {f"data {name}": data.DATA_SETS[name].checksum for name in named if name in data.DATA_SETS}
+    digests = {f"data {name}": data.DATA_SETS[name].checksum for name in named if name in data.DATA_SETS}
     for label, source in class_files.files_of(type(part)).items():
         if not label.startswith(tuple(f"{each}/" for each in class_files.FOLDERS)):
             beside = {text: source.path.parent / text for text in source.strings}
             named |= {text: Path(text) if Path(text).is_file() else path for text, path in beside.items()}
-    return found | {name: digest for name, path in named.items() if (digest := _file(path)) is not None}
+    return digests | {name: digest for name, path in named.items() if (digest := _file(path)) is not None}
 
 
 _kept: dict[Path, tuple[tuple[int, int], str]] = {}

@@ -28,8 +28,8 @@ def run_inquiries(inquiries: Sequence[Inquiry], workplace: Workplace) -> None:
 
 def inquire(inquiry: Inquiry, store: Store, measurer: Measurer) -> None:
     """Run an experiment and keep it whole, or keep why there is none; the study's others go on."""
-    found = measurer.experiment(inquiry)
-    if isinstance(found, Refusal | Failed):
-        store.finish_inquiry(inquiry, "failed" if isinstance(found, Failed) else "refused", found.reason)
+    result = measurer.experiment(inquiry)
+    if isinstance(result, Refusal | Failed):
+        store.finish_inquiry(inquiry, "failed" if isinstance(result, Failed) else "refused", result.reason)
     else:
-        store.finish_inquiry(inquiry, "measured", **found)
+        store.finish_inquiry(inquiry, "measured", **result)

@@ -141,13 +141,13 @@ class Study(_Section):
 
     def cells(self, device: str | None = None) -> list[Cell]:
         """All cells, each once; `device` overrides the file's."""
-        found = (cell for part in self.parts for grid in part.variance for cell in grid.cells(part.seed, device))
-        return list(dict.fromkeys(found))
+        listed = (cell for part in self.parts for grid in part.variance for cell in grid.cells(part.seed, device))
+        return list(dict.fromkeys(listed))
 
     def trainings(self, device: str | None = None) -> list[Training]:
         """All training runs, each once; `device` overrides the file's."""
-        found = (run for part in self.parts for runs in part.convergence for run in runs.trainings(part.seed, device))
-        return list(dict.fromkeys(found))
+        listed = (run for part in self.parts for runs in part.convergence for run in runs.trainings(part.seed, device))
+        return list(dict.fromkeys(listed))
 
     def inquiries(self) -> list[Inquiry]:
         """All experiments, each once with the seed of its study; they run on the CPU."""
@@ -237,9 +237,9 @@ def _toml(text: str, where: str) -> dict[str, Any]:
 
 def _lines(where: str, faults: ValidationError) -> list[str]:
     """One line for each fault, of a hundred at most."""
-    found = [shortened(f"{shortened(where, 80)}: {_fault(fault)}", LONGEST) for fault in faults.errors()[:MOST_FAULTS]]
+    lines = [shortened(f"{shortened(where, 80)}: {_fault(fault)}", LONGEST) for fault in faults.errors()[:MOST_FAULTS]]
     rest = faults.error_count() - MOST_FAULTS
-    return found if rest <= 0 else [*found, f"{shortened(where, 80)}: and {rest} more; mend these first"]
+    return lines if rest <= 0 else [*lines, f"{shortened(where, 80)}: and {rest} more; mend these first"]
 
 
 def _fault(fault: Any) -> str:
@@ -249,9 +249,9 @@ def _fault(fault: Any) -> str:
         keys = list(section.model_fields)
         remedy = did_you_mean(fault["loc"][-1], keys) or f"the keys are {', '.join(keys)}"
         return f"{path}: there is no such key; {remedy}"
-    said = " ".join(fault["msg"].removeprefix("Value error, ").split())
+    text = " ".join(fault["msg"].removeprefix("Value error, ").split())
     got = "" if fault["type"] in ("value_error", "missing") else f", got {shortened(_shown(fault['input']), 80)}"
-    return f"{path}: {said}{got}"
+    return f"{path}: {text}{got}"
 
 
 def _step(part: int | str) -> str:

@@ -120,15 +120,15 @@ def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str,
     return quantity.json() | {"reason": reason, "undirected": moments.undirected}
 
 
-def _exactly(found: dict[str, Any] | None) -> dict[str, Any]:
+def _exactly(known: dict[str, Any] | None) -> dict[str, Any]:
     """The exact total variance, the error of its quadrature and the reason where it is not known.
 
     For a warm baseline, what it is given (`exact_given`): a mean over warm-ups, with the standard error of that.
     """
-    if found is None:
-        found = {"reason": "measured by a version that did not ask"}
+    if known is None:
+        known = {"reason": "measured by a version that did not ask"}
     names = {"exact": "value", "exact_error": "error", "exact_given": "given", "exact_stderr": "stderr"}
-    return {name: found.get(key) for name, key in names.items()} | {"not_exact": found["reason"]}
+    return {name: known.get(key) for name, key in names.items()} | {"not_exact": known["reason"]}
 
 
 def variance(moments: Moments) -> Array:
@@ -145,14 +145,14 @@ def _parameters(moments: Moments, exact: Array | None, shapes: dict[str, list[in
         return None
     between = moments.second / max(moments.units - 1, 1)
     columns = {"mean": moments.mean, "stderr": np.sqrt(between / moments.units), "variance": variance(moments)}
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     start = 0
     for name, shape in shapes.items():
         stop = start + math.prod(shape)
-        found[name] = {key: value[start:stop].reshape(shape).tolist() for key, value in columns.items()}
-        found[name]["exact"] = None if exact is None else exact[start:stop].reshape(shape).tolist()
+        parameters[name] = {key: value[start:stop].reshape(shape).tolist() for key, value in columns.items()}
+        parameters[name]["exact"] = None if exact is None else exact[start:stop].reshape(shape).tolist()
         start = stop
-    return found
+    return parameters
 
 
 def _noise(moments: Moments, total: Quantity, why: str | None) -> dict[str, Any]:

@@ -24,20 +24,20 @@ def first_round(cells: Sequence[tuple[Cell, bytes]], store: Store, measurer: Mea
     """Evaluations, peak memory and the first round of seconds of cells of one table; one that fails is failed alone."""
     costs: dict[str, dict[str, Any]] = {}
     for cell, archive in cells:
-        found = measurer.costs(cell, archive)
-        if isinstance(found, Failed):
-            store.finish(cell, "failed", found.reason)
+        cost = measurer.costs(cell, archive)
+        if isinstance(cost, Failed):
+            store.finish(cell, "failed", cost.reason)
         else:
-            costs[cell.key] = found
+            costs[cell.key] = cost
     timed = [each for each in cells if each[0].key in costs]
     if not timed:
         return
-    found = measurer.time(timed)
-    for (cell, _), seconds in zip(timed, found.seconds, strict=True):
+    timings = measurer.time(timed)
+    for (cell, _), seconds in zip(timed, timings.seconds, strict=True):
         if isinstance(seconds, Failed):
             store.finish(cell, "failed", seconds.reason)
         else:
-            rounds = {"seconds": [seconds], "busy": [found.busy], "threads": torch.get_num_threads()}
+            rounds = {"seconds": [seconds], "busy": [timings.busy], "threads": torch.get_num_threads()}
             store.time(cell, costs[cell.key] | rounds)
 
 
@@ -84,9 +84,9 @@ def _figures(trainings: Sequence[Training], store: Store) -> Iterator[list[Curve
 
 
 def _timing(subject: Record | Curve) -> dict[str, Any]:
-    found = subject.timing if isinstance(subject, Record) else subject.data
-    assert found is not None, "only what was timed is timed again"
-    return found
+    timing = subject.timing if isinstance(subject, Record) else subject.data
+    assert timing is not None, "only what was timed is timed again"
+    return timing
 
 
 def _fewest(subjects: Sequence[Record | Curve]) -> int:
@@ -99,22 +99,22 @@ def _again(table: list[Record], store: Store, worker: Worker) -> None:
     points = [store.point(record.cell.problem, record.cell.at) for record in table]
     subjects = [(record.cell, point[1]) for record, point in zip(table, points, strict=True) if point and point[1]]
     assert len(subjects) == len(table), "a cell that was measured has its parameters in the store"
-    found, kept = worker.time(subjects), _fewest(table)
-    for record, seconds in zip(table, found.seconds, strict=True):
+    timings, kept = worker.time(subjects), _fewest(table)
+    for record, seconds in zip(table, timings.seconds, strict=True):
         if isinstance(seconds, Failed):
             store.finish(record.cell, "failed", seconds.reason)
         else:
-            store.time(record.cell, _longer(_timing(record), kept, seconds, found.busy))
+            store.time(record.cell, _longer(_timing(record), kept, seconds, timings.busy))
 
 
 def _step_again(figure: list[Curve], store: Store, worker: Worker) -> None:
     """One more round of a figure, as of a table."""
-    found, kept = worker.time_steps([curve.training for curve in figure]), _fewest(figure)
-    for curve, seconds in zip(figure, found.seconds, strict=True):
+    timings, kept = worker.time_steps([curve.training for curve in figure]), _fewest(figure)
+    for curve, seconds in zip(figure, timings.seconds, strict=True):
         if isinstance(seconds, Failed):
             store.finish_training(curve.training, "failed", seconds.reason, curve.data)
         else:
-            data = _longer(_timing(curve), kept, seconds, found.busy)
+            data = _longer(_timing(curve), kept, seconds, timings.busy)
             store.finish_training(curve.training, "measured", None, data)
 
 

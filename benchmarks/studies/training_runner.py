@@ -35,20 +35,20 @@ def run_figure(trainings: list[Training], workplace: Workplace) -> None:
 
 def _train(training: Training, workplace: Workplace, measurer: Measurer) -> dict[str, Any] | None:
     """One training run, kept in the store; None where it is refused or fails."""
-    found = measurer.train(training, lambda: workplace.progress.advance(0.0))
-    if isinstance(found, Refusal | Failed):
-        status = "failed" if isinstance(found, Failed) else "refused"
-        workplace.store.finish_training(training, status, found.reason, None)
+    result = measurer.train(training, lambda: workplace.progress.advance(0.0))
+    if isinstance(result, Refusal | Failed):
+        status = "failed" if isinstance(result, Failed) else "refused"
+        workplace.store.finish_training(training, status, result.reason, None)
         return None
-    workplace.store.finish_training(training, "measured", None, found)
-    return found
+    workplace.store.finish_training(training, "measured", None, result)
+    return result
 
 
 def _first_round(done: list[tuple[Training, dict[str, Any]]], store: Store, measurer: Measurer) -> None:
     """The first round of seconds of one step of each run; a run whose step fails is failed alone."""
-    found = measurer.time_steps([training for training, _ in done])
-    for (training, data), seconds in zip(done, found.seconds, strict=True):
+    timings = measurer.time_steps([training for training, _ in done])
+    for (training, data), seconds in zip(done, timings.seconds, strict=True):
         if isinstance(seconds, Failed):
             store.finish_training(training, "failed", seconds.reason, data)
         else:
-            store.finish_training(training, "measured", None, {**data, "seconds": [seconds], "busy": [found.busy]})
+            store.finish_training(training, "measured", None, {**data, "seconds": [seconds], "busy": [timings.busy]})

@@ -112,8 +112,8 @@ def ticks(low: float, high: float, most: int = TICKS) -> list[float]:
     """At most `most` round numbers in a logarithmic range: powers of ten where it is wide, finer steps where not."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in reversed(STEPS):
-        found = [step * 10.0**e for e in range(first, last + 1) for step in steps]
-        inside = [tick for tick in found if low * 0.999 <= tick <= high * 1.001]
+        candidates = [step * 10.0**e for e in range(first, last + 1) for step in steps]
+        inside = [tick for tick in candidates if low * 0.999 <= tick <= high * 1.001]
         if len(inside) <= most:
             break
     else:

@@ -139,29 +139,29 @@ def _width(text: Text) -> float:
     """The widest line of a cell, in the units of the figures' texts; bold is taken to be a tenth wider."""
     lines = [0.0]
     for segment in text:
-        found = {"text": segment, "style": "plain"} if isinstance(segment, str) else segment
-        if "text" in found:
-            bold = 1.1 if found["style"] == "strong" else 1.0
-            lines[-1] += bold * text_width([found["text"].replace("\u200b", "")])
-        elif "break" in found:
+        styled = {"text": segment, "style": "plain"} if isinstance(segment, str) else segment
+        if "text" in styled:
+            bold = 1.1 if styled["style"] == "strong" else 1.0
+            lines[-1] += bold * text_width([styled["text"].replace("\u200b", "")])
+        elif "break" in styled:
             lines.append(0.0)
     return max(lines)
 
 
-def ends(found: dict[str, Any]) -> tuple[float, float, float]:
+def ends(measured: dict[str, Any]) -> tuple[float, float, float]:
     """A quantity's value and the ends of its interval; the value again where it is withheld."""
-    return (found["value"], *(found["ci"] or (found["value"],) * 2))
+    return (measured["value"], *(measured["ci"] or (measured["value"],) * 2))
 
 
-def quantities(found: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
+def quantities(measured: dict[str, Any] | None, scale: float = 1.0, most: int = MOST_DIGITS) -> list[Text]:
     """A quantity as the two cells of its column."""
-    if found is None or found["value"] is None:
+    if measured is None or measured["value"] is None:
         return [["–"], [""]]
-    low, high = found["ci"] or (None, None)
+    low, high = measured["ci"] or (None, None)
     scaled = (None if part is None else part * scale for part in (low, high))
-    value, interval = quantity(found["value"] * scale, *scaled, most=most)
-    if found.get("withheld"):
-        return [[value], [emph(found["withheld"])]]
+    value, interval = quantity(measured["value"] * scale, *scaled, most=most)
+    if measured.get("withheld"):
+        return [[value], [emph(measured["withheld"])]]
     return [[value], [muted(interval)] if interval else [""]]
 
 

@@ -24,11 +24,11 @@ def blocks(results: Results, problem: str, number: int, looks: dict[str, Look]) 
     """Everything about the report's `number`-th problem."""
     about = subject(results, problem, number, looks)
     shown = list(panels(about))
-    found = [heading(2, problem, about.key), _intro(about), problem_tables.variance(about)]
-    found += _variance_figures(about, shown)
-    found += [problem_tables.bias(about), *problem_tables.accuracy(about), *problem_tables.noises(about)]
-    found += _noise_figures(about, shown)
-    return [*found, *problem_tables.parameters(about), problem_tables.evaluations(about), problem_tables.cost(about)]
+    page = [heading(2, problem, about.key), _intro(about), problem_tables.variance(about)]
+    page += _variance_figures(about, shown)
+    page += [problem_tables.bias(about), *problem_tables.accuracy(about), *problem_tables.noises(about)]
+    page += _noise_figures(about, shown)
+    return [*page, *problem_tables.parameters(about), problem_tables.evaluations(about), problem_tables.cost(about)]
 
 
 def subject(results: Results, problem: str, number: int, looks: dict[str, Look]) -> Subject:
@@ -55,11 +55,11 @@ def _intro(about: Subject) -> Block:
 
 def _objectives(about: Subject) -> Text:
     """The expected cost at every point, and how it was found."""
-    found: dict[str, dict[str, Any]] = {}
+    objectives: dict[str, dict[str, Any]] = {}
     for group in about.groups:
-        found.setdefault(group[0].record.cell.at, group[0].summary["objective"])
+        objectives.setdefault(group[0].record.cell.at, group[0].summary["objective"])
     parts = []
-    for at, objective in found.items():
+    for at, objective in objectives.items():
         value, error = objective["value"], objective["stderr"]
         if value is None:
             parts.append(f"at {at} not known ({objective['reason']})")
@@ -73,11 +73,11 @@ def _objectives(about: Subject) -> Text:
 
 def panels(about: Subject) -> Iterator[Panel]:
     """A panel for all cells that saw the same draws; those with another target than the first are not compared."""
-    found: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[Entry]] = {}
     for group in about.groups:
-        found.setdefault(group[0].record.cell.table, []).extend(group)
+        groups.setdefault(group[0].record.cell.table, []).extend(group)
     rankings = {pair[0].where: pair for pair in about.rankings}
-    for entries in found.values():
+    for entries in groups.values():
         yield Panel(where(about.results, entries[0].where, with_target=False), entries, rankings[entries[0].where])
 
 

@@ -90,10 +90,10 @@ def variance(subject: Subject) -> Block:
     table.column("replicates", "right")
     table.column("not finite", "right")
     for entry, (ranking, _), name in subject.fill(table):
-        found = entry.summary
+        summary = entry.summary
         table.row(
-            name, *quantities(found["total_variance"]), *([_exactly(found["total_variance"])] if exact else []),
-            *_relative(entry, ranking), _tail(found["tail"]), grouped(found["replicates"]), _not_finite(found),
+            name, *quantities(summary["total_variance"]), *([_exactly(summary["total_variance"])] if exact else []),
+            *_relative(entry, ranking), _tail(summary["tail"]), grouped(summary["replicates"]), _not_finite(summary),
         )  # fmt: skip
     return table.block()
 
@@ -198,10 +198,10 @@ def evaluations(subject: Subject) -> Block:
     return table.block()
 
 
-def _counted(found: dict[str, Any]) -> Text:
-    if found["forward"] is None:
+def _counted(cost: dict[str, Any]) -> Text:
+    if cost["forward"] is None:
         return [muted(NOT_COUNTED)]
-    return [f"{tidy(found['forward'], 6)}, {tidy(found['backward'], 6)}"]
+    return [f"{tidy(cost['forward'], 6)}, {tidy(cost['backward'], 6)}"]
 
 
 def cost(subject: Subject) -> Block:
@@ -220,9 +220,9 @@ def cost(subject: Subject) -> Block:
     table.quantity_column("variance × seconds")
     table.quantity_column("relative")
     for entry, (_, ranking), name in subject.fill(table):
-        found = entry.summary["cost"]
+        costs = entry.summary["cost"]
         table.row(
-            name, *quantities(found["seconds"], scale), memory(found["peak_memory_bytes"]),
+            name, *quantities(costs["seconds"], scale), memory(costs["peak_memory_bytes"]),
             *quantities(entry.summary["work_normalised_variance"]), *_relative(entry, ranking),
         )  # fmt: skip
     return table.block()
@@ -267,14 +267,14 @@ def _not_finite(summary: dict[str, Any]) -> Text:
     return [strong(grouped(summary["nonfinite"]))] if summary["nonfinite"] else ["0"]
 
 
-def _bias_cells(found: dict[str, Any]) -> list[Text]:
-    if found["verdict"] == "untested":
+def _bias_cells(bias: dict[str, Any]) -> list[Text]:
+    if bias["verdict"] == "untested":
         return [[emph("untested")], *[[NONE]] * 6]
-    result: Text = [strong("biased") if found["verdict"] == "biased" else "unbiased"]
-    if left := found["untested_coordinates"]:
-        result.append(f" in {grouped(found['coordinates'] - left)} of {grouped(found['coordinates'])}")
-    z = "∞" if found["max_abs_z"] is None else f"{found['max_abs_z']:.2f}"
+    result: Text = [strong("biased") if bias["verdict"] == "biased" else "unbiased"]
+    if left := bias["untested_coordinates"]:
+        result.append(f" in {grouped(bias['coordinates'] - left)} of {grouped(bias['coordinates'])}")
+    z = "∞" if bias["max_abs_z"] is None else f"{bias['max_abs_z']:.2f}"
     return [
-        result, [z], [probability(found["p_value"])], [breakable(found["coordinate"] or NONE)],
-        [plain(found["size"], 2)], [plain(found["minimum_detectable"], 2)], [grouped(found["replicates"])],
+        result, [z], [probability(bias["p_value"])], [breakable(bias["coordinate"] or NONE)],
+        [plain(bias["size"], 2)], [plain(bias["minimum_detectable"], 2)], [grouped(bias["replicates"])],
     ]  # fmt: skip

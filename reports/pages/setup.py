@@ -13,12 +13,12 @@ from gradmark.benchmarks.cells import BIAS_REPLICATES
 from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, FEWEST_FOR_BIAS, POWER
 from gradmark.benchmarks.measurement.quantities import LEVEL
 from gradmark.benchmarks.measurement.tails import FEWEST_FOR_TAIL
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.elements import (
     NEWLINE,
     Block,
     Table,
     Text,
-    bullets,
     code,
     heading,
     muted,
@@ -34,15 +34,15 @@ from gradmark.reports.results.results import Results
 
 def setup(results: Results) -> list[Block]:
     """What was measured, on what, and how the numbers are made."""
-    found: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
+    page: list[Block] = [heading(1, "What was measured, and on what", "setup"), paragraph(*_extent(results))]
     if results.provenance:
-        found.append(_provenance(results.provenance))
+        page.append(_provenance(results.provenance))
     busy = _busy(results)
-    found += [paragraph(*busy)] if busy else []
-    found += codes.blocks(results)
+    page += [paragraph(*busy)] if busy else []
+    page += codes.blocks(results)
     if results.measured:
-        found += [heading(2, "How to read the numbers", "method"), bullets(_methods())]
-    return found
+        page += [heading(2, "How to read the numbers", "method"), *_methods()]
+    return page
 
 
 def _extent(results: Results) -> Text:
@@ -78,29 +78,29 @@ def _busy(results: Results) -> Text | None:
     typical, most = float(np.median(shares)), max(shares)
     rounds = max(len(timing.get("busy", [])) for timing in timings)
     return [
-        f"Seconds come from {count(rounds, 'round')} of timing at the most, each in a process of its own. Other work "
+        f"Seconds come from {count(rounds, 'round')} of timing at most, each in a process of its own. Other work "
         f"took {typical:.0%} of the processor in a typical round, and {most:.0%} in the busiest."
     ]
 
 
 def _range(values: Iterable[int]) -> str:
-    found = sorted(set(values))
-    if not found:
+    numbers = sorted(set(values))
+    if not numbers:
         return "no"
-    return grouped(found[0]) if len(found) == 1 else f"{grouped(found[0])} to {grouped(found[-1])}"
+    return grouped(numbers[0]) if len(numbers) == 1 else f"{grouped(numbers[0])} to {grouped(numbers[-1])}"
 
 
 def _provenance(runs: list[dict[str, Any]]) -> Block:
-    """What the runs ran on; those that differ in nothing but date and command are said once."""
-    alike: dict[str, list[dict[str, Any]]] = {}
+    """What the runs ran on; those that differ only in date and command are one row."""
+    environments: dict[str, list[dict[str, Any]]] = {}
     for facts in runs:
         where = {name: value for name, value in facts.items() if name not in ("date", "command")}
-        alike.setdefault(json.dumps(where, sort_keys=True), []).append(facts)
+        environments.setdefault(json.dumps(where, sort_keys=True), []).append(facts)
     table = Table(["What this was measured on."], "provenance")
     table.column("")
     table.column("", width="1fr")
-    for number, same in enumerate(alike.values(), 1):
-        if len(alike) > 1:
+    for number, same in enumerate(environments.values(), 1):
+        if len(environments) > 1:
             table.group(f"Environment {number}")
         for name, value in _facts(same):
             table.row([muted(name)], value)
@@ -125,33 +125,17 @@ def _facts(runs: list[dict[str, Any]]) -> list[tuple[str, Text]]:
     ]
 
 
-def _methods() -> list[Text]:
-    said = {
-        "Variance": "Replicates are folded in groups of consecutive estimates; each group gives an unbiased trace of "
-        f"the covariance. The interval ({LEVEL:.0%}) is Hall's skewness-corrected t of their mean, wider where a "
-        "fitted Pareto tail says that large ones are missing. It is withheld where few replicates carry the "
-        "variance or the tail is heavy, and then the method is ranked by its exact variance, where that is known, or "
-        "not at all.",
-        "Ratios": "Methods of one comparison saw the same seeds, so a ratio is formed group by group, and what the "
-        f"groups share cancels. A tie is a ratio whose interval includes 1, or below {MARGIN}. Intervals hold for one "
-        "comparison each, not for all of a report together.",
-        "Fairness": "A table compares methods at equal num_samples, written K: the draws of z that one estimate uses. "
-        "Variance × seconds compares them at equal seconds: it is the variance that is left when estimates are "
-        "averaged for one second.",
-        "Who is ranked": "Not methods that are biased by the bias test or by their own declaration, that gave NaN or "
-        "infinite gradients, or that are exact. Methods are compared only with those that estimate the gradient of the "
-        "same target. A stateful method is measured cold, as it starts, and warm, after a warm-up.",
-        "Bias": f"Hall's skewness-corrected t for each coordinate, on the first {grouped(BIAS_REPLICATES)} replicates, "
-        f"a number fixed beforehand; biased at a family-wise level of {FAMILY_LEVEL}. The minimum detectable bias "
-        f"would have been seen with probability {POWER}. Untested without an exact gradient, below {FEWEST_FOR_BIAS} "
-        "replicates, and in coordinates that hardly any replicate has seen change.",
-        "Tail": "k-hat of a generalised Pareto distribution fitted to the largest squared distances to the mean; the "
-        "word follows from k-hat less two standard errors. Not fitted to numbers that repeat, nor below "
-        f"{FEWEST_FOR_TAIL} replicates.",
-        "Time": "Seconds of one estimate alone, the median of interleaved rounds, its interval from the interquartile "
-        "range.",
-    }
-    return [[strong(name), f". {text}"] for name, text in said.items()]
+def _methods() -> list[Block]:
+    return prose.blocks(
+        "methods.md",
+        level=f"{LEVEL:.0%}",
+        margin=MARGIN,
+        bias_replicates=grouped(BIAS_REPLICATES),
+        family_level=FAMILY_LEVEL,
+        power=POWER,
+        fewest_for_bias=FEWEST_FOR_BIAS,
+        fewest_for_tail=FEWEST_FOR_TAIL,
+    )
 
 
 KINDS = {
@@ -165,8 +149,8 @@ def unmeasured(results: Results) -> list[Block]:
     """Refusals, failures and missing cells, with reasons."""
     frame = frames.unmeasured(results)
     parts = {status: frame.loc[frame["status"] == status] for status in KINDS}
-    found = [_unmeasured(part, status) for status, part in parts.items() if len(part)]
-    return [heading(1, "Not measured", "unmeasured"), *found] if found else []
+    listed = [_unmeasured(part, status) for status, part in parts.items() if len(part)]
+    return [heading(1, "Not measured", "unmeasured"), *listed] if listed else []
 
 
 def _unmeasured(part: pd.DataFrame, status: str) -> Block:
@@ -197,9 +181,9 @@ def bibliography(results: Results) -> list[Block]:
     rest = [row["estimators"] for row in rows if not row["reference"]]
     if not rows:
         return []
-    found: list[Block] = [heading(1, "References of the methods used", "references")]
+    page: list[Block] = [heading(1, "References of the methods used", "references")]
     if items:
-        found.append({"kind": "references", "items": items})
+        page.append({"kind": "references", "items": items})
     if rest:
-        found.append(paragraph(f"Used, without a reference in this store: {', '.join(rest)}."))
-    return found
+        page.append(paragraph(f"Used, without a reference in this store: {', '.join(rest)}."))
+    return page

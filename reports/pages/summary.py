@@ -28,40 +28,44 @@ NAMED = 5  # winners in a sentence
 
 
 def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
-    """The answer in sentences, the tables it is read from, and a figure of all methods."""
-    found = rankings(results.measured)
-    listed: list[Block] = [heading(1, "At a glance", "glance"), bullets(_sentences(results, found))]
-    if found:
-        listed += winners.tables(results, found, looks)
-        drawn = overview(found, lambda ranking: where(results, ranking.where), looks)
+    """The answer in sentences, the tables that it comes from, and a figure of all methods."""
+    ranked = rankings(results.measured)
+    page: list[Block] = [heading(1, "At a glance", "glance"), bullets(_sentences(results, ranked))]
+    if ranked:
+        page += winners.tables(results, ranked, looks)
+        drawn = overview(ranked, lambda ranking: where(results, ranking.where), looks)
         if drawn is not None:
-            listed.append(figure("overview.svg", drawn, [OVERVIEW], "overview"))
-    return listed
+            page.append(figure("overview.svg", drawn, [OVERVIEW], "overview"))
+    return page
 
 
-def _sentences(results: Results, found: list[tuple[Ranking, Ranking]]) -> list[Text]:
-    said: list[Text] = []
-    if any(ranking.next for ranking, _ in found):
-        by_evaluations = [at_equal_evaluations(pair[0]) for pair in found]
-        said.append(["At equal evaluations (variance × evaluations): ", *_wins(by_evaluations), "."])
-        said.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in found]), "."])
-        said.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in found]), "."])
+def _sentences(results: Results, ranked: list[tuple[Ranking, Ranking]]) -> list[Text]:
+    sentences: list[Text] = []
+    if any(ranking.next for ranking, _ in ranked):
+        by_evaluations = [at_equal_evaluations(pair[0]) for pair in ranked]
+        sentences.append(["At equal evaluations (variance × evaluations): ", *_wins(by_evaluations), "."])
+        sentences.append(["At equal numbers of samples: ", *_wins([pair[0] for pair in ranked]), "."])
+        sentences.append(["At equal seconds (variance × seconds): ", *_wins([pair[1] for pair in ranked]), "."])
     elif results.measured:
-        said.append(["Nothing is ranked: no two methods that may be ranked were measured in the same ranked."])
-    said += _fastest(results)
-    said += [text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text]
+        sentences.append(
+            ["Nothing is ranked: no two methods that may be ranked were measured under the same conditions."]
+        )
+    sentences += _fastest(results)
+    sentences += [
+        text for text in (_biased(results), _untested(results), _not_finite(results), _tails(results)) if text
+    ]
     ended = counts(results)
     rest = ", ".join(f"{ended[how]} {how}" for how in ("refused", "failed", "missing") if ended[how])
     every = f"{grouped(sum(ended.values()))} cells, training runs and experiments"
-    said.append([f"{ended['measured']} of {every} are measured"])
+    sentences.append([f"{ended['measured']} of {every} are measured"])
     last: Text = [f"; {rest} (", see("unmeasured"), ")."] if rest else ["."]
-    said[-1] = [*said[-1], *last]
-    return said
+    sentences[-1] = [*sentences[-1], *last]
+    return sentences
 
 
-def _wins(found: list[Ranking]) -> Text:
+def _wins(comparisons: list[Ranking]) -> Text:
     """How often each method is the best, and how often the best is not separated from the next."""
-    contested = [ranking for ranking in found if ranking.next is not None]
+    contested = [ranking for ranking in comparisons if ranking.next is not None]
     clear = Counter(ranking.methods[0].entry.label for ranking in contested if not ranking.tied)
     ordered = clear.most_common()
     parts: list[Text] = [[strong(name), f" wins {wins}"] for name, wins in ordered[:NAMED]]
@@ -91,9 +95,9 @@ def _fastest(results: Results) -> list[Text]:
         goal = arrivals.target(curves)
         named = {id(curve): name for curve, name in zip(curves, names(curves)[0], strict=True)}
         runs = [arrivals.arrival(curve, goal) for curve in curves if parts.of_run(curve).estimator not in exact]
-        found = arrivals.first(runs)
-        if found is not None:
-            text = _arrived(*found, named)
+        ordered = arrivals.first(runs)
+        if ordered is not None:
+            text = _arrived(*ordered, named)
             on = f"Training on {breakable(parts.of_run(curves[0]).problem)}: "
             sentences.append([on, *text, "; ", see(f"training-{number}-table"), "."])
     return sentences
@@ -106,8 +110,8 @@ def _arrived(first: Arrival, others: list[tuple[Arrival, Quantity]], named: dict
     tied = [other for other, ratio in others if not arrivals.separated(ratio)]
     if tied:
         together = ", ".join(named[id(other.curve)] for other in tied)
-        return [f"no method is separated as the first at the target: {named[id(first.curve)]} ({when}, {seeds}) and "
-                f"{together} are within the noise of seeds and timings and the spacing of evaluations"]  # fmt: skip
+        return [f"no method is the first at the target by more than the noise: {named[id(first.curve)]} ({when}, "
+                f"{seeds}) is not separated from {together}"]  # fmt: skip
     winner: Text = [strong(named[id(first.curve)]), f" is the first at the target, after {when} ({seeds})"]
     if not others:
         return [*winner, ", and nothing else was trained"]
@@ -117,37 +121,37 @@ def _arrived(first: Arrival, others: list[tuple[Arrival, Quantity]], named: dict
 
 
 def _biased(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.summary["bias"]["verdict"] == "biased"]
-    if not found:
+    entries = [e for e in results.measured if e.summary["bias"]["verdict"] == "biased"]
+    if not entries:
         return None
-    level = found[0].summary["bias"]["level"]
-    biased = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in found)
+    level = entries[0].summary["bias"]["level"]
+    biased = dict.fromkeys(f"{e.estimator} on {breakable(e.record.cell.problem)}" for e in entries)
     return ["Biased, and so not ranked: ", "; ".join(biased), f" (family-wise level {tidy(level)})."]
 
 
 def _untested(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.unranked is None and e.summary["bias"]["verdict"] == "untested"]
-    if not found:
+    entries = [e for e in results.measured if e.unranked is None and e.summary["bias"]["verdict"] == "untested"]
+    if not entries:
         return None
-    problems = "; ".join(dict.fromkeys(breakable(e.record.cell.problem) for e in found))
+    problems = "; ".join(dict.fromkeys(breakable(e.record.cell.problem) for e in entries))
     return [f"Bias is untested on {problems}: methods are ranked there as if they were unbiased ({UNTESTED})."]
 
 
 def _not_finite(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.summary["nonfinite"]]
-    if not found:
+    entries = [e for e in results.measured if e.summary["nonfinite"]]
+    if not entries:
         return None
-    names = ", ".join(dict.fromkeys(e.estimator for e in found))
-    lost, drawn = (grouped(sum(e.summary[name] for e in found)) for name in ("nonfinite", "replicates"))
+    names = ", ".join(dict.fromkeys(e.estimator for e in entries))
+    lost, drawn = (grouped(sum(e.summary[name] for e in entries)) for name in ("nonfinite", "replicates"))
     return [f"NaN or infinite gradients: {names}, {lost} of {drawn} estimates; counted, never averaged in, not ranked."]
 
 
 def _tails(results: Results) -> Text | None:
-    found = [e for e in results.measured if e.summary["tail"]["kind"] in HEAVY_TAILS]
-    if not found:
+    entries = [e for e in results.measured if e.summary["tail"]["kind"] in HEAVY_TAILS]
+    if not entries:
         return None
     methods: dict[str, list[str]] = {}
-    for e in found:
+    for e in entries:
         methods.setdefault(e.summary["tail"]["kind"], []).append(f"{e.label} on {breakable(e.record.cell.problem)}")
-    said = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in methods.items())
-    return [f"Heavy tails ({HEAVY_TAIL}), whose variances have no interval and rank only where exact. {said}."]
+    text = "; ".join(f"{word}: {', '.join(dict.fromkeys(names))}" for word, names in methods.items())
+    return [f"Heavy tails ({HEAVY_TAIL}), whose variances have no interval and rank only where exact. {text}."]

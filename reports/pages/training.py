@@ -9,7 +9,8 @@ import numpy as np
 
 from gradmark.benchmarks.measurement.quantities import LEVEL
 from gradmark.benchmarks.store.records import Curve
-from gradmark.reports.layout.elements import Block, Table, Text, emph, figure, heading, muted, paragraph, swatch
+from gradmark.reports.layout import prose
+from gradmark.reports.layout.elements import Block, Table, Text, emph, figure, heading, muted, swatch
 from gradmark.reports.layout.numbers import count, plain, quantity, tidy, time_unit
 from gradmark.reports.layout.style import Look, breakable
 from gradmark.reports.plots import evidence
@@ -25,33 +26,20 @@ def blocks(results: Results, looks: dict[str, Look]) -> list[Block]:
     """The section on convergence."""
     if not results.figures:
         return []
-    found: list[Block] = [heading(1, "Convergence", NAME), paragraph(PREFACE)]
+    page: list[Block] = [heading(1, "Convergence", NAME), *prose.blocks("training.md")]
     for number, curves in enumerate(results.figures):
         key = f"{NAME}-{number}"
-        found += [
+        page += [
             heading(2, parts.of_run(curves[0]).problem, f"{key}-heading"),
             figure(f"{key}.svg", drawing.convergence(curves, looks), _caption(curves), f"{key}-figure"),
             _ends(curves, looks, key),
         ]
         stacked = evidence.split(curves, looks)
         if stacked is not None:
-            found.append(figure(f"{key}-split.svg", stacked, [SPLIT], f"{key}-split-figure"))
-    return found
-
-
-PREFACE = (
-    "Seeds are trained together and start from the same parameters, and every method is evaluated in the same way. "
-    "Seconds are steps times the measured seconds of one step of a single run: no run was timed from end to end, and "
-    "evaluations are not counted. The objective is the expected cost, which for a latent-variable model is minus the "
-    "evidence lower bound."
-)
-
-
-SPLIT = (
-    "log p(x) along training, split into the bound and the gap on top of it, means over seeds. The line is log p(x) "
-    "itself: three quantities, each computed without the others. Maximising the bound lifts the line through the "
-    "model's parameters, and closes the gap through those of q. The axis leaves out the first few steps."
-)
+            page.append(
+                figure(f"{key}-split.svg", stacked, prose.caption("training.md", "split"), f"{key}-split-figure")
+            )
+    return page
 
 
 def _caption(curves: list[Curve]) -> Text:
@@ -64,7 +52,7 @@ def _caption(curves: list[Curve]) -> Text:
         f"over {run.seeds} seeds, bands reach from the smallest to the largest seed; the objective is {how}."
     )
     if drawing.framed(curves)[1] < max(float(np.nanmax(drawing.values(curve, "objective"))) for curve in curves):
-        text += " Its axis leaves out where the runs come from."
+        text += " Its axis leaves out the start of the runs."
     if data.get("gap") is not None:
         text += " Below, its gap to −log p(x), on a logarithmic axis."
     if any((curve.data or {}).get("tight") for curve in curves):
@@ -78,7 +66,7 @@ def _caption(curves: list[Curve]) -> Text:
 def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
     frame = frames.training(curves)
     run = curves[0].training
-    table = Table([_reached(curves)], f"{key}-table")
+    table = Table(_reached(curves), f"{key}-table")
     gaps = bool(frame["gap"].notna().any())
     unit, scale = time_unit([step for step in frame["seconds_per_step"] if step])
     table.column("solver")
@@ -105,27 +93,29 @@ def _ends(curves: list[Curve], looks: dict[str, Look], key: str) -> Block:
     return table.block()
 
 
-def _reached(curves: list[Curve]) -> str:
+def _reached(curves: list[Curve]) -> Text:
     run = curves[0].training
-    every = tidy(run.steps / (run.evaluations - 1))
-    return (
-        f"After {count(run.steps, 'step')}: mean over {run.seeds} seeds with its {LEVEL:.0%} interval (Student's t "
-        f"over seeds). The target is {tidy(arrivals.target(curves), 6)}, {arrivals.TARGET:.0%} of the way from the "
-        "start to the best median at the end; steps and seconds to it are medians over seeds of the first evaluation "
-        f"at or below it, and there is one every {every} steps. The last column compares times to the target with the "
-        f"shortest, in seconds where all runs were timed: its {WINNER_LEVEL:.1%} intervals, over all "
-        "comparisons together, cover seeds, rounds of timing and the spacing of evaluations."
+    return prose.caption(
+        "training.md",
+        "table",
+        steps=count(run.steps, "step"),
+        seeds=run.seeds,
+        level=f"{LEVEL:.0%}",
+        target=tidy(arrivals.target(curves), 6),
+        share=f"{arrivals.TARGET:.0%}",
+        every=tidy(run.steps / (run.evaluations - 1)),
+        winner_level=f"{WINNER_LEVEL:.1%}",
     )
 
 
 def _longer(curves: list[Curve]) -> dict[int, tuple[Text, Text]]:
     """The two cells that say how many times longer a run takes to the target than the first one."""
     goal = arrivals.target(curves)
-    found = arrivals.first([arrivals.arrival(curve, goal) for curve in curves])
-    if found is None:
+    ordered = arrivals.first([arrivals.arrival(curve, goal) for curve in curves])
+    if ordered is None:
         return {}
-    cells: dict[int, tuple[Text, Text]] = {id(found[0].curve): (["1"], [""])}
-    for other, ratio in found[1]:
+    cells: dict[int, tuple[Text, Text]] = {id(ordered[0].curve): (["1"], [""])}
+    for other, ratio in ordered[1]:
         value, interval = arrivals.text(ratio)
         tie: Text = [] if arrivals.separated(ratio) else [emph(" tie")]
         cells[id(other.curve)] = ([value], [muted(interval), *tie])

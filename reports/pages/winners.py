@@ -15,9 +15,9 @@ HEAVY_TAILS = (HEAVY, NO_VARIANCE)
 RATIO_DIGITS = 4
 
 
-def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[str, Look]) -> list[Block]:
+def tables(results: Results, pairs: list[tuple[Ranking, Ranking]], looks: dict[str, Look]) -> list[Block]:
     """Who wins at equal evaluations, which are the same on every machine; at equal samples; at equal seconds."""
-    level = found[0][0].methods[0].value.level
+    level = pairs[0][0].methods[0].value.level
     evaluations: Text = [
         strong("Which estimator wins where, at equal evaluations"),
         ": the smallest variance × evaluations, the variance that is left when estimates are averaged for one forward "
@@ -33,29 +33,29 @@ def tables(results: Results, found: list[tuple[Ranking, Ranking]], looks: dict[s
         strong("Which estimator wins where, at equal seconds"),
         ": the smallest variance × seconds, the variance that is left when estimates are averaged for one second.",
     ]
-    counted = [at_equal_evaluations(pair[0]) for pair in found]
+    counted = [at_equal_evaluations(pair[0]) for pair in pairs]
     return [
         _table(results, counted, looks, Table(evaluations, "by-evaluations"), "variance × evaluations"),
-        _table(results, [pair[0] for pair in found], looks, Table(samples, "by-variance"), "total variance"),
-        _table(results, [pair[1] for pair in found], looks, Table(seconds, "by-work"), "variance × seconds"),
+        _table(results, [pair[0] for pair in pairs], looks, Table(samples, "by-variance"), "total variance"),
+        _table(results, [pair[1] for pair in pairs], looks, Table(seconds, "by-work"), "variance × seconds"),
     ]
 
 
-def _table(results: Results, found: list[Ranking], looks: dict[str, Look], table: Table, measure: str) -> Block:
+def _table(results: Results, rankings: list[Ranking], looks: dict[str, Look], table: Table, measure: str) -> Block:
     """A row for each comparison: the best with its interval, the runner-up with its paired ratio."""
     table.column("where")
     table.column("smallest")
     table.quantity_column(measure)
     table.column("next")
     table.quantity_column("ratio, paired")
-    contested = [ranking for ranking in found if ranking.next is not None] or found
+    contested = [ranking for ranking in rankings if ranking.next is not None] or rankings
     last = None
     for ranking in contested:
         if ranking.where[0] != last:
             last = ranking.where[0]
             table.group(breakable(last))
         table.row(where(results, ranking.where), *_cells(ranking, looks))
-    for line in _notes(found, [ranking for ranking in found if ranking not in contested]):
+    for line in _notes(rankings, [ranking for ranking in rankings if ranking not in contested]):
         table.note(*line)
     return table.block()
 
@@ -74,9 +74,9 @@ def _cells(ranking: Ranking, looks: dict[str, Look]) -> list[Text]:
     return [*first, [*method(second.entry, looks), *_marks(second.entry), *others], ratio, [*interval, *tie]]
 
 
-def _line(found: Quantity, most: int = MOST_DIGITS) -> list[Text]:
+def _line(measured: Quantity, most: int = MOST_DIGITS) -> list[Text]:
     """A quantity as two cells of one line, its power of ten once at the end."""
-    value, interval = quantity_line(found.value, *(found.ci or (None, None)), most=most)
+    value, interval = quantity_line(measured.value, *(measured.ci or (None, None)), most=most)
     return [[value], [muted(interval)]]
 
 
@@ -86,15 +86,15 @@ def _marks(entry: Entry) -> list[Segment]:
     return [f"\u202f{marks}"] if marks else []
 
 
-def _notes(found: list[Ranking], alone: list[Ranking]) -> list[Text]:
+def _notes(rankings: list[Ranking], alone: list[Ranking]) -> list[Text]:
     """Who is not ranked and why; who has no other to be compared with; what the marks mean."""
     reasons: dict[str, list[str]] = {}
-    for ranking in found:
+    for ranking in rankings:
         for entry, reason in ranking.unranked:
             reasons.setdefault(reason, []).append(entry.estimator)
     why = "; ".join(f"{', '.join(dict.fromkeys(names))} ({reason})" for reason, names in reasons.items())
     lines: list[Text] = [[f"Not ranked: {why}."]] if why else []
-    ranked = [ranked.entry for ranking in found for ranked in ranking.methods]
+    ranked = [ranked.entry for ranking in rankings for ranked in ranking.methods]
     single = dict.fromkeys(f"{p.entry.label} (target: {p.entry.target})" for each in alone for p in each.methods)
     if single:
         lines.append(

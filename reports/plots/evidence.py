@@ -19,8 +19,8 @@ BOUND, GAP = "#88CCEE", "#CC6677"
 
 def known(curves: list[Curve]) -> list[Curve]:
     """The runs whose gap was computed as a divergence, and which stayed finite."""
-    found = [curve for curve in curves if (curve.data or {}).get("divergence") is not None]
-    return [curve for curve in found if np.isfinite(np.array(_data(curve, "objective"), dtype=float)).all()]
+    split_runs = [curve for curve in curves if (curve.data or {}).get("divergence") is not None]
+    return [curve for curve in split_runs if np.isfinite(np.array(_data(curve, "objective"), dtype=float)).all()]
 
 
 def split(curves: list[Curve], looks: dict[str, Look]) -> str | None:
@@ -32,7 +32,7 @@ def split(curves: list[Curve], looks: dict[str, Look]) -> str | None:
     down = -(-len(shown) // across)
     titles = dict(zip((curve.training.key for curve in curves), names(curves)[0], strict=True))
     with drawing():
-        figure, axes = panels((down, across), HEIGHT, left=0.7, top=0.58, bottom=0.62, between=0.88)
+        figure, axes = panels((down, across), HEIGHT, left=0.7, top=0.58, bottom=0.62, between=1.02)
         low, high = _limits(shown)
         for each, curve in zip(axes.flat, shown, strict=False):
             _stack(each, curve, low)

@@ -19,16 +19,16 @@ Lines = list[tuple[str, tuple[Ranking, Ranking] | None]]
 
 
 def overview(
-    found: list[tuple[Ranking, Ranking]], where: Callable[[Ranking], str], looks: dict[str, Look]
+    pairs: list[tuple[Ranking, Ranking]], where: Callable[[Ranking], str], looks: dict[str, Look]
 ) -> str | None:
     """Ratios to the best at equal samples (left) and at equal seconds (right); None where nothing was compared."""
-    found = [pair for pair in found if pair[0].next is not None][:MOST_ROWS]
-    lines = _lines(found, where)
+    pairs = [pair for pair in pairs if pair[0].next is not None][:MOST_ROWS]
+    lines = _lines(pairs, where)
     if not lines:
         return None
-    ratios = [ranked.ratio.value for pair in found for ranking in pair for ranked in ranking.methods]
+    ratios = [ranked.ratio.value for pair in pairs for ranking in pair for ranked in ranking.methods]
     limits = (0.8, room([1.0, *(value for value in ratios if value)])[1])
-    used = dict.fromkeys(ranked.entry.estimator for pair in found for ranked in pair[0].methods)
+    used = dict.fromkeys(ranked.entry.estimator for pair in pairs for ranked in pair[0].methods)
     across = columns(map(wrapped, used), 0.4)
     rows = -(-sum(wrapped(name).count("\n") + 1 for name in used) // across)
     with drawing():
@@ -54,11 +54,11 @@ def overview(
         return svg(figure)
 
 
-def _lines(found: list[tuple[Ranking, Ranking]], where: Callable[[Ranking], str]) -> Lines:
+def _lines(pairs: list[tuple[Ranking, Ranking]], where: Callable[[Ranking], str]) -> Lines:
     """A line for each problem's name, and one for each of its comparisons."""
     lines: Lines = []
     last = None
-    for pair in found:
+    for pair in pairs:
         problem = pair[0].where[0]
         if problem != last:
             last = problem

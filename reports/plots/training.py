@@ -46,14 +46,14 @@ def convergence(curves: list[Curve], looks: dict[str, Look]) -> str:
 def _styles(curves: list[Curve], looks: dict[str, Look]) -> list[dict]:
     """Colour by estimator; solvers that share an estimator differ in their dashes."""
     seen: dict[str, int] = {}
-    found = []
+    styles = []
     for curve in curves:
         name = parts.estimator_or_solver(curve)
         look = looks[name]
         turn = seen[name] = seen.get(name, -1) + 1
         dashes = Look(look.colour, look.round + turn).dashes
-        found.append({"color": look.colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.3})
-    return found
+        styles.append({"color": look.colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.3})
+    return styles
 
 
 def _lines(axes: Axes, curves: list[Curve], kind: str, by: str, styles: list[dict]) -> None:
@@ -84,13 +84,13 @@ def values(curve: Curve, kind: str, among: list[Curve] | None = None) -> np.ndar
     `shortfall` is how much log p(x) is below the best that a run `among` these found. NaN where it or a gap is zero,
     which a logarithmic axis cannot show.
     """
-    found = np.array(
+    table = np.array(
         (curve.data or {}).get("evidence" if kind == "shortfall" else kind) or np.zeros((0, 1)), dtype=float
     )
-    if kind == "shortfall" and len(found):
+    if kind == "shortfall" and len(table):
         best = [float(np.nanmax(values(each, "evidence"))) for each in among or [] if len(values(each, "evidence"))]
-        found = max(best) - found
-    return np.where(np.isfinite(found) & ((kind in ("objective", "evidence")) | (found > 0)), found, np.nan)
+        table = max(best) - table
+    return np.where(np.isfinite(table) & ((kind in ("objective", "evidence")) | (table > 0)), table, np.nan)
 
 
 def framed(curves: list[Curve]) -> tuple[float, float]:

@@ -45,9 +45,9 @@ def _row(summary: dict[str, Any]) -> dict[str, Any]:
 
 def spread(name: str, quantity: dict[str, Any] | None) -> dict[str, float | None]:
     """A quantity as columns."""
-    found = quantity or {"value": None, "stderr": None, "ci": None}
-    low, high = found["ci"] or (None, None)
-    return {name: found["value"], f"{name}_stderr": found["stderr"], f"{name}_low": low, f"{name}_high": high}
+    known = quantity or {"value": None, "stderr": None, "ci": None}
+    low, high = known["ci"] or (None, None)
+    return {name: known["value"], f"{name}_stderr": known["stderr"], f"{name}_low": low, f"{name}_high": high}
 
 
 def by_parameter(entries: list[Entry]) -> pd.DataFrame:
@@ -68,15 +68,15 @@ def training(curves: list[Curve]) -> pd.DataFrame:
 
 
 def _run(curve: Curve, goal: float) -> dict[str, Any]:
-    data, found = curve.data or {}, arrivals.arrival(curve, goal)
+    data, arrival = curve.data or {}, arrivals.arrival(curve, goal)
     objective = np.array(data["objective"], dtype=float)
     row = {"solver": curve.training.solver, "estimator": parts.estimator_or_solver(curve), "seeds": objective.shape[1]}
     row |= spread("final", signed(objective[-1]).json())
     gap = None if data.get("gap") is None else signed(np.array(data["gap"][-1], dtype=float)).json()
-    row |= spread("gap", gap) | {"reached": found.reached}
-    row |= {"seconds_per_step": float(np.median(found.seconds)) if len(found.seconds) else None}
+    row |= spread("gap", gap) | {"reached": arrival.reached}
+    row |= {"seconds_per_step": float(np.median(arrival.seconds)) if len(arrival.seconds) else None}
     row |= {"diverged": int((~np.isfinite(objective[-1])).sum())}
-    return row | {"steps_to_target": found.steps, "seconds_to_target": found.total_seconds}
+    return row | {"steps_to_target": arrival.steps, "seconds_to_target": arrival.total_seconds}
 
 
 def unmeasured(results: Results) -> pd.DataFrame:
@@ -114,10 +114,10 @@ def _where(entry: Entry) -> tuple[str, str]:
 
 def _joined(points: list[tuple[str, str]]) -> str:
     """Points with their K behind them, each point once."""
-    found: dict[str, list[str]] = {}
+    by_point: dict[str, list[str]] = {}
     for point, samples in dict.fromkeys(points):
-        found.setdefault(point, []).append(samples)
-    return "; ".join(point + ", ".join(samples) for point, samples in found.items())
+        by_point.setdefault(point, []).append(samples)
+    return "; ".join(point + ", ".join(samples) for point, samples in by_point.items())
 
 
 def bibliography(results: Results) -> pd.DataFrame:

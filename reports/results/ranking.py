@@ -71,8 +71,8 @@ def by_evaluations(entries: list[Entry]) -> Ranking:
 
 def rankings(entries: list[Entry]) -> list[tuple[Ranking, Ranking]]:
     """Every comparison of measured cells, at equal samples and at equal seconds; those without a contender left out."""
-    found = [(by_variance(group), by_work(group)) for group in tables(entries)]
-    return [pair for pair in found if pair[0].methods]
+    pairs = [(by_variance(group), by_work(group)) for group in tables(entries)]
+    return [pair for pair in pairs if pair[0].methods]
 
 
 def at_equal_evaluations(ranking: Ranking) -> Ranking:
@@ -84,11 +84,11 @@ def variance_of(entry: Entry) -> Quantity:
     """What a method is ranked by: the measured total variance, or the exact one where the measured one's interval is
     withheld.
     """
-    found = entry.summary["total_variance"]
-    if found["withheld"] is None or found["exact"] is None:
-        return _quantity(found)
-    error = (found["exact_error"] or 0.0) + (found.get("exact_stderr") or 0.0)
-    return Quantity(found["exact"], error, (max(found["exact"] - error, 0.0), found["exact"] + error))
+    total = entry.summary["total_variance"]
+    if total["withheld"] is None or total["exact"] is None:
+        return _quantity(total)
+    error = (total["exact_error"] or 0.0) + (total.get("exact_stderr") or 0.0)
+    return Quantity(total["exact"], error, (max(total["exact"] - error, 0.0), total["exact"] + error))
 
 
 def _times(entry: Entry, name: str, cost: str) -> Quantity:
@@ -144,9 +144,9 @@ def _ranked(entries: list[Entry], value, ratio_to, lacking: str = "not timed") -
     return Ranking(entries[0].where, methods, unranked)
 
 
-def _quantity(found: dict[str, Any]) -> Quantity:
-    ci = None if found["ci"] is None else tuple(found["ci"])
-    return Quantity(found["value"], found["stderr"], ci, LEVEL, found["withheld"])
+def _quantity(summary: dict[str, Any]) -> Quantity:
+    ci = None if summary["ci"] is None else tuple(summary["ci"])
+    return Quantity(summary["value"], summary["stderr"], ci, LEVEL, summary["withheld"])
 
 
 MEASURES = {

@@ -8,37 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, ends, figure, quantities
 from gradmark.reports.layout.style import Look, breakable, looks, wrapped
 
 HEIGHT = 1.6  # inches of a panel
-
-FORMULA = (
-    'underbrace(f(z) nabla_phi log q_phi (z), "score function") quad "against" quad '
-    'underbrace(nabla_phi f(g_phi (epsilon)), "reparameterization"), quad f = log q_phi (z|x) - log p_theta (x, z)'
-)
-CAPTION = (
-    "Total variance of the encoder's gradient along one run of Adam, the same for all estimators; 95 % intervals. "
-    "The panels share their axis."
-)
+PROSE = "sections/along_training.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The two gradients as a formula, a figure of all problems, and a table of ratios for each."""
     known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["variances"])
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "The naive gradient weighs the score by the cost itself, tens of nats for each row that say nothing of "
-            "where to go; reparameterization differentiates the cost. Two more effects show along a run. A leave-one-"
-            "out baseline takes the constant away, and as q comes near the posterior the cost is little else; the "
-            "score of log q, which reparameterization leaves in its derivative, stays as noisy as it was. Sticking the "
-            "landing takes that away in turn. The decoder's gradient is the same for all."
-        ),
-        figure(f"{key}.svg", _drawn(outcomes, known), [CAPTION], f"{key}-figure"),
-    ]
-    return found + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
+    caption = prose.caption(PROSE, "figure")
+    page = [*prose.blocks(PROSE), figure(f"{key}.svg", _drawn(outcomes, known), caption, f"{key}-figure")]
+    return page + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
 
 
 def _drawn(outcomes: list[Outcome], known: dict[str, Look]) -> str:
@@ -79,11 +63,8 @@ def _table(outcome: Outcome, label: str) -> Block:
     tables = outcome.tables or {}
     setting = tables["setting"][0]
     first = tables["variances"][0]["estimator"]
-    caption = (
-        f"{breakable(setting['problem'])}, {setting['num_samples']} samples: the encoder's total variance, and its "
-        f"ratio to that of {breakable(first)} on the same draws."
-    )
-    table = Table([caption], label)
+    named = {"problem": breakable(setting["problem"]), "num_samples": setting["num_samples"], "first": breakable(first)}
+    table = Table(prose.caption(PROSE, "table", **named), label)
     table.column("estimator")
     table.quantity_column("variance")
     table.quantity_column("ratio")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, panels, svg
-from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, paragraph
+from gradmark.reports.layout.elements import Block, Table, figure
 from gradmark.reports.layout.numbers import plain, tidy
 from gradmark.reports.layout.style import PALETTE, breakable
 
@@ -19,35 +20,16 @@ KINDS = {
     ),  # old: the second
     ("LinearGaussian",): ("linear Gaussian", "1 / noise"),
 }
-
-FORMULA = (
-    'log p(x) - cal(L)(q_phi) = underbrace(log p(x) - max_(q in cal(Q)) cal(L)(q), "the family\'s")'
-    ' + underbrace(max_(q in cal(Q)) cal(L)(q) - cal(L)(q_phi), "the encoder\'s")'
-)
+PROSE = "sections/amortisation_gap.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, what the two models say, and for each experiment a figure and a table."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "The model is known and stays as it is. An encoder shares its parameters among rows; the best q of each "
-            "row by itself is found by coordinate ascent. On a ",
-            emph("linear Gaussian model"),
-            " the best means are affine in x and the best variances the same for all rows, so that a linear encoder "
-            "loses nothing, however large the family's gap is. On a ",
-            emph("belief network"),
-            " independent bits are not enough, and on top of that an affine map of x does not give the best logits: "
-            "a better encoder would close the second part, and none the first.",
-        ),
-    ]
+    page, caption = prose.blocks(PROSE), prose.caption(PROSE, "figure")
     for number, outcome in enumerate(outcomes):
         rows, name = (outcome.tables or {})["gaps"], f"{key}-{number}"
-        found += [figure(f"{name}.svg", _drawn(rows), CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
-    return found
-
-
-CAPTION = ["The gap of the best linear encoder in nats of one row: the family's part, and the encoder's on top of it."]
+        page += [figure(f"{name}.svg", _drawn(rows), caption, f"{name}-figure"), _table(rows, f"{name}-table")]
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:
@@ -74,7 +56,7 @@ LABELS = {"family": "family's gap", "amortisation": "encoder's gap"}
 
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
-    table = Table(["Nats of one row; the encoder's part is a difference of two fits, zero up to rounding."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("problem")
     for head in ("log p(x)", "the family's gap", "the encoder's gap"):
         table.column(head, "right")

@@ -10,39 +10,23 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, Table, figure
 from gradmark.reports.layout.numbers import grouped, plain, tidy
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 from gradmark.reports.results.parts import experiment_problem
 
 HEIGHT = 1.7  # inches of a panel
 Group = tuple[str, str, list[dict[str, Any]]]  # problem, where q is from, rows
-
-FORMULA = 'log p(x) = "KL"(q || p(z|x)) + cal(L)(q), quad cal(L)(q) = EE_q [log p(x, z) - log q(z)]'
+PROSE = "sections/decomposition.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, a figure of every draw, and a table of what is left over."""
     groups = _groups(outcomes)
-    return [
-        formula(FORMULA),
-        paragraph(
-            "Parameters of model and q are drawn at random; each term is computed without the others: log p(x) by its "
-            "closed form or as a sum over states, the bound as minus the oracle of the expected cost or as a sum, and "
-            "the gap as a Kullback-Leibler divergence between two distributions. As the gap is never negative, ",
-            math("cal(L)(q)"),
-            " reaches its maximum, log p(x), at q = p(z|x).",
-        ),
-        figure(f"{key}.svg", _drawn(groups), CAPTION, f"{key}-figure"),
-        _table(groups, f"{key}-table"),
-    ]
-
-
-CAPTION = [
-    "Above: the gap KL(q ‖ p(z|x)) against log p(x) − L(q), which it equals on the line. Below: the largest residual "
-    "of a row of data, |log p(x) − KL − L|, in units of eps (1 + |log p| + KL + |L|)."
-]
+    shown = figure(f"{key}.svg", _drawn(groups), prose.caption(PROSE, "figure"), f"{key}-figure")
+    return [*prose.blocks(PROSE), shown, _table(groups, f"{key}-table")]
 
 
 def _groups(outcomes: list[Outcome]) -> list[Group]:
@@ -93,7 +77,7 @@ def _axes(above: Axes, under: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def _table(groups: list[Group], label: str) -> Block:
-    table = Table(["The three terms, medians over draws in nats, and the residual in units of rounding."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("problem")
     table.column("q")
     for head in ("draws", "log p(x)", "gap", "bound", "largest residual"):

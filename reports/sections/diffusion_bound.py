@@ -8,47 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, figure
 from gradmark.reports.layout.numbers import tidy
 from gradmark.reports.layout.style import MUTED, PALETTE, breakable
 
 HEIGHT = 1.7  # inches of a panel
 PARTS = {"first": "t = 1: −E log p(x₀ | x₁)", "middle": "t = 2 … T", "prior": "prior"}
-
-FORMULA = (
-    '-log p(x_0) <= "KL"(q(x_T | x_0) || p_T) + sum_(t=2)^T EE "KL"(q(x_(t-1) | x_t, x_0) || p(x_(t-1) | x_t)) '
-    "- EE log p(x_0 | x_1)"
-)
+PROSE = "sections/diffusion_bound.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The bound as a formula, then a figure for each law of data."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "With ",
-            math("x_1, ..., x_T"),
-            " as latents the chain is the encoder, without a parameter, and the reverse the decoder. On Gaussian data "
-            "every term is known. The gap is a Kullback-Leibler divergence again, of the chain from the reverse's own "
-            "posterior: 0 where each reverse step has the variance of ",
-            math("x_(t-1)"),
-            " given ",
-            math("x_t"),
-            ", and of order ",
-            math("1\\/T"),
-            " with the variance of the forward step.",
-        ),
-    ]
+    page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
         setting = tables["setting"][0]
-        caption = (
-            f"Data of variance {tidy(setting['variance'])}, {breakable(setting['schedule'])}, nats of one axis. Above: "
-            "the terms of minus the bound with Anderson's variances, and the data's entropy (line). Below: the gap."
-        )
-        found.append(figure(f"{name}.svg", _drawn(tables["bounds"]), [caption], name))
-    return found
+        named = {"variance": tidy(setting["variance"]), "schedule": breakable(setting["schedule"])}
+        caption = prose.caption(PROSE, "figure", **named)
+        page.append(figure(f"{name}.svg", _drawn(tables["bounds"]), caption, name))
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:

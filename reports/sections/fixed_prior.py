@@ -8,50 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, panels, svg
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, Table, figure
 from gradmark.reports.layout.numbers import plain, tidy
 from gradmark.reports.layout.style import INK, MARKERS, PALETTE
 
 HEIGHT = 1.6  # inches of a panel
-
-FORMULA = (
-    'EE_x "KL"(p(z|x) || p(z)) = underbrace(I(x; z), "information") + underbrace("TC"(macron(p)), "dependence")'
-    ' + underbrace(sum_j "KL"(macron(p)(z_j) || p(z_j)), "mismatch"), quad macron(p)(z) = EE_x p(z|x)'
-)
+PROSE = "sections/fixed_prior.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What is hidden, and for each experiment a figure and a table."""
-    found = [
-        paragraph(
-            "The note lists ",
-            math("p_theta (z)"),
-            " among what is to be identified, and then fixes it. For a Gaussian z and an affine decoder that hides "
-            "nothing: any other Gaussian prior is absorbed by W and b. Bits have no such way out: a prior of one half "
-            "says that each is on half of the time, and the model has to bend its features until they are.",
-        ),
-        formula(FORMULA),
-        paragraph(
-            "With a learned prior the last part is zero wherever log p(x) is stationary, as there ",
-            math("p(z_j) = macron(p)(z_j)"),
-            ". That is the part of θ which a fixed prior cannot express. What it costs shows in log p(x).",
-        ),
-    ]
+    page, caption = prose.blocks(PROSE), prose.caption(PROSE, "figure")
     for number, outcome in enumerate(outcomes):
         tables, name = outcome.tables or {}, f"{key}-{number}"
-        found += [
-            figure(f"{name}.svg", _drawn(tables["latents"]), CAPTION, f"{name}-figure"),
+        page += [
+            figure(f"{name}.svg", _drawn(tables["latents"]), caption, f"{name}-figure"),
             _table(tables["fits"], f"{name}-table"),
         ]
-    return found
-
-
-CAPTION = [
-    "How often each latent is on: by the mean posterior over the data (marks) and by the prior (line). A latent that "
-    "is on in less than half of the rows is shown as its complement, the same feature. Left: the prior is learned. "
-    "Right: it is fixed at one half."
-]
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:
@@ -90,7 +66,7 @@ def _beside(row: dict[str, Any]) -> float:
 
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
-    table = Table(["Nats of a row, the best of the starts by log p(x); the last three add up to the mean KL."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("fit")
     table.column("prior")
     for head in ("log p(x)", "information", "dependence", "mismatch"):

@@ -8,33 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, figure, quantities
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE
 
 HEIGHT = 1.7  # inches of a panel
-
-FORMULA = "EE_(p_v) |s_theta - s|^2 \\/ EE_(p_v) |s|^2, quad s = nabla log p_v"
+PROSE = "sections/learned_score.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The measure as a formula, the errors as a figure and the distances as a table."""
-    return [
-        formula(FORMULA),
-        paragraph(
-            "A denoising loss alone does not say how good a score is, as most of it is noise that no network can "
-            "predict. Where ",
-            math("p_v"),
-            " is known the error itself is: 0 for the score, 1 for a network that says 0. The score of a set of points "
-            "is that of a mixture of as many Gaussians; at little noise it knows every row by heart, which a network "
-            "does not, and should not.",
-        ),
-        figure(f"{key}.svg", _drawn(outcomes), [CAPTION], f"{key}-figure"),
-        _table(outcomes, f"{key}-distances"),
-    ]
-
-
-CAPTION = "Relative squared error of the score against the variance of the noise, with 95 % intervals."
+    shown = figure(f"{key}.svg", _drawn(outcomes), prose.caption(PROSE, "figure"), f"{key}-figure")
+    return [*prose.blocks(PROSE), shown, _table(outcomes, f"{key}-distances")]
 
 
 def _drawn(outcomes: list[Outcome]) -> str:
@@ -70,9 +56,7 @@ def _panel(axes: Axes, rows: list[dict[str, Any]], styles: dict[str, dict[str, A
 
 
 def _table(outcomes: list[Outcome], label: str) -> Block:
-    table = Table(
-        ["Energy distance of 400 draws to 400 draws of the data; the floor is that of the data to itself."], label
-    )
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("draws of")
     table.quantity_column("energy distance")
     for outcome in outcomes:

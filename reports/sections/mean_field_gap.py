@@ -8,46 +8,24 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, Table, figure
 from gradmark.reports.layout.numbers import grouped, plain, tidy
 from gradmark.reports.layout.style import MARKERS, PALETTE
 
 HEIGHT = 1.5  # inches of a panel
 SHOWN = (0.0, 0.5, 0.8, 0.95)  # correlations in the table
-
-SWEEP = "q_j (z_j) prop exp EE_(k != j) [log p(x, z)], quad j = 1, 2, ..."
-GAP = 'min_(q "factorised") "KL"(q || p(z|x)) = 1/2 [sum_j log A_(j j) - log det A], quad A = "Cov"(z|x)^(-1)'
+PROSE = "sections/mean_field_gap.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The iterative method, the closed form, and for each experiment a figure and a table."""
-    found = [
-        paragraph(
-            "The iterative method that the note leaves out: hold all factors of q but one, and set that one to the "
-            "best there is. It is the exponential of an expected log joint, and the bound cannot fall."
-        ),
-        formula(SWEEP),
-        paragraph(
-            "On a Gaussian posterior of precision A each factor is Gaussian with variance ",
-            math("1\\/A_(j j)"),
-            ", the posterior's variance of ",
-            math("z_j"),
-            " given all others, and the means end at the posterior's. What is lost is known:",
-        ),
-        formula(GAP),
-    ]
+    page, caption = prose.blocks(PROSE), prose.caption(PROSE, "figure")
     for number, outcome in enumerate(outcomes):
         rows, name = (outcome.tables or {})["gaps"], f"{key}-{number}"
-        found += [figure(f"{name}.svg", _drawn(rows), CAPTION, f"{name}-figure"), _table(rows, f"{name}-table")]
-    return found
-
-
-CAPTION = [
-    "Equal posterior correlations. Above: the gap where coordinate ascent ends (marks) on its closed form (lines), in "
-    "nats of one row. Below: sweeps until every row is within 1e-6 nats of it: the more dependent the latents are, the "
-    "worse is the answer, and the longer it takes."
-]
+        page += [figure(f"{name}.svg", _drawn(rows), caption, f"{name}-figure"), _table(rows, f"{name}-table")]
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:
@@ -80,7 +58,7 @@ def _axes(above: Axes, below: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
-    table = Table(["Gap and closed form, nats; the largest difference in units of rounding; variances."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     for head in ("latents", "correlation", "gap", "closed form", "difference / rounding", "variance of q / exact"):
         table.column(head, "right")
     table.column("sweeps", "right")

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, figure, quantities
 from gradmark.reports.layout.numbers import NONE, plain
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
@@ -18,37 +19,13 @@ STYLES: dict[str, dict[str, Any]] = {
     name: {"color": PALETTE[i], "marker": MARKERS[i], "markersize": 3, "linewidth": 1.2}
     for i, name in enumerate(("mean baseline", "normalised"))
 }
-
-FORMULA = (
-    'g = 1/K sum_k (f_k - overline(f)) / "sd" nabla log q(z_k), quad '
-    '"length" = (chevron.l sigma EE[g], nabla J chevron.r) / (nabla J)^2, quad sigma^2 = "Var" f'
-)
+PROSE = "sections/normalised_advantages.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The measure as a formula, a figure of all problems, and a table for each."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "Subtracting the batch's own mean shortens the gradient to ",
-            math("(K - 1)\\/K"),
-            " of itself, and no more: its direction is right. Dividing by the batch's own sd is another matter: it is "
-            "another number for each batch, and depends on the very draws whose scores it scales, so that the expected "
-            "gradient has another length ",
-            emph("and"),
-            " another direction. In large batches the error of the length falls as 1/K, and so does the angle, whose "
-            "square is what a cosine shows.",
-        ),
-        figure(f"{key}.svg", _drawn(outcomes), [CAPTION], f"{key}-figure"),
-    ]
-    return found + [_table(outcome, f"{key}-{number}-table") for number, outcome in enumerate(outcomes)]
-
-
-CAPTION = (
-    "Above: length of the expected gradient (times the sd of the return where it was divided by one); the line is "
-    "(K − 1)/K. Below: one minus its cosine with the exact gradient; the mean baseline's is 0, and what is drawn of it "
-    "is noise. Crosses are exact, as sums over all batches."
-)
+    shown = figure(f"{key}.svg", _drawn(outcomes), prose.caption(PROSE, "figure"), f"{key}-figure")
+    return [*prose.blocks(PROSE), shown, *(_table(each, f"{key}-{i}-table") for i, each in enumerate(outcomes))]
 
 
 def _drawn(outcomes: list[Outcome]) -> str:
@@ -106,10 +83,8 @@ def _crosses(axes: Axes, rows: list[dict[str, Any]], field: str, shown: Any) -> 
 def _table(outcome: Outcome, label: str) -> Block:
     tables = outcome.tables or {}
     setting = tables["setting"][0]
-    table = Table(
-        [f"{breakable(setting['problem'])}: σ = {plain(setting['sd'])}. Normalised advantages, σ E[g]."],
-        label,
-    )
+    named = {"problem": breakable(setting["problem"]), "deviation": plain(setting["sd"])}
+    table = Table(prose.caption(PROSE, "table", **named), label)
     table.column("K", "right")
     table.column("(K − 1)/K", "right")
     table.quantity_column("mean baseline, length")

@@ -7,49 +7,26 @@ from typing import Any
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, emph, ends, figure, formula, paragraph
+from gradmark.reports.layout.elements import Block, Table, ends, figure
 from gradmark.reports.layout.numbers import NONE, plain
 from gradmark.reports.layout.style import MARKERS, PALETTE, breakable
 
 HEIGHT = 1.9  # inches of the panel
-
-FORMULA = (
-    "nabla EE[-G_1] = -EE sum_t (G_t - b_t (s_t)) nabla log pi(a_t | s_t), quad "
-    "G_t = sum_(u >= t) r_u, quad z = (s_1, a_1, s_2, a_2, ...)"
-)
-CAPTION = (
-    "Total variance of the gradient over the squared length of the exact one, against the horizon, at the uniform "
-    "policy; bars are 95 % intervals."
-)
+PROSE = "sections/policy_gradient.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The policy gradient as a formula, then a figure and a table for each experiment."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "Yes: with a trajectory for z, its probability for q and minus the return for the cost, the score function "
-            "draws REINFORCE's trajectories and weighs the same scores, as what the environment does has no "
-            "parameters. Its relatives have their names too. A reward depends on the actions before it, through the "
-            "environment, and on none after it: leaving out the rest (Rao-Blackwell) is the ",
-            emph("reward-to-go"),
-            ". What it leaves is judged against the value function, which is a baseline.",
-        ),
-    ]
+    page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
-        count = tables["setting"][0]["num_samples"]
-        found += [
-            figure(
-                f"{name}.svg",
-                _drawn(tables["variances"]),
-                [f"{breakable(outcome.inquiry.experiment)}, {count} trajectories. {CAPTION}"],
-                name,
-            ),
-            _table(tables["agreement"], f"{name}-table"),
-        ]
-    return found
+        named = {"experiment": breakable(outcome.inquiry.experiment), "count": tables["setting"][0]["num_samples"]}
+        caption = prose.caption(PROSE, "figure", **named)
+        page.append(figure(f"{name}.svg", _drawn(tables["variances"]), caption, name))
+        page.append(_table(tables["agreement"], f"{name}-table"))
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:
@@ -77,13 +54,7 @@ def _drawn(rows: list[dict[str, Any]]) -> str:
 
 def _table(rows: list[dict[str, Any]], label: str) -> Block:
     weights = [name for name in rows[0] if name not in ("horizon", "enumeration", "paths_that_differ")]
-    table = Table(
-        [
-            "Largest difference between the exact gradient by dynamic programming and by enumeration of all paths, and "
-            "between our estimates and a hand-written REINFORCE of the same seed."
-        ],
-        label,
-    )
+    table = Table(prose.caption(PROSE, "table"), label)
     for head in ("horizon", "enumeration", "trajectories that differ", *weights):
         table.column(head, "right")
     for row in rows:

@@ -9,46 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, emph, figure, formula, math, muted, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, figure, math, muted, quantities
 from gradmark.reports.layout.numbers import tidy
 from gradmark.reports.layout.style import MARKERS, MUTED, PALETTE, breakable
 
 HEIGHT = 1.35  # inches of a panel
 Case = tuple[str, str]  # rule and score
-
-FORMULA = "p_(t-1)(y) = integral p_t (x) thin N(y; x + sigma_t^2 s(x), rho_t) dif x"
+PROSE = "sections/reverse_error.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What is compared, the figure, and the fitted orders."""
-    return [
-        formula(FORMULA),
-        paragraph(
-            "The distribution of the reverse's end is known without a draw. For Gaussian data it follows from a "
-            "recursion, on a line from the kernel above, and for a mixture along a line in many dimensions it is a "
-            "product of both, compared in projections. ",
-            emph("anderson"),
-            " has ",
-            math("rho_t = sigma_t^2"),
-            ", ",
-            emph("ancestral"),
-            " sampling ",
-            math("rho_t = sigma_t^2 v_(t-1) \\/ v_t"),
-            " and the same mean; ",
-            emph("heun"),
-            " follows the probability flow. With the exact score all return to the data; with a wrong score more "
-            "steps do not help.",
-        ),
-        figure(f"{key}.svg", _drawn(outcomes), CAPTION, f"{key}-figure"),
-        _orders(outcomes, f"{key}-orders"),
-    ]
-
-
-CAPTION = [
-    "Distance of the reverse's end from the data against the number of steps; a row for each distribution of data and "
-    "each schedule. Grey: slopes −1 and −2; for the energy distance, which is a square, −2 and −4."
-]
+    shown = figure(f"{key}.svg", _drawn(outcomes), prose.caption(PROSE, "figure"), f"{key}-figure")
+    return [*prose.blocks(PROSE), shown, _orders(outcomes, f"{key}-orders")]
 
 
 def _cases(outcomes: list[Outcome]) -> list[Case]:
@@ -100,10 +75,7 @@ def _panel(axes: Axes, errors: list[dict[str, Any]], distance: str, styles: dict
 
 
 def _orders(outcomes: list[Outcome], label: str) -> Block:
-    caption = "The order with which each distance falls, fitted from 16 steps on, and the order expected. Nothing is "
-    table = Table(
-        [caption + "drawn: the intervals are those of a straight line through points that bend a little."], label
-    )
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("rule")
     for distance in dict.fromkeys(row["distance"] for row in (outcomes[0].tables or {})["orders"]):
         table.quantity_column(distance)

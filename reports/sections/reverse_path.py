@@ -8,40 +8,25 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, panels, svg
-from gradmark.reports.layout.elements import Block, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, figure
 from gradmark.reports.layout.numbers import tidy
-from gradmark.reports.layout.style import PALETTE, RULE
+from gradmark.reports.layout.style import PALETTE, RULE, breakable
 
 HEIGHT = 1.18  # inches of a panel
 SHARE = 99.5  # per cent of the points that lie inside the frame
-
-FORMULA = "x_t = x_(t-1) + epsilon_t, quad x_(t-1) = x_t + sigma_t^2 nabla log p_t (x_t) + sigma_t xi"
+PROSE = "sections/reverse_path.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The chain and its reverse as formulas, then a figure for each experiment."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "The chain makes a probability path ",
-            math("p_0, ..., p_T"),
-            ". Its reverse is a diffusion too (Anderson): it needs nothing but the score of every ",
-            math("p_t"),
-            ", which is known here, as the data are a Gaussian mixture and noise makes them another. The probability "
-            "flow ",
-            math("dot(x) = -1/2 nabla log p"),
-            " has the same path without noise of its own.",
-        ),
-    ]
+    page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         name = f"{key}-{number}"
-        caption = [
-            f"{outcome.inquiry.experiment}. Forward, from left to right; back, from right to left, by the reverse "
-            "process and by the probability flow, both from the same draws of the exact end of the path."
-        ]
-        found.append(figure(f"{name}.svg", _drawn((outcome.tables or {})["points"]), caption, name))
-    return found
+        caption = prose.caption(PROSE, "figure", experiment=breakable(outcome.inquiry.experiment))
+        page.append(figure(f"{name}.svg", _drawn((outcome.tables or {})["points"]), caption, name))
+    return page
 
 
 def _drawn(rows: list[dict[str, Any]]) -> str:

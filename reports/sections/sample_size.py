@@ -8,40 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import columns, drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, Table, ends, figure, formula, math, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, ends, figure, quantities
 from gradmark.reports.layout.numbers import plain
 from gradmark.reports.layout.style import Look, breakable, looks, wrapped
 
 HEIGHT = 1.5  # inches of a panel
 ACROSS = 3  # panels
-
-FORMULA = (
-    '"Var"[1/L sum_l g_l] = v/L, quad "leave-one-out:" space v/L + w/(L(L - 1)), quad log "Var" = alpha + beta log L'
-)
-CAPTION = (
-    "Total variance of an estimate against the number L of its samples, relative to the first estimator's at the "
-    "fewest; logarithmic axes, so that 1/L is a line of slope −1. Bars are 95 % intervals."
-)
+PROSE = "sections/sample_size.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The law of averages as a formula, a figure of all problems, and a table of slopes."""
     known = looks(row["estimator"] for outcome in outcomes for row in (outcome.tables or {})["slopes"])
-    return [
-        formula(FORMULA),
-        paragraph(
-            "More samples help all estimators alike, where an estimate is a mean of independent draws: they divide the "
-            "variance and leave its size to the method. A leave-one-out baseline is itself a mean of the other draws "
-            "and gets better with them, which makes a slope steeper than −1 that straightens out. A bound of ",
-            math("L"),
-            " samples is not a mean but another target for each ",
-            math("L"),
-            ": as it tightens, the gradient of q vanishes, and its noise with it.",
-        ),
-        figure(f"{key}.svg", _drawn(outcomes, known), [CAPTION], f"{key}-figure"),
-        _table(outcomes, f"{key}-table"),
-    ]
+    shown = figure(f"{key}.svg", _drawn(outcomes, known), prose.caption(PROSE, "figure"), f"{key}-figure")
+    return [*prose.blocks(PROSE), shown, _table(outcomes, f"{key}-table")]
 
 
 def _drawn(outcomes: list[Outcome], known: dict[str, Look]) -> str:
@@ -92,7 +74,7 @@ def _panel(axes: Axes, rows: list[dict[str, Any]], known: dict[str, Look], limit
 
 
 def _table(outcomes: list[Outcome], label: str) -> Block:
-    table = Table(["The fitted slope of log variance on log L, and χ² per degree of freedom of the line."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("estimator")
     table.quantity_column("slope")
     table.column("χ²/f", "right")

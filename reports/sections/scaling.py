@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import RIGHT, columns, drawing, grid, logarithmic, room, svg
-from gradmark.reports.layout.elements import Block, Segment, Table, figure, formula, paragraph, quantities, strong
+from gradmark.reports.layout.elements import Block, Segment, Table, figure, paragraph, quantities, strong
 from gradmark.reports.layout.numbers import memory, plain, time_unit
 from gradmark.reports.layout.style import INK, MARKERS, MUTED, PALETTE, WIDTH, breakable
 
@@ -22,29 +23,23 @@ EXACT = "ExactMarginalLikelihood"
 FURTHER = 40  # latents, a number that is small for a network
 YEAR = 365.25 * 24 * 3600
 LAST = 5  # points that the growth is fitted to
-
-FORMULA = "nabla log p(x) = nabla log sum_(z in {0, 1}^d) p(x, z)"
+PROSE = "sections/scaling.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """What it says, a figure and a table for each experiment."""
-    found: list[Block] = [formula(FORMULA)]
+    page, caption = prose.blocks(PROSE), prose.caption(PROSE, "figure")
     for number, outcome in enumerate(outcomes):
         lines = _lines((outcome.tables or {})["gradients"])
         name = f"{key}-{number}"
-        found += [
-            paragraph(*_said(lines)),
-            figure(f"{name}.svg", _drawn(lines), CAPTION, f"{name}-figure"),
+        page += [
+            paragraph(*_conclusion(lines)),
+            figure(f"{name}.svg", _drawn(lines), caption, f"{name}-figure"),
             _table(lines, f"{name}-table"),
         ]
-    return found
+    return page
 
 
-CAPTION = [
-    "Seconds and peak memory of one gradient against the number of binary latents, on logarithmic axes. Enumeration is "
-    "a sum over all 2^latents states, in parts (whose size bounds the memory) or all at once; the others are one "
-    "estimate of the bound's gradient. The dashed line is where enumeration becomes slower than the first of them."
-]
 Lines = dict[str, list[dict[str, Any]]]
 
 
@@ -80,23 +75,23 @@ def growth(rows: list[dict[str, Any]]) -> float | None:
     return float(math.exp(slope))
 
 
-def _said(lines: Lines) -> list[Segment]:
+def _conclusion(lines: Lines) -> list[Segment]:
     exact, other = _split(lines)
     end, factor = lines[exact][-1], growth(lines[exact])
-    said: list[Segment] = [
+    text: list[Segment] = [
         f"With {end['latents']} latents one gradient of log p(x) is a sum of {2 ** end['latents']} terms and takes "
         f"{_time(end['seconds']['value'])}"
     ]
     if factor is not None:
         later = end["seconds"]["value"] * factor ** (FURTHER - end["latents"])
-        said += ["; each further latent multiplies that by ", strong(plain(factor)), " (last points), which for "]
-        said += [f"{FURTHER} latents makes {_time(later)}"]
+        text += ["; each further latent multiplies that by ", strong(plain(factor)), " (last points), which for "]
+        text += [f"{FURTHER} latents makes {_time(later)}"]
     if other is not None:
         at, price = crossing(lines[exact], lines[other]), lines[other][-1]["seconds"]["value"]
-        said += [f". {breakable(other)} takes {_time(price)} there"]
-        said += [f", and is the faster of the two from {math.ceil(at)} latents on"] if at is not None else []
-    said += [". What it estimates is the gradient of a bound, and with noise: that is the price of its speed."]
-    return said
+        text += [f". {breakable(other)} takes {_time(price)} there"]
+        text += [f", and is the faster of the two from {math.ceil(at)} latents on"] if at is not None else []
+    text += [". Its estimate is of the gradient of a bound, and has noise: that is the price of its speed."]
+    return text
 
 
 def _time(seconds: float) -> str:
@@ -151,7 +146,7 @@ def _mark(axes: Axes, lines: Lines) -> None:
 
 
 def _table(lines: Lines, label: str) -> Block:
-    table = Table(["One gradient with the fewest and the most latents measured."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("estimator")
     table.column("latents", "right")
     table.quantity_column("seconds")

@@ -8,39 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, panels, svg, text_width
-from gradmark.reports.layout.elements import Block, Table, figure, formula, math, paragraph, quantities
+from gradmark.reports.layout.elements import Block, Table, figure, quantities
 from gradmark.reports.layout.numbers import plain, tidy
 from gradmark.reports.layout.style import INK, PALETTE
 
 HEIGHT = 1.15  # inches of a panel
 TIME, NOISE = PALETTE[1], PALETTE[3]
-
-FORMULA = '"Var"[1/n sum_i w_i g_i] = "Var"[1/n sum_i w_i EE[g | t_i]] + EE[w^2 "Var"[g | t]] \\/ n'
+PROSE = "sections/time_sampling.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The split as a formula, and for each experiment a figure and a table."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "Lattices, strata and pairs take away the first part alone; importance weighs both, and its best density "
-            "for any quantity is the root of that quantity's own second moment at t. Against the noise part the other "
-            "remedy is the target: the expectation of the noise given ",
-            math("z_t"),
-            ", which is the exact score, has the same gradient (Rao-Blackwell).",
-        ),
-    ]
+    page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         name, tables = f"{key}-{number}", outcome.tables or {}
         setting = tables["setting"][0]
-        caption = (
-            f"Denoiser at θ = {tidy(setting['theta'])}, means of {setting['n']} draws: variance relative to that of "
-            "uniform times, exact; the tick is the total as measured."
-        )
-        found.append(figure(f"{name}.svg", _drawn(tables["variances"]), [caption], f"{name}-figure"))
-        found.append(_table(tables, f"{name}-table"))
-    return found
+        caption = prose.caption(PROSE, "figure", theta=tidy(setting["theta"]), count=setting["n"])
+        page.append(figure(f"{name}.svg", _drawn(tables["variances"]), caption, f"{name}-figure"))
+        page.append(_table(tables, f"{name}-table"))
+    return page
 
 
 def _cases(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -76,7 +64,7 @@ def _bars(axes: Axes, rows: list[dict[str, Any]]) -> None:
 
 def _table(tables: dict[str, Any], label: str) -> Block:
     rows = tables["variances"]
-    table = Table(["Exact parts of the variance, their sum, and the total as measured."], label)
+    table = Table(prose.caption(PROSE, "table"), label)
     table.column("times")
     for head in ("time part", "noise part", "total"):
         table.column(head, "right")

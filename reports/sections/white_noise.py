@@ -5,38 +5,24 @@ from __future__ import annotations
 from matplotlib.lines import Line2D
 
 from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, logarithmic, panels, room, svg
-from gradmark.reports.layout.elements import Block, emph, figure, formula, math, paragraph
+from gradmark.reports.layout.elements import Block, figure
 from gradmark.reports.layout.style import MARKERS, PALETTE, breakable
 
 HEIGHT = 1.6  # inches of a panel
 DISTANCES = ("Wasserstein-1", "total variation", "energy")
-
-FORMULA = "p_T = p_0 * N(0, v_T), quad v_T = sigma_1^2 + dots.c + sigma_T^2"
+PROSE = "sections/white_noise.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
     """The formula, the correction, and a figure for each distribution of data."""
-    found = [
-        formula(FORMULA),
-        paragraph(
-            "More and smaller steps alone do not make the end of the chain white: whatever T, it is the data with "
-            "noise of the total variance. It is white only in the limit of a ",
-            emph("large total variance"),
-            ", where the data are lost beneath the noise; their mean goes last, as ",
-            math("v_T^(-1\\/2)"),
-            " in total variation. In Wasserstein-1 it never goes, as noise moves no mean; yet a reverse that starts "
-            "from white noise forgives more and more of it. The flow is one to one, and keeps the total variation.",
-        ),
-    ]
+    page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         name = f"{key}-{number}"
         data = breakable((outcome.tables or {})["setting"][0]["data"])
-        caption = f"{data}. Left: distance of the end of the chain from N(0, v). Right: distance from the data where "
-        found.append(
-            figure(f"{name}.svg", _drawn(outcome), [caption + "the exact probability flow starts from N(0, v)."], name)
-        )
-    return found
+        page.append(figure(f"{name}.svg", _drawn(outcome), prose.caption(PROSE, "figure", data=data), name))
+    return page
 
 
 def _drawn(outcome: Outcome) -> str:

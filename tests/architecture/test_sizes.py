@@ -17,7 +17,6 @@ LONGER = {
     "benchmarks/execution/prepare.py: prepare": 30,
     "benchmarks/studies/summary.py: _measured": 31,
     "reports/pages/problem_tables.py: bias": 26,
-    "reports/pages/setup.py: _methods": 26,
     "reports/pages/training.py: _ends": 27,
     "reports/plots/ratios.py: overview": 30,
     "reports/plots/recovery.py: _drawn": 27,
