@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 REPLICATES = 16384  # where neither replicates nor rel_ci is asked for
-MOST = 10**8  # replicates of a cell, steps of a training run, draws of an estimate: beyond it nobody waits
+MOST = 10**8  # replicates of a cell, steps of a training run, draws of an estimate: more would take years
 BIAS_REPLICATES = 16384  # of the test of bias, fixed beforehand: "run until it agrees" accepts biased estimators
 MAX_BLOCKS = 256  # of a cell that runs until its interval is narrow enough
 

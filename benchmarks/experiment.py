@@ -1,4 +1,4 @@
-"""What is no grid of cells and no training run: an experiment, which gives named tables of plain rows."""
+"""An experiment: a measurement that is neither a cell nor a training run, and returns named tables of plain rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Experiment(Spec):
 
 
 def plain(value: Any) -> Any:
-    """Tables as JSON has them: infinite and NaN are null; TypeError names what is no plain data."""
+    """Tables as JSON has them: infinite and NaN are null; TypeError names what is not plain data."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

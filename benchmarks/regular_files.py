@@ -1,4 +1,4 @@
-"""Files from anybody: only regular ones are opened, and no more is read than was announced."""
+"""Files of users: only regular files are opened, and at most a given number of bytes is read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = {
 def fault_of_file(path: Path, most: int | None = None) -> str | None:
     """None where `path` is a regular file of at most `most` bytes; else what is wrong, as a clause. It opens nothing.
 
-    A pipe that nobody writes to would never answer, and a device has no end: neither is opened.
+    A pipe without a writer would block, and a device has no end: neither is opened.
     """
     try:
         facts = path.stat()

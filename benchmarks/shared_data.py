@@ -1,4 +1,4 @@
-"""Tensors that are made once and handed to every cell: none may write to them, and who does so is found out."""
+"""Tensors that are made once and shared by all cells: a cell that writes to them is detected."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ CATALOGUES = {
     "schedule": "gradmark.benchmarks.experiments.diffusion.simulation.schedules",
     "target": "gradmark.benchmarks.experiments.diffusion.simulation.targets",
 }
-BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # what is no field of a spec, but given with it
+BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # given beside a spec, not its fields
 _given: ContextVar[dict[str, Spec]] = ContextVar("_given", default={})  # noqa: B039  # never written to
 LISTED = ("estimator", "problem", "experiment")  # by `gradmark list`
 

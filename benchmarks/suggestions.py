@@ -1,4 +1,4 @@
-"""What the field calls methods that have another name here, what was called otherwise before, and what is near."""
+"""Suggestions for a misspelled name: names from the literature, former names, and similar ones."""
 
 from __future__ import annotations
 

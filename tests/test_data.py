@@ -195,7 +195,7 @@ def test_an_unreadable_file_is_one_line(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_failed_download_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Port 9 of this machine answers nobody."""
+    """Port 9 of this machine does not answer."""
     closed = dataclasses.replace(data.DATA_SETS["mnist"], url="http://127.0.0.1:9/train-images-idx3-ubyte.gz")
     monkeypatch.setitem(data.DATA_SETS, "mnist", closed)
     monkeypatch.delenv(data.FOLDER, raising=False)

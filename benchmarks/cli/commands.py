@@ -263,7 +263,7 @@ def _tell(line: str) -> None:
 
 
 def _ask(question: str) -> bool:
-    """The answer of whoever sits at the terminal; no, where nobody does."""
+    """The answer at the terminal; no where there is no terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty() and click.confirm(question, err=True)
 
 

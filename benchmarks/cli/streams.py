@@ -1,4 +1,4 @@
-"""Standard output: what is written there is the command's own, and can always be written."""
+"""Standard output: it holds only what the command prints, and every character can be written."""
 
 from __future__ import annotations
 

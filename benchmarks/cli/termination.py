@@ -1,4 +1,4 @@
-"""SIGTERM ends a command as Ctrl-C does: where it is, with what is stored whole, and one line."""
+"""SIGTERM ends a command as Ctrl-C does: at once, with a complete store, and one line on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes: one server imports everything once, and forks a clean process for each piece of work in no time.
+"""Worker processes: one server imports everything once, and forks a clean process for each piece of work.
 
 The server runs no code from outside, so that each of its children starts as it is. It is kept from run to run.
 """

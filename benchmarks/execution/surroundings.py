@@ -1,4 +1,4 @@
-"""What one cell must not change for the next: torch's, numpy's and Python's settings, kept around every call of it."""
+"""The settings of torch, numpy and Python that a cell must not change for the next, restored after each call."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def serve(pipe: Connection, facts: dict[str, Any], server: int) -> NoReturn:
 
 
 def _ends(pid: int) -> bool:
-    """Whether a child ends within a second; it is not forgotten yet, so that nobody else gets its number."""
+    """Whether a child ends within a second; it is not reaped yet, so that no other process gets its number."""
     for _ in range(100):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
             return True

@@ -1,4 +1,4 @@
-"""The note's first equation, at random q: three terms found without one another, and what is left over."""
+"""The note's first equation, at random q: three terms computed independently, and the residual."""
 
 from __future__ import annotations
 

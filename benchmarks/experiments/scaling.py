@@ -1,4 +1,4 @@
-"""Why one does not just maximise log p(x): what its gradient costs, against the number of latents."""
+"""Why log p(x) is not maximised directly: the cost of its gradient against the number of latents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test of bias: is the mean of a gradient off, in how many coordinates was that tested, what would be detected."""
+"""The bias test: whether a mean gradient is biased, in how many coordinates, and the smallest detectable bias."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _left_out(moments: Moments, excess: Array, z: Array, deterministic: bool, kn
 
     An event that none of n replicates has seen has a probability below τ/n, τ = −log(level): it moves the mean by τ/n
     of its size at the most. The size is that of the largest contributions of the same named tensor. A difference below
-    that is no proof of a bias. A coordinate that never varies is off by more than chance only where its difference is
+    that is not proof of a bias. A coordinate that never varies is off by more than chance only where its difference is
     GROSS times what the contributions of all others could explain, or the scale of the problem, where none varies and
     they are not zero.
     """

@@ -1,6 +1,6 @@
 """The forms that code from outside must keep: of costs, surrogate losses, gradients, states and training steps.
 
-Broadcasting and reshaping take almost any shape without a word and give a number that looks like a variance. So names,
+Broadcasting and reshaping take almost any shape silently and give a number that looks like a variance. So names,
 shapes, dtypes and devices are compared before anything is folded.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a block of estimates fits into memory: asked beforehand, since a machine that runs out ends the process."""
+"""Whether a block of estimates fits into memory, computed beforehand: the system kills a process that runs out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a block of replicates leaves behind: counts, central moments and the traces of its groups; numpy only."""
+"""The summary of a block of replicates: counts, central moments and the traces of its groups; numpy only."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.measurement.tails import TOO_FEW
 
 NONE_FINITE = "no replicate is finite"
-NOT_COUNTED = "not counted"  # said of evaluations of the cost that were made where nobody sees them
+NOT_COUNTED = "not counted"  # for evaluations of the cost that the counter cannot see
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The code that a study file brings along: it is loaded where the file says so *and* the user agrees, and not else."""
+"""The code that a study file brings along: it is loaded only where the file says so *and* the user agrees."""
 
 from __future__ import annotations
 

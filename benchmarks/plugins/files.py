@@ -70,7 +70,7 @@ def _plain_name(path: Path, root: Path) -> str | None:
 def _imported(path: Path, root: Path, name: str | None, shown: str, prints: bool) -> str:
     """Import the file and return its module's name; `prints`: its classes print as `file.py:Class`.
 
-    Then what it imports from its own folder prints so, too, as nobody finds that by its plain name alone.
+    Then what it imports from its own folder prints so, too, as its plain name alone does not lead to it.
     """
     begin()
     search(root)
@@ -92,7 +92,7 @@ def _imported(path: Path, root: Path, name: str | None, shown: str, prints: bool
 
 
 def _executed(path: Path) -> str:
-    """Run a file as a module whose name nobody else has; the name."""
+    """Run a file as a module with a unique name, and return the name."""
     digest = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:8]
     name = f"{path.stem if path.stem.isidentifier() else 'file'}_{digest}"
     spec = importlib.util.spec_from_file_location(name, path)

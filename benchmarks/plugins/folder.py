@@ -1,4 +1,4 @@
-"""From where the specs that are read now may load code, and what they have loaded so far."""
+"""The folders that specs may load code from, and the modules that they have loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code that somebody else wrote is run; whatever it raises is bad input, said in one line with its file and line."""
+"""Runs code of plug-ins: whatever it raises becomes bad input, one line that names the file and the line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def guarded(what: str) -> Iterator[None]:
 
 
 def described(fault: BaseException) -> str:
-    """The kind of fault, what it says, and the innermost line that is nobody's installed code."""
+    """The kind of fault, what it says, and the innermost line outside installed packages."""
     if isinstance(fault, SyntaxError):
         line = f"{Path(fault.filename or '').name}:{fault.lineno}"
         return f"{type(fault).__name__}: {shortened(str(fault.msg), 120)} ({line})"

@@ -1,4 +1,4 @@
-"""The source files behind a module: its own and those of what it imports, as far as nobody has installed them."""
+"""The source files behind a module: its own and those of what it imports, except installed packages."""
 
 from __future__ import annotations
 

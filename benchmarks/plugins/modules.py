@@ -36,7 +36,7 @@ from gradmark.benchmarks.plugins.packages import (
 if TYPE_CHECKING:
     from gradmark.estimators.spec import Spec
 
-OWN = "gradmark"  # the package that is no plug-in
+OWN = "gradmark"  # the package that is not a plug-in
 
 
 def load(name: str, file: str | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Many replicates at once against a hand-written loop that makes one replicate a turn: how many times faster.
+"""Many replicates at once against a hand-written loop that makes one replicate at a time: how many times faster.
 
 `python -m gradmark.benchmarks.speed.against_loop` measures it: float32, 2 threads, the median over interleaved rounds
 of the ratio of seconds. The loop is what one writes by hand: torch.distributions, `torch.autograd.grad`, a running

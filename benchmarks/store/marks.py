@@ -1,4 +1,4 @@
-"""Which cell is being measured, kept in the store: one that ended the process is still marked, and runs last."""
+"""Marks in the store which cell is being measured: a cell that ended the process is still marked, and runs last."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RUNNING, ENDED = "running", "ended"  # names in the store's table `meta`: the ke
 
 
 class Marks:
-    """The keys of cells, training runs and experiments in whose midst a process ended without a word."""
+    """The keys of cells, training runs and experiments during which a process ended without an exception."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class Marks:
 
     @contextmanager
     def running(self, key: str) -> Iterator[None]:
-        """Mark `key` while it is worked on; an exception is an end with a word."""
+        """Mark `key` while it is worked on; an exception removes the mark."""
         self._keep(key)
         try:
             yield

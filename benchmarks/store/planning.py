@@ -1,4 +1,4 @@
-"""What a run shall have: rows for what a study asks, and what other code measured put aside."""
+"""Plans a run: makes rows for all that a study asks for, and puts aside what other code measured."""
 
 from __future__ import annotations
 

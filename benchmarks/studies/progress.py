@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run says of itself as it goes; by default to nobody."""
+    """Callbacks of a run; by default they do nothing."""
 
     start: Callable[[str], None] = lambda label: None
     advance: Callable[[float], None] = lambda share: None  # of one cell, training run or experiment

@@ -1,4 +1,4 @@
-"""Study minus store = work: cells to blocks to the store, whole blocks at a time, so that it can stop anywhere."""
+"""Runs what a study asks for and the store lacks, whole blocks at a time, so that it can stop anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run works with: the store, whoever measures, and what ended the process the last time."""
+"""What a run works with: the store, the measurer, and the cells that ended the process in an earlier run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many damaged stores give other numbers without a word: bits, bytes and pages of a real store are changed."""
+"""How many damaged stores give other numbers without an error: bits, bytes and pages of a real store are changed."""
 
 from __future__ import annotations
 

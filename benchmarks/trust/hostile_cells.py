@@ -1,4 +1,4 @@
-"""Code that ends, blocks or spoils its process, each kind a cell of a study: what became of the study.
+"""Code that ends, blocks or spoils its process, each kind a cell of a study: what happens to the study.
 
 `python -m gradmark.benchmarks.trust.hostile_cells` prints a table: for each kind the exit status of `gradmark run` on a
 study of eight cells, two of which are of that kind, how these two ended, and how many of the other six were measured as

@@ -1,4 +1,4 @@
-"""What the sections on recovery share: errors of fits against sample size, a panel for each error, and their rates."""
+"""Plots and tables of recovery: errors of fits against sample size, a panel for each error, and their rates."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def arrival(curve: Curve, goal: float) -> Arrival:
 def first(arrivals: list[Arrival]) -> tuple[Arrival, list[tuple[Arrival, Quantity]]] | None:
     """The run with the smallest time to the target, and how many times longer each other takes, the next one first.
 
-    A run that half of its seeds or more never finished is no candidate, and comes last among the others. Time is in
+    A run that half of its seeds or more never finished is not a candidate, and comes last among the others. Time is in
     seconds where all candidates were timed, else in steps. None where no run reached the target.
     """
     timed = all(len(each.seconds) for each in arrivals)

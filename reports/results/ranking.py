@@ -11,7 +11,7 @@ from gradmark.benchmarks.measurement.quantities import LEVEL, NOT_COUNTED, Quant
 from gradmark.benchmarks.measurement.timing_rounds import nested_ratio
 from gradmark.reports.results.results import Entry, tables
 
-MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: nobody chooses a method for one per cent
+MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: no one chooses a method for one per cent
 WINNER_LEVEL = 0.995  # of the interval that separates the best: copies of a method differ in 1 comparison of 200
 
 

@@ -1,4 +1,4 @@
-"""log p(x) as a gap and a bound at random q: the gap against what it has to be, and what rounding leaves over."""
+"""log p(x) as a gap and a bound at random q: the gap against its exact value, and the residual from rounding."""
 
 from __future__ import annotations
 

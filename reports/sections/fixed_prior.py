@@ -1,4 +1,4 @@
-"""The same model with its prior learned and fixed: what each latent is used for, and where log p(x) goes."""
+"""The same model with its prior learned and fixed: the use of each latent, and the loss of log p(x)."""
 
 from __future__ import annotations
 

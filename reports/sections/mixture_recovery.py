@@ -1,4 +1,4 @@
-"""What can be recovered of a mixture: its components, in no order."""
+"""What can be recovered of a mixture: its components, up to their order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROSE = "sections/mixture_recovery.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
-    """The group to blame, and for each experiment a figure and a table."""
+    """The symmetry, and for each experiment a figure and a table."""
     page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         page += recovered(outcome, ERRORS, f"{key}-{number}")

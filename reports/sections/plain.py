@@ -1,4 +1,4 @@
-"""What an experiment without a section of its own gets: its rows as they are, the first of them."""
+"""Tables of an experiment that has no section of its own: its first rows as they are."""
 
 from __future__ import annotations
 

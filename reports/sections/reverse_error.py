@@ -1,4 +1,4 @@
-"""The trade of steps for error: how far the reverse ends from the data, by rule, and with which order that falls."""
+"""Error against steps: how far the reverse process ends from the data, by rule, and the order with which that falls."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ PROSE = "sections/subspace_recovery.md"
 
 
 def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
-    """The group to blame, what breaks it, and for each experiment a figure and a table."""
+    """The symmetry, what breaks it, and for each experiment a figure and a table."""
     page = prose.blocks(PROSE)
     for number, outcome in enumerate(outcomes):
         page += recovered(outcome, ERRORS, f"{key}-{number}")

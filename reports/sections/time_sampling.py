@@ -1,4 +1,4 @@
-"""Variance by time sampler: the part that better times take away, and the part that they cannot."""
+"""Variance by time sampler: the part that better times reduce, and the part that they cannot."""
 
 from __future__ import annotations
 

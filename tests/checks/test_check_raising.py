@@ -152,7 +152,7 @@ class NoGradient(LeaveOneOut):
 
 
 class Numbers(LeaveOneOut):
-    """Returns numbers that are no tensors."""
+    """Returns numbers that are not tensors."""
 
     def estimate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Estimate:
         return Estimate(dict.fromkeys(params, 0.0), state)  # type: ignore[arg-type]

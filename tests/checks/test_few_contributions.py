@@ -86,7 +86,7 @@ def test_mild_importance_weights_are_judged() -> None:
 
 
 @pytest.mark.parametrize("estimator", [ScoreFunction(), LeaveOneOut()], ids=str)
-def test_an_event_that_no_draw_has_seen_rejects_nobody(estimator: SurrogateEstimator) -> None:
+def test_an_event_that_no_draw_has_seen_rejects_no_estimator(estimator: SurrogateEstimator) -> None:
     """At p = 1e-7 the logit's gradient is the same in every replicate, or has the other bit's noise only."""
     result = mean_of_many(Case(estimator, Fixture(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
     assert result.status == "passed", result

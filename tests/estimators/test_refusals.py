@@ -165,7 +165,7 @@ def test_the_cost_itself_says_what_is_missing() -> None:
 
 @dataclass(frozen=True)
 class GivesNoReason(ScoreFunction):
-    """Refuses without a word."""
+    """Refuses without a reason."""
 
     def refuses(self, problem: Problem, num_samples: int) -> str | None:
         return " \n"

@@ -236,7 +236,7 @@ def test_an_enumeration_is_counted_state_by_state() -> None:
 
 @dataclass(frozen=True)
 class Asked(GaussianToy):
-    """A problem with a form of its cost that nobody knows of."""
+    """A problem with a form of its cost that the counter does not know."""
 
     def reward(self, z: Tensor) -> Tensor:
         return -(z**2).sum(-1)
@@ -256,6 +256,6 @@ class Asking(Estimator):
         return Estimate({name: weight * torch.ones_like(value) for name, value in params.items()}, state)
 
 
-def test_what_nobody_sees_is_not_counted() -> None:
+def test_unseen_evaluations_are_not_counted() -> None:
     problem = Asked()
     assert count_evaluations(Setting(problem, Asking(), 1, problem.init())) == Evaluations(None, None)

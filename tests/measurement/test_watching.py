@@ -45,7 +45,7 @@ def test_a_wrapper_leaves_its_problem_alone() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Slotted(Problem):
-    """A problem whose fields are no entries of a dictionary."""
+    """A problem whose fields are not entries of a dictionary."""
 
     target: float = 1.0
 

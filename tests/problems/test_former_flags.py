@@ -106,7 +106,7 @@ def test_the_command_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_an_old_store_is_still_reported(tmp_path: Path) -> None:
-    """Its texts are no problems any more, and its numbers are shown under the names that they were measured with."""
+    """Its texts no longer spell problems, and its numbers are shown under the names that they were measured with."""
     with Store(tmp_path / "old.store") as store:
         cells = [Cell(before, "ScoreFunction()", replicates=4096) for before, _, _ in FORMER]
         store.plan(cells, [])

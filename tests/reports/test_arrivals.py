@@ -68,7 +68,7 @@ def test_half_of_the_seconds_of_a_step_is_first():
     assert arrivals.separated(ratio)
 
 
-def test_one_round_of_timing_names_nobody():
+def test_one_round_of_timing_names_no_winner():
     """The time of one process says nothing of another's; a store of an older version has a flat list of one round."""
     _, [(_, ratio)] = ranked(run([300.0] * SEEDS, (1e-3,)), run([300.0] * SEEDS, (2e-3,)))
     assert ratio.ci is None
@@ -84,7 +84,7 @@ def test_seeds_that_do_not_arrive_are_counted():
     assert arrivals.separated(ratio)
 
 
-def test_one_seed_of_four_that_does_not_arrive_names_nobody():
+def test_one_seed_of_four_that_does_not_arrive_names_no_winner():
     _, [(_, ratio)] = ranked(run([200.0] * 3 + [np.inf]), run([900.0] * 4))
     assert not arrivals.separated(ratio)
 
@@ -95,7 +95,7 @@ def test_untimed_runs_are_compared_in_steps():
     assert arrivals.separated(ratio)
 
 
-def test_nobody_reached_the_target():
+def test_no_run_reached_the_target():
     assert arrivals.first([arrivals.arrival(run([np.inf] * 4), GOAL)]) is None
 
 

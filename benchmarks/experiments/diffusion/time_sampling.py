@@ -33,7 +33,7 @@ class TimeSampling(Experiment):
     Gaussian data and a linear denoiser θ, off its optimum 1 at `theta`, so that all is known: each row of the table
     `variances` has the exact time part (that of the conditional means at the times), the exact noise part, and the
     total as measured over `replicates` estimates; `history` says how many draws the learned importance took to warm up.
-    Raises ValueError for an odd n, an n that is no power of two, or less than 1024 replicates.
+    Raises ValueError for an odd n, an n that is not a power of two, or fewer than 1024 replicates.
 
     Reference: kingma2021
     """

@@ -1,4 +1,4 @@
-"""REINFORCE as a textbook of reinforcement learning has it: agents, rewards and returns, and no word of z."""
+"""REINFORCE as a textbook of reinforcement learning has it: actions, rewards and returns, without a z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far fitted parameters are from the true ones, modulo what the data cannot tell apart; all in numpy, one fit each.
+"""How far fitted parameters are from the true ones, modulo symmetries of the likelihood; all in numpy, one fit each.
 
 Each group of symmetries has its own error, which is zero for parameters that the group takes to the true ones:
 

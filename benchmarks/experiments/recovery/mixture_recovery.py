@@ -1,4 +1,4 @@
-"""Is θ* unique? An order of a mixture's components is nobody's to know: errors are of the best assignment."""
+"""Is θ* unique? Mixture components are identified only up to their order: errors are of the best assignment."""
 
 from __future__ import annotations
 

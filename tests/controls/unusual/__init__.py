@@ -1,4 +1,4 @@
-"""Right but unusual: unbiased estimators that nobody would write so, and that no check may reject."""
+"""Right but unusual: unbiased estimators written in an unusual way, which no check may reject."""
 
 from __future__ import annotations
 

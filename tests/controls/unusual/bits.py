@@ -28,7 +28,7 @@ class MuProp(SurrogateEstimator):
 
         g = 1/K Σ_k [(cost(b_k) − cost(μ) − cost′(μ)ᵀ(b_k − μ)) s(b_k) + ∂cost(b_k)/∂params] + cost′(μ)ᵀ ∂μ/∂params
 
-    Unbiased: μ is no draw, E[cost(μ) s] = 0, and E[cost′(μ)ᵀ(b − μ) s] = cost′(μ)ᵀ ∂E[b]/∂params is what is added.
+    Unbiased: μ is not a draw, E[cost(μ) s] = 0, and E[cost′(μ)ᵀ(b − μ) s] = cost′(μ)ᵀ ∂E[b]/∂params is what is added.
 
     Reference: MuProp: Unbiased Backpropagation for Stochastic Neural Networks, Shixiang Gu, Sergey Levine,
     Ilya Sutskever, Andriy Mnih, 2016.

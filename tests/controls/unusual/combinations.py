@@ -85,7 +85,7 @@ class Alternating(SurrogateEstimator):
 
         g = g_path where n is odd and the coin is 1, else g_leave-one-out
 
-    Unbiased at each n: n is no random number, the coin is independent of the draws, and each of the two is unbiased.
+    Unbiased at each n: n is not random, the coin is independent of the draws, and each of the two is unbiased.
 
     Reference: Monte Carlo Gradient Estimation in Machine Learning, Shakir Mohamed, Mihaela Rosca, Michael Figurnov,
     Andriy Mnih, 2020 (on each of the two).

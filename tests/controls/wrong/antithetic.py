@@ -79,7 +79,7 @@ class MomentMatchedAntithetic(Antithetic):
         loc, scale = GaussianFactors().of(q)
         noise = torch.randn(num_samples // 2, *loc.shape, dtype=loc.dtype, device=loc.device)
         # The mean is off, costs that are not quadratic, the more the fewer pairs. Divided by its own root mean square
-        # the noise is no normal: with one pair it is ±1. First and second moments are exact (in each coordinate, and
+        # the noise is not normal: with one pair it is ±1. First and second moments are exact (in each coordinate, and
         # signs make the mixed ones 0), so that a quadratic cost has the right mean, and no noise; E[ε⁴] = 3n/(n + 2)
         # for n pairs, not 3.
         noise = noise / noise.square().mean(0, keepdim=True).sqrt()

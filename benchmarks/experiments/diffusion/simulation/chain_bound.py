@@ -17,7 +17,7 @@ class ChainBound:
 
     prior: float  # E KL(q(x_T | x_0) ‖ p_T)
     middle: Float[np.ndarray, " steps-1"]  # E KL(q(x_{t−1} | x_t, x_0) ‖ p(x_{t−1} | x_t)), t = 2 … T
-    first: float  # −E log p(x_0 | x_1), the term of t = 1, which is no divergence
+    first: float  # −E log p(x_0 | x_1), the term of t = 1, which is not a divergence
     entropy: float  # −E log p_0(x_0)
 
     @property
