@@ -14,8 +14,8 @@ from gradmark.benchmarks.errors import BadInput
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("report.pdf"), show_default=True, help="The PDF."
 )
-@click.option("--study", metavar="NAME", help="Which of the store's studies.  [default: the one run last]")
-@click.option("--all", "everything", is_flag=True, help="All that the store has, of every study.")
+@click.option("--study", metavar="NAME", help="A study of the store.  [default: the one run last]")
+@click.option("--all", "everything", is_flag=True, help="All studies of the store.")
 @click.option("--keep-old", is_flag=True, help="List what other code measured before, too.")
 def report(store: Path, output: Path, study: str | None, everything: bool, keep_old: bool) -> None:
     """Write what a store holds of a study as a PDF: who wins where, variance, bias, cost, convergence, refusals."""

@@ -39,7 +39,7 @@ PLUGINS = click.option(
     "--plugins",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Where modules that specs name lie: `module.Class()`.  [default: the current folder]",
+    help="The folder of modules that specs name, as in `module.Class()`.  [default: the current folder]",
 )
 COUNT = click.IntRange(1, MOST)
 KINDS = ("estimators", "problems", "experiments", "studies", "data")
@@ -49,7 +49,7 @@ KINDS = ("estimators", "problems", "experiments", "studies", "data")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def list_(kind: str | None, as_json: bool) -> None:
-    """What there is: estimators, problems, experiments, studies, data."""
+    """List estimators, problems, experiments, studies and data."""
     from gradmark.benchmarks.cli import tables
 
     listed = {each: tables.rows(each) for each in ([kind] if kind else KINDS)}
@@ -64,30 +64,34 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     memory = click.option(
         "--cell-memory",
         type=click.FloatRange(0, min_open=True),
-        help="GiB that a plug-in may take. [default: 3/4 of the machine's]",
+        help="GiB of memory that a plug-in may use. [default: 3/4 of the machine's]",
     )
     seconds = click.option(
         "--cell-seconds",
         type=click.FloatRange(0, min_open=True),
         default=600.0,
         show_default=True,
-        help="That a plug-in may take for one block, or without another sign of life.",
+        help="Seconds that a plug-in may take for one block, or between two signs of progress.",
     )
     return seconds(memory(command))
 
 
 @cli.command()
-@click.option("--problem", required=True, help="What is differentiated, e.g. 'GaussianToy(function=\"cos\")'.")
-@click.option("--estimator", required=True, help="What is measured, e.g. 'LeaveOneOut()'.")
+@click.option("--problem", required=True, help="The problem, e.g. 'GaussianToy(function=\"cos\")'.")
+@click.option("--estimator", required=True, help="The estimator, e.g. 'LeaveOneOut()'.")
 @click.option("--num-samples", type=COUNT, default=1, show_default=True, help="Draws of one estimate.")
 @click.option("--at", default="init", show_default=True, help="init, optimum, step=N, or a file of parameters.")
 @click.option("--replicates", type=COUNT, help="Estimates, rounded up to whole blocks. [default: 16384]")
-@click.option("--rel-ci", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Run until so narrow.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--rel-ci",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Stop when the interval of the variance is within this share of its value.",
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="The device.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of torch, on the CPU.")
-@click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Of a baseline.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The seed.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of torch.")
+@click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Baseline state.")
 @PLUGINS
 @_limits
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -141,8 +145,8 @@ def measure(
 @click.option(
     "--store", type=click.Path(file_okay=False, path_type=Path), help="The folder of results. [default: NAME.store]"
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Instead of the study's own devices.")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of torch, on the CPU.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="The device, instead of those of the study.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of torch.")
 @click.option(
     "--plugins",
     type=click.Path(path_type=Path),
@@ -154,7 +158,7 @@ def measure(
     type=click.IntRange(0),
     default=3,
     show_default=True,
-    help="New processes that time everything again, for intervals of seconds that hold in others.",
+    help="New processes that time everything again, for intervals that hold from one process to the next.",
 )
 @_limits
 def run(
@@ -187,10 +191,10 @@ def run(
 @cli.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--study", metavar="NAME", help="Which of the store's studies.  [default: the one run last]")
-@click.option("--all", "everything", is_flag=True, help="All that the store has, of every study.")
+@click.option("--study", metavar="NAME", help="A study of the store.  [default: the one run last]")
+@click.option("--all", "everything", is_flag=True, help="All studies of the store.")
 def status(store: Path, as_json: bool, study: str | None, everything: bool) -> None:
-    """What a store has of a study: cells done, missing, refused, failed; what is kept aside; what is damaged."""
+    """Show how many cells of a study are done, missing, refused and failed, and what is kept aside or damaged."""
     from gradmark.benchmarks.store import status as store_status
 
     counts = store_status.status(store, study, everything=everything)
@@ -204,7 +208,7 @@ def status(store: Path, as_json: bool, study: str | None, everything: bool) -> N
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def verify(store: Path, as_json: bool) -> None:
-    """Whether a store is as it was written: every checksum, and the file itself; exit 0 if so, else 1."""
+    """Verify that a store is as it was written: every checksum and the file itself; exit 0 if so, else 1."""
     from gradmark.benchmarks.store import status as store_status
 
     verified = store_status.verify(store)
@@ -233,7 +237,7 @@ def verify(store: Path, as_json: bool) -> None:
     help="Seconds for one estimator.",
 )
 @PLUGINS
-@click.option("--verbose", is_flag=True, help="Show what passed, too.")
+@click.option("--verbose", is_flag=True, help="Show passed checks, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def check(
     specs: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""Whether a store is as it was written: SQLite's own check, every row's checksum, and that no row is lost."""
+"""Verifies that a store is as it was written: SQLite's own check, every row's checksum, and that no row is lost."""
 
 from __future__ import annotations
 
