@@ -105,7 +105,7 @@ def table(results: Results, problem: str) -> str:
     subject = problems.subject(results, problem, 0, looks(results.used))
     entries = [entry for group in subject.groups for entry in group]
     unit, scale = time_unit([entry.summary["cost"]["seconds"]["value"] or 0.0 for entry in entries])
-    rows = [["at", "method", "total variance", "relative, paired", "bias (would have seen)", f"time, {unit}"]]
+    rows = [["at", "method", "total variance", "relative, paired", "bias (smallest detectable)", f"time, {unit}"]]
     for group, pair in zip(subject.groups, subject.rankings, strict=True):
         rows += [_row(entry, pair[0], scale) for entry in group]
     return f"`{problem}`, {subject.entries[0].record.cell.num_samples} samples:\n\n{_markdown(rows)}"

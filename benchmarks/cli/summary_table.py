@@ -74,7 +74,7 @@ def _bias(bias: dict[str, Any]) -> str:
         text += f" in {tested} of {bias['coordinates']} coordinates"
     if bias["minimum_detectable"] is not None:
         worst = "∞" if bias["max_abs_z"] is None else f"{bias['max_abs_z']:.2f}"
-        text += f" (largest |z| {worst} at {bias['coordinate']}; would have seen {bias['minimum_detectable']:.3g})"
+        text += f" (largest |z| {worst} at {bias['coordinate']}; smallest detectable {bias['minimum_detectable']:.3g})"
     return text + (f"; untested: {bias['why_untested']}" if bias["untested_coordinates"] else "")
 
 
