@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
-from torch.utils.benchmark import Timer
-from torch.utils.benchmark.utils.timer import timer as default_timer
 
 from gradmark.benchmarks.measurement.block import Setting, lifted, seeded
+
+if TYPE_CHECKING:
+    from torch.utils.benchmark import Timer
 
 REPEATS = 7  # of each call in one round of timing: from another process a study learns more than from more repeats
 ALONE = 15  # of each call where there is one round only
@@ -75,6 +77,10 @@ def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int
 
     torch's clock waits for the GPU wherever there is one, and so starts CUDA for a call on the CPU, too.
     """
+    # Here, as they load torch's tools for C++, which warn on a machine with a compiler of CUDA and no GPU
+    from torch.utils.benchmark import Timer
+    from torch.utils.benchmark.utils.timer import timer as default_timer
+
     clock = default_timer if device.type == "cuda" else time.perf_counter
     timer = Timer("call()", timer=clock, globals={"call": call}, num_threads=torch.get_num_threads())
     seconds = timer.blocked_autorange(min_run_time=TURN_SECONDS).median

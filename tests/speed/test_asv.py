@@ -91,7 +91,7 @@ def test_what_cannot_run_is_na(monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(NotImplementedError, match="CUDA"):
             estimates.Toy().setup("ScoreFunction", "cuda")
-    monkeypatch.setattr(cells, "cost", None)
+    monkeypatch.setattr(cells, "timing", None)
     with pytest.raises(NotImplementedError, match="this commit"):
         estimates.Toy().setup("ScoreFunction", "cpu")
 
