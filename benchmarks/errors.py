@@ -1,4 +1,4 @@
-"""What a user can get wrong, said in one line."""
+"""Errors of a user's input, each one line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def one_line(fault: BaseException) -> str:
     """The fault, and the last line of code from outside that it came through; the last of all where there is none.
 
     A fault may say itself where it lies, as a wrong form does. The line is never empty: an exception without a
-    message is said to have none.
+    message is reported to have none.
     """
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(fault.__traceback__)]
     file, line = next((each for each in reversed(lines) if is_foreign(each[0])), lines[-1] if lines else (None, 0))

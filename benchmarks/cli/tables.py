@@ -56,7 +56,7 @@ def _data() -> list[dict[str, Any]]:
 
 
 def show(listed: dict[str, list[dict[str, Any]]]) -> None:
-    """Catalogues as tables of two columns: a name, and what is to be said of it."""
+    """Catalogues as tables of two columns: a name, and its description."""
     console = Console()
     for kind, entries in listed.items():
         table = Table(title=kind, title_justify="left", show_edge=False, show_header=False, title_style="bold")

@@ -19,7 +19,7 @@ NOT_COUNTED = "not counted"  # for evaluations of the cost that the counter cann
 
 @dataclass(frozen=True)
 class Quantity:
-    """One measured quantity; what cannot be said (infinite, or too few groups) is None."""
+    """One measured quantity; what is infinite, or lacks groups, is None."""
 
     value: float | None
     stderr: float | None = None

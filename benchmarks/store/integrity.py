@@ -65,7 +65,7 @@ def demand_whole(rows: Rows) -> None:
 
 
 def broken_file(name: str, broken: list[str]) -> str:
-    """What is said of a file whose structure is damaged."""
+    """The error for a file whose structure is damaged."""
     return (
         f"store {name}: the database file is damaged ({printable(broken[0], 80)}); `gradmark verify` lists what can "
         "still be read; run the study into another --store"

@@ -39,7 +39,7 @@ class WriterLock:
 
 
 def _writer(note: Path) -> str:
-    """Who writes, as the process itself said; another may have taken the lock and not said so yet."""
+    """Who writes, by the note of that process; one that has just taken the lock may not have written it yet."""
     try:
         writer: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
         return f"process {writer['process']} on {writer['host']!r} writes to it since {writer['since']}"

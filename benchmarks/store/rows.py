@@ -169,7 +169,7 @@ def _fits(table: str, row: Row, kept: Any) -> bool:
 
 
 def refusal(name: str, bad: list[Damage]) -> str:
-    """What is said of a store with damaged rows."""
+    """The error for a store with damaged rows."""
     rest = f" and {len(bad) - 1} more rows" if len(bad) > 1 else ""
     return (
         f"store {name}: damaged: {bad[0]}: {bad[0].fault}{rest}; `gradmark run` of its study measures them again, "

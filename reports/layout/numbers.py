@@ -67,7 +67,7 @@ def _parts(value: float | None, low: float | None, high: float | None, most: int
 
 
 def probability(value: float | None) -> str:
-    """A p value to two digits; what is below 10⁻⁴ is only said to be."""
+    """A p value to two digits; below 10⁻⁴ only that is shown."""
     if value is None:
         return NONE
     return f"< {power(-4)}" if value < 1e-4 else f"{value:.2f}" if value > 0.095 else f"{value:.2g}"

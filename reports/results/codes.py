@@ -24,8 +24,8 @@ def blocks(results: Results) -> list[Block]:
     if len(used) == 1:
         return [paragraph(f"All numbers were made with {UNKNOWN}; a run of the study measures them again.")]
     parts = ", ".join(f"{count(number, 'number')} with {versions}" for versions, number in used.most_common())
-    said = f"Not all numbers were made with the same versions: {parts}. Blocks of two versions are never merged."
-    return [paragraph(said)]
+    text = f"Not all numbers were made with the same versions: {parts}. Blocks of two versions are never merged."
+    return [paragraph(text)]
 
 
 def _versions(code: Code | None) -> str:
