@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 from torch.distributions import Independent, TransformedDistribution
 
-from gradmark.benchmarks.checks import Fixture
+from gradmark.benchmarks.checks import Case
 from gradmark.estimators.core import LatentVariableModel
 
 T = TypeVar("T")
@@ -72,10 +72,10 @@ def parametrize_cover(
 
 
 @cache
-def kind_of_z(fixture: Fixture) -> tuple[str, bool, bool]:
+def kind_of_z(on: Case) -> tuple[str, bool, bool]:
     """What draws z, whether the cost is a model's, and whether rows of it are drawn."""
-    problem = fixture.problem.template
-    q = problem.distribution(fixture.params)
+    problem = on.problem.template
+    q = problem.distribution(on.params)
     while isinstance(q, Independent | TransformedDistribution):
         q = q.base_dist
-    return type(q).__name__, isinstance(problem, LatentVariableModel), fixture.is_source
+    return type(q).__name__, isinstance(problem, LatentVariableModel), on.is_source

@@ -1,10 +1,10 @@
 """Checks of estimators and problems: each is a function from a case to a result, and never raises.
 
-    from gradmark.benchmarks.checks import Case, Check, parametrize_with_checks
+    from gradmark.benchmarks.checks import Check, EstimatorCase, parametrize_with_checks
     from my_package import MyEstimator
 
     @parametrize_with_checks([MyEstimator()])
-    def test_my_estimator(check: Check, case: Case) -> None:
+    def test_my_estimator(check: Check, case: EstimatorCase) -> None:
         check(case).demand()
 
 CHECKS are for every estimator, PROPERTIES for estimators that declare them, PROBLEM_CHECKS for every problem. Where
@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
-from gradmark.benchmarks.checks.cases import FIXTURES as FIXTURES
 from gradmark.benchmarks.checks.cases import Case as Case
-from gradmark.benchmarks.checks.cases import Fixture as Fixture
-from gradmark.benchmarks.checks.cases import cases as cases
+from gradmark.benchmarks.checks.cases import EstimatorCase as EstimatorCase
+from gradmark.benchmarks.checks.cases import cases_of as cases_of
+from gradmark.benchmarks.checks.cases import estimator_cases as estimator_cases
 from gradmark.benchmarks.checks.properties import PROPERTIES as PROPERTIES
 from gradmark.benchmarks.checks.properties import properties_are_known
 from gradmark.benchmarks.checks.api import text_is_identity
@@ -35,8 +35,8 @@ from gradmark.benchmarks.checks.exact_moments import exact_variance_falls as exa
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact as expectation_is_exact
 from gradmark.benchmarks.checks.results import CheckResult as CheckResult
 from gradmark.benchmarks.checks.mass import density_has_mass_one
-from gradmark.benchmarks.checks.monte_carlo import bias_is_found as bias_is_found
-from gradmark.benchmarks.checks.monte_carlo import mean_is_exact, variance_falls_with_draws
+from gradmark.benchmarks.checks.mean import mean_is_exact
+from gradmark.benchmarks.checks.variance_by_monte_carlo import variance_falls_with_draws
 from gradmark.benchmarks.checks.oracles import oracle_is_the_average_cost
 from gradmark.benchmarks.checks.pairs import check_pairs
 from gradmark.benchmarks.checks.problems import (
@@ -50,7 +50,8 @@ from gradmark.benchmarks.checks.problems import (
 )
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.runner import BUDGET, CONTRACT, run_checks
-from gradmark.benchmarks.checks.suite import SUITE, suite_on
+from gradmark.benchmarks.checks.suite import QUICK_SUITE, suite_on
+from gradmark.benchmarks.checks.suite import SUITE as SUITE
 from gradmark.benchmarks.checks.timed import Check as Check
 from gradmark.benchmarks.checks.two_stage_test import LEVEL
 from gradmark.estimators.core import Estimator, Problem
@@ -62,7 +63,7 @@ CHECKS: tuple[Check, ...] = (  # those that find most in the least time first
     mean_is_exact,
     variance_falls_with_draws,
 )
-PROBLEM_CHECKS: tuple[Callable[[Fixture], CheckResult], ...] = (
+PROBLEM_CHECKS: tuple[Callable[[Case], CheckResult], ...] = (
     start_is_the_same_each_time,
     replicates_are_a_leading_axis,
     problem_draws_nothing,
@@ -112,7 +113,7 @@ def check_estimator(
         >>> gradmark.check_estimator(LeaveOneOut(), [BernoulliToy()]).declared
         'unbiased'
     """
-    report = run_checks(estimator, suite_on(against) if against else SUITE, level, budget)
+    report = run_checks(estimator, suite_on(against) if against else QUICK_SUITE, level, budget)
     if on_fail == "raise":
         report.demand()
     return report
@@ -147,6 +148,6 @@ def parametrize_with_checks(
     """
     import pytest  # only here: the package itself does not need it
 
-    pairs = check_pairs(estimators, suite_on(against) if against else SUITE, level)
+    pairs = check_pairs(estimators, suite_on(against) if against else QUICK_SUITE, level)
     params = [pytest.param(check, case, id=f"{check.__name__}-{case}") for check, case in pairs]
     return pytest.mark.parametrize(("check", "case"), params)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import HOST, Case
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase
 from gradmark.benchmarks.checks.exceptions import described
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed
 from gradmark.benchmarks.measurement.block import seeded
@@ -22,9 +22,9 @@ ESTIMATES = 100  # none of which may be NaN
 
 
 @check
-def text_is_identity(case: Case) -> CheckResult:
+def text_is_identity(case: EstimatorCase) -> CheckResult:
     """The text of the estimator, and of the problem, makes an equal object."""
-    for kind, spec in (("estimator", case.estimator), ("problem", case.fixture.problem)):
+    for kind, spec in (("estimator", case.estimator), ("problem", case.on.problem)):
         try:
             text = str(spec)
         except Exception as fault:  # such as a class that is not a dataclass
@@ -36,10 +36,10 @@ def text_is_identity(case: Case) -> CheckResult:
 
 
 @check
-def gradient_has_the_form_of_the_parameters(case: Case) -> CheckResult:
+def gradient_has_the_form_of_the_parameters(case: EstimatorCase) -> CheckResult:
     """The gradient has the names, order, shapes and dtype of the parameters, with no, one and several replicates."""
     for dtype in (torch.float64, torch.float32):
-        for replicates in REPLICATES[1:] if case.fixture.is_source or case.state == "warm" else REPLICATES:
+        for replicates in REPLICATES[1:] if case.on.is_source or case.state == "warm" else REPLICATES:
             params = case.params(replicates, dtype)
             estimate = case.estimate(params)
             if not isinstance(estimate, Estimate) or not isinstance(estimate.gradient, dict):
@@ -65,7 +65,7 @@ def _kind(value: object) -> str:
 
 
 @check
-def gradient_is_finite(case: Case) -> CheckResult:
+def gradient_is_finite(case: EstimatorCase) -> CheckResult:
     """None of a hundred estimates is NaN or infinite, in float64 and in float32."""
     for dtype in (torch.float64, torch.float32):
         params = case.params((case.replicates(ESTIMATES),), dtype)
@@ -77,11 +77,11 @@ def gradient_is_finite(case: Case) -> CheckResult:
 
 
 @check
-def state_keeps_its_form(case: Case) -> CheckResult:
+def state_keeps_its_form(case: EstimatorCase) -> CheckResult:
     """The next state has the structure, shapes and dtypes of the state before."""
     for replicates in ((1,), (5,)):
         params = case.params(replicates)
-        before, tree = tree_flatten(case.initial(case.fixture.problem.draw(replicates[0]), params))
+        before, tree = tree_flatten(case.initial(case.on.problem.draw(replicates[0]), params))
         after, tree_after = tree_flatten(case.estimate(params).state)
         if tree != tree_after:
             return failed(f"the state is {tree_after} after one estimate; it must stay {tree}")
@@ -95,11 +95,11 @@ def state_keeps_its_form(case: Case) -> CheckResult:
 
 
 @check
-def inputs_are_not_touched(case: Case) -> CheckResult:
+def inputs_are_not_touched(case: EstimatorCase) -> CheckResult:
     """The parameters and the state that were given are unchanged, to the bit, and were not written to."""
     params = case.params((5,))
     with seeded(1, HOST):
-        problem = case.fixture.problem.draw(5)
+        problem = case.on.problem.draw(5)
         state = case.initial(problem, params)
         inputs: dict[str, Tensor] = {f"parameter {name}": value for name, value in params.items()}
         inputs |= {f"state leaf {i}": leaf for i, leaf in enumerate(tree_leaves(state))}
@@ -113,7 +113,7 @@ def inputs_are_not_touched(case: Case) -> CheckResult:
 
 
 @check
-def nothing_stays_attached(case: Case) -> CheckResult:
+def nothing_stays_attached(case: EstimatorCase) -> CheckResult:
     """The gradient and the next state are detached, also where the given parameters require gradients."""
     params = {name: value.requires_grad_() for name, value in case.params((2,)).items()}
     estimate = case.estimate(params)
@@ -126,7 +126,7 @@ def nothing_stays_attached(case: Case) -> CheckResult:
 
 
 @check
-def surroundings_are_not_touched(case: Case) -> CheckResult:
+def surroundings_are_not_touched(case: EstimatorCase) -> CheckResult:
     """The default dtype, grad mode, threads, and the generators of torch, Python and numpy are as they were before."""
     before = _surroundings()
     case.estimate(case.params((5,)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradmark.benchmarks.checks.cases import Fixture
+from gradmark.benchmarks.checks.cases import Case
 from gradmark.benchmarks.checks.density import draws_against_density
 from gradmark.benchmarks.checks.deterministic import drawn, log_prob_is_the_same_anew, problem_draws_nothing
 from gradmark.benchmarks.checks.problems import replicates_are_a_leading_axis
@@ -22,13 +22,13 @@ class FaultyProblem(Exception):
 
 
 @check
-def few_draws_have_the_density(fixture: Fixture) -> CheckResult:
+def few_draws_have_the_density(case: Case) -> CheckResult:
     """The mean score of a few draws is zero, at an extreme level; an infinite log q is skipped."""
-    size = sum(value.numel() for value in fixture.params.values())
-    if max(size, fixture.problem.footprint) > LARGE:
+    size = sum(value.numel() for value in case.params.values())
+    if max(size, case.problem.footprint) > LARGE:
         return skipped("the problem is large; `gradmark check --against` checks it")
     try:
-        return draws_against_density(fixture, DRAWS, LEVEL, nonfinite=skipped)
+        return draws_against_density(case, DRAWS, LEVEL, nonfinite=skipped)
     except NotImplementedError:
         return skipped("q has no log_prob")
 
@@ -48,18 +48,18 @@ def check_sound(problem: Problem) -> None:
     """Raise FaultyProblem, with the remedy, where a cheap check fails at the problem's initial parameters."""
     key = type(problem), str(problem)
     if key not in _faults:
-        _faults[key] = _fault(Fixture(problem, "init"))
+        _faults[key] = _fault(Case(problem, "init"))
     if _faults[key] is not None:
         raise FaultyProblem(f"the problem itself is wrong: {str(problem)[:80]}: {_faults[key]}")
 
 
-def _fault(fixture: Fixture) -> str | None:
+def _fault(case: Case) -> str | None:
     try:
-        problem, params, z = drawn(fixture, (), ())
+        problem, params, z = drawn(case, (), ())
         problem.cost(params, z, problem.distribution(params))
     except BadInput:  # missing data is not a fault of the problem
         raise
     except Exception:  # the checks below report it with its line
         pass
-    results = (check(fixture) for check in CHEAP)
+    results = (check(case) for check in CHEAP)
     return next((result.detail for result in results if result.failed), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -16,33 +16,6 @@ from gradmark.benchmarks.measurement.block import HOST as HOST
 from gradmark.benchmarks.measurement.block import Setting, block_seed, lifted, seeded, warm_state
 from gradmark.benchmarks.measurement.coordinates import coordinate_name
 from gradmark.benchmarks.measurement.evaluations import count_evaluations
-from gradmark.benchmarks.problems import (
-    AmortisedFixedBeliefNetwork,
-    BayesianGaussianMixture,
-    BayesianLogisticRegression,
-    BernoulliToy,
-    BernoulliVAE,
-    CategoricalMixture,
-    CategoricalToy,
-    ContextualBandit,
-    CorrelatedLinearGaussian,
-    DirichletPosterior,
-    FixedBeliefNetwork,
-    FixedPriorBernoulliVAE,
-    GammaPosterior,
-    GaussianMixture,
-    GaussianToy,
-    GaussianVAE,
-    HiddenMarkovModel,
-    LinearGaussian,
-    Minibatch,
-    NonlinearBernoulliVAE,
-    NonlinearFixedPriorBernoulliVAE,
-    SigmoidBeliefNetwork,
-    StepToy,
-    TabularMDP,
-    ValueBaseline,
-)
 from gradmark.estimators.core import EXPECTED_COST, Estimate, Estimator, Params, Problem, State, gradient_of_sum
 
 MOST_AT_ONCE = 2**24  # numbers in all evaluations of the cost of one estimate
@@ -59,16 +32,21 @@ class Solved(Protocol):
 
 
 @dataclass(frozen=True)
-class Fixture:
-    """A problem at a parameter point: `init`, `moved`, `far` or `posterior`.
+class Case:
+    """A problem at a parameter point, with numbers of samples, on which checks run; `contract` and `mean` say which.
 
-    `moved` is away from `init` by a different amount in each coordinate. `far` is away by +FAR and −FAR in turn, where
-    1 − p of a bit rounds to 0 or 1 in float64. At `posterior`, q is the exact p(z|x): the `true_parameters` of a
-    conjugate model, or of a `LinearGaussian` with one latent.
+    The point is `init`, `moved`, `far` or `posterior`. `moved` is away from `init` by a different amount in each
+    coordinate. `far` is away by +FAR and −FAR in turn, where 1 − p of a bit rounds to 0 or 1 in float64. At
+    `posterior`, q is the exact p(z|x): the `true_parameters` of a conjugate model, or of a `LinearGaussian` with one
+    latent.
     """
 
     problem: Problem
     at: str = "moved"
+    num_samples: tuple[int, ...] = (1, 2)  # those that the checks of estimators try
+    contract: bool = True  # shapes, independent replicates, seeds, precision
+    mean: bool = True  # the mean, exactly where that is possible, else by Monte Carlo
+    catalogue: bool = False  # for the tests of our own methods alone: another case has draws of the same kind
 
     @property
     def params(self) -> Params:
@@ -98,78 +76,31 @@ def uneven(value: Tensor) -> Tensor:
     return (SHIFT * torch.cos(1 + 2.4 * steps)).to(value)
 
 
-SMALL_MDP: dict[str, Any] = {
-    "transitions": (((0.9, 0.1), (0.3, 0.7)), ((1.0, 0.0), (0.2, 0.8))),
-    "rewards": ((0.5, 0.0), (-0.3, 1.0)),
-    "initial": (0.6, 0.4),
-    "horizon": 2,
-}
-
-FIXTURES = (
-    Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"),
-    Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"),
-    Fixture(GaussianToy(function="exp", k=0.5, loc=-0.5, scale=1.3), "init"),
-    Fixture(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init"),
-    Fixture(BernoulliToy(probs=(0.3,)), "init"),
-    Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init"),
-    Fixture(CategoricalToy()),
-    Fixture(CategoricalToy(latents=2)),
-    Fixture(LinearGaussian(latents=2, observed=3, rows=3)),
-    Fixture(CorrelatedLinearGaussian(latents=2, observed=3, rows=3)),
-    Fixture(LinearGaussian(latents=1, observed=2, rows=3)),
-    Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"),
-    Fixture(BayesianLogisticRegression()),
-    Fixture(GammaPosterior()),
-    Fixture(GammaPosterior(counts=(2, 5), concentration=0.7), "posterior"),
-    Fixture(DirichletPosterior()),
-    Fixture(DirichletPosterior(counts=(3, 1)), "posterior"),
-    Fixture(GaussianMixture(components=2, observed=1, rows=3)),
-    Fixture(CategoricalMixture(components=3, views=3, categories=2, rows=2)),
-    Fixture(HiddenMarkovModel(steps=2, symbols=2, rows=2)),
-    Fixture(BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)),
-    Fixture(FixedBeliefNetwork(latents=2, observed=3, rows=2)),
-    Fixture(AmortisedFixedBeliefNetwork(latents=2, observed=3, rows=2)),
-    Fixture(GaussianVAE(latents=2, hidden=3, rows=3)),
-    Fixture(BernoulliVAE(latents=2, rows=3)),
-    Fixture(NonlinearBernoulliVAE(latents=3, hidden=2, rows=2)),
-    Fixture(FixedPriorBernoulliVAE(latents=2, rows=3)),
-    Fixture(NonlinearFixedPriorBernoulliVAE(latents=3, hidden=2, rows=2)),
-    Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=2)),
-    Fixture(ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))),
-    Fixture(TabularMDP(**SMALL_MDP)),
-    Fixture(ValueBaseline(TabularMDP(**SMALL_MDP))),
-    Fixture(Minibatch(LinearGaussian(latents=1, observed=3, rows=5), size=3)),
-    Fixture(Minibatch(BernoulliVAE(latents=2, rows=3), size=2)),
-    Fixture(Minibatch(BayesianLogisticRegression(), size=7)),
-    Fixture(Minibatch(GammaPosterior(counts=(9, 0, 1, 4, 2, 17)), size=4)),
-)
-
-
 @dataclass(frozen=True)
-class Case:
+class EstimatorCase:
     """An estimator on a problem at a parameter point, with num_samples and a state: `none`, `cold` or `warm`."""
 
     estimator: Estimator
-    fixture: Fixture
-    num_samples: int = 3
+    on: Case
+    num_samples: int = 3  # one of them
     state: str = "none"
     warmed_with: int | None = None  # num_samples of the estimates that warm up the state, if it is another number
 
     @property
     def refusal(self) -> str | None:
         """Why the estimator does not fit the problem, or None."""
-        return self.estimator.refuses(self.fixture.problem.seen, self.num_samples)
+        return self.estimator.refuses(self.on.problem.seen, self.num_samples)
 
     @property
     def setting(self) -> Setting:
         """The case as the functions of `measurement` take it."""
         state = warmed(self) if self.state == "warm" else None
-        return Setting(self.fixture.problem, self.estimator, self.num_samples, self.fixture.params, state)
+        return Setting(self.on.problem, self.estimator, self.num_samples, self.on.params, state)
 
     @property
     def deterministic(self) -> bool:
         """Whether all replicates are equal: an estimator without noise, on a problem that draws no rows."""
-        return self.estimator.deterministic and not self.fixture.is_source
+        return self.estimator.deterministic and not self.on.is_source
 
     def replicates(self, wanted: int) -> int:
         """How many replicates to make, at most `wanted`.
@@ -180,38 +111,38 @@ class Case:
 
     def numbers(self, num_samples: int | None = None) -> int:
         """How many numbers the draws take in all evaluations of the cost that one replicate makes."""
-        return _numbers(self.estimator, self.fixture, num_samples or self.num_samples)
+        return _numbers(self.estimator, self.on, num_samples or self.num_samples)
 
     def params(self, replicates: Sequence[int], dtype: torch.dtype = torch.float64) -> Params:
-        """The fixture's parameters, copied for each replicate."""
-        params = self.fixture.params
+        """The case's parameters, copied for each replicate."""
+        params = self.on.params
         return {name: value.to(dtype).expand((*replicates, *value.shape)).clone() for name, value in params.items()}
 
     def initial(self, problem: Problem, params: Params) -> State:
         """The state before the estimate, for parameters `[*R, …]`; a warm one for parameters `[R, …]`."""
         if self.state != "warm":
             return self.estimator.init(problem, params)
-        first = next(iter(self.fixture.params))
-        replicates = params[first].shape[: params[first].dim() - self.fixture.params[first].dim()]
+        first = next(iter(self.on.params))
+        replicates = params[first].shape[: params[first].dim() - self.on.params[first].dim()]
         state = lifted(warmed(self), replicates[0])
         return tree_map(lambda leaf: leaf.to(params[first].dtype) if leaf.is_floating_point() else leaf, state)
 
     def estimate(self, params: Params, seed: int = 1) -> Estimate:
         """One estimate for every replicate of `params`, from the seed."""
         with seeded(seed, HOST):
-            problem = self.fixture.problem.draw(_replicates(self, params))
+            problem = self.on.problem.draw(_replicates(self, params))
             return self.estimator.estimate(problem, params, self.initial(problem, params), self.num_samples)
 
     def exact(self) -> Params | None:
         """The exact gradient of the estimator's target, or None where there is no oracle."""
-        leaves = {name: value.requires_grad_() for name, value in self.fixture.params.items()}
-        exact = self.estimator.target.exact(self.fixture.problem.template, leaves, self.num_samples)
+        leaves = {name: value.requires_grad_() for name, value in self.on.params.items()}
+        exact = self.estimator.target.exact(self.on.problem.template, leaves, self.num_samples)
         return None if exact is None else gradient_of_sum(exact, leaves)
 
     @property
     def no_exact(self) -> str:
         """Why `exact` is None."""
-        target, problem = self.estimator.target, self.fixture.problem
+        target, problem = self.estimator.target, self.on.problem
         draws = f" of {self.num_samples} draws" if target.moves else ""
         unknown = f"the {target.name}{draws} is not known for this problem"
         reason = problem.no_oracle if target is EXPECTED_COST else unknown
@@ -220,40 +151,40 @@ class Case:
     @property
     def at(self) -> str:
         """The parameter point with the kind of state, as results name it."""
-        return f"{self.fixture.at}{'' if self.state == 'none' else f', {self.state} state'}"
+        return f"{self.on.at}{'' if self.state == 'none' else f', {self.state} state'}"
 
     @property
     def where(self) -> str:
         """The problem, the parameter point and the kind of state, as `CheckResult.where`."""
-        return f"{text(self.fixture.problem)} at {self.at}"
+        return f"{text(self.on.problem)} at {self.at}"
 
     def __str__(self) -> str:
         state = "" if self.state == "none" else f", {self.state}"
-        return f"{self.estimator} on {self.fixture}, num_samples={self.num_samples}{state}"
+        return f"{self.estimator} on {self.on}, num_samples={self.num_samples}{state}"
 
 
-def _replicates(case: Case, params: Params) -> int:
-    name, value = next(iter(case.fixture.params.items()))
+def _replicates(case: EstimatorCase, params: Params) -> int:
+    name, value = next(iter(case.on.params.items()))
     given = params[name].shape
     return given[: len(given) - value.dim()].numel()
 
 
 @cache
-def _numbers(estimator: Estimator, fixture: Fixture, num_samples: int) -> int:
-    q = fixture.problem.distribution(fixture.params)
-    draw = max(fixture.problem.footprint, q.batch_shape.numel() * q.event_shape.numel())
-    return (count_evaluations(Setting(fixture.problem, estimator, num_samples, fixture.params)).forward or 1) * draw
+def _numbers(estimator: Estimator, on: Case, num_samples: int) -> int:
+    q = on.problem.distribution(on.params)
+    draw = max(on.problem.footprint, q.batch_shape.numel() * q.event_shape.numel())
+    return (count_evaluations(Setting(on.problem, estimator, num_samples, on.params)).forward or 1) * draw
 
 
-def warmed(case: Case) -> State:
-    """The state of one replicate after a run at the fixture's parameters, perturbed: no state may bias an estimate."""
-    return _warmed(case.estimator, case.fixture, case.warmed_with or case.num_samples)
+def warmed(case: EstimatorCase) -> State:
+    """The state of one replicate after a run at the case's parameters, perturbed: no state may bias an estimate."""
+    return _warmed(case.estimator, case.on, case.warmed_with or case.num_samples)
 
 
 @cache
-def _warmed(estimator: Estimator, fixture: Fixture, count: int) -> State:
-    setting = Setting(fixture.problem, estimator, count, fixture.params)
-    state = warm_state(setting, block_seed(fixture.problem, count, fixture.at, 0, 1, "warm-up"))
+def _warmed(estimator: Estimator, on: Case, count: int) -> State:
+    setting = Setting(on.problem, estimator, count, on.params)
+    state = warm_state(setting, block_seed(on.problem, count, on.at, 0, 1, "warm-up"))
     return tree_map(_perturbed, state)
 
 
@@ -262,20 +193,23 @@ def _perturbed(leaf: Tensor) -> Tensor:
     return leaf * (1 + uneven(leaf) / (10 * SHIFT)) if leaf.is_floating_point() else leaf
 
 
-def cases(
-    estimators: Iterable[Estimator], fixtures: Iterable[Fixture] = FIXTURES, num_samples: Sequence[int] = (3, 4)
-) -> list[Case]:
-    """Every estimator on every fixture, with the first num_samples that it does not refuse; states cold and warm."""
-    fixtures, found = list(fixtures), []
-    for estimator in estimators:
-        for fixture in fixtures:
-            fitting = (count for count in num_samples if Case(estimator, fixture, count).refusal is None)
-            if count := next(fitting, None):
-                problem = fixture.problem.template
-                has_state = tree_leaves(estimator.init(problem, fixture.params))
-                states = ("cold", "warm") if has_state else ("none",)
-                found += [Case(estimator, fixture, count, state) for state in states]
-    return found
+def cases_of(estimator: Estimator, case: Case) -> list[EstimatorCase]:
+    """The estimator on a case, with every number of samples that it does not refuse.
+
+    A state is warmed up once for all of them; one more has a cold state, since most states start empty.
+    """
+    counts = [count for count in case.num_samples if EstimatorCase(estimator, case, count).refusal is None]
+    if not counts:
+        return []
+    if not tree_leaves(estimator.init(case.problem.template, case.params)):
+        return [EstimatorCase(estimator, case, count) for count in counts]
+    warm = [EstimatorCase(estimator, case, count, "warm", counts[0]) for count in counts]
+    return [*warm, EstimatorCase(estimator, case, counts[-1], "cold")]
+
+
+def estimator_cases(estimators: Iterable[Estimator], cases: Sequence[Case]) -> list[EstimatorCase]:
+    """Every estimator on every case that it does not refuse."""
+    return [each for estimator in estimators for case in cases for each in cases_of(estimator, case)]
 
 
 def coordinate(params: Params, flat: int) -> str:

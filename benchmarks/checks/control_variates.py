@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import HOST, Case
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase
 from gradmark.benchmarks.measurement.block import block_seed, block_size, seeded
 from gradmark.benchmarks.measurement.moments import Array
 
@@ -19,18 +19,18 @@ PILOT = 2**10  # replicates that choose the control and its slopes, with seeds o
 WORTH = 0.5  # the part of the variance that a control may leave, where the check can do without one
 
 
-def gradients(case: Case, size: int, seed: int) -> Array:
+def gradients(case: EstimatorCase, size: int, seed: int) -> Array:
     """`size` independent estimates, `[size, P]`."""
     params = case.params((size,))
     with seeded(seed, HOST):
-        problem = case.fixture.problem.draw(size, 1)
+        problem = case.on.problem.draw(size, 1)
         state = case.setting.initial(problem, params)
         gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
     return torch.cat([value.detach().reshape(size, -1) for value in gradient.values()], 1).double().numpy()
 
 
 @cache
-def gradient_norm(case: Case) -> float | None:
+def gradient_norm(case: EstimatorCase) -> float | None:
     """The norm of the exact gradient, or of a mean of estimates where there is no oracle; None where it is 0."""
     exact = case.exact()
     if exact is not None:
@@ -45,7 +45,7 @@ def gradient_norm(case: Case) -> float | None:
 class Control:
     """An estimator of known mean on the same case, with the slope of its deviation in each coordinate."""
 
-    case: Case
+    case: EstimatorCase
     slope: Array
     mean: Array
 
@@ -59,14 +59,14 @@ class Control:
         return f", less {self.case.estimator} on the same draws,"
 
 
-def best_control(case: Case, truth: Array | None) -> Control | None:
+def best_control(case: EstimatorCase, truth: Array | None) -> Control | None:
     """The control that leaves the least variance, or None where none is worth its time.
 
     With `truth`, the mean of both, the slopes are those of a regression. Without it they are 1: the difference then
     has mean zero if and only if the two means are equal.
     """
-    size = min(PILOT, block_size(case.fixture.problem, case.num_samples, case.fixture.params))
-    seed = block_seed(case.fixture.problem, case.num_samples, "pilot", 0, size, 0)
+    size = min(PILOT, block_size(case.on.problem, case.num_samples, case.on.params))
+    seed = block_seed(case.on.problem, case.num_samples, "pilot", 0, size, 0)
     gradient = gradients(case, size, seed)
     found = [_fitted(other, gradient, gradients(other, size, seed), truth) for other in known_methods(case)]
     left, control = min(found, key=lambda pair: pair[0], default=(np.inf, None))
@@ -74,7 +74,7 @@ def best_control(case: Case, truth: Array | None) -> Control | None:
     return control if worth else None
 
 
-def known_methods(case: Case) -> list[Case]:
+def known_methods(case: EstimatorCase) -> list[EstimatorCase]:
     """The case with each of METHODS that estimates the same target and is not the estimator itself."""
     methods = [specs.catalogue("estimator")[name]() for name in METHODS]
     cases = [
@@ -83,7 +83,7 @@ def known_methods(case: Case) -> list[Case]:
     return [each for each in cases if each.estimator.target is case.estimator.target and each.refusal is None]
 
 
-def _fitted(other: Case, gradient: Array, control: Array, truth: Array | None) -> tuple[float, Control]:
+def _fitted(other: EstimatorCase, gradient: Array, control: Array, truth: Array | None) -> tuple[float, Control]:
     """The variance that the control leaves, and the control."""
     off = control - control.mean(0)
     spread = (off**2).sum(0)

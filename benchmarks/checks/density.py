@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradmark.benchmarks.checks.cases import Fixture, coordinate
+from gradmark.benchmarks.checks.cases import Case, coordinate
 from gradmark.benchmarks.checks.mean_test import mean_test, two_stage_test
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import score_sums
@@ -16,24 +16,24 @@ MOST_NUMBERS = 2**22  # in all scores of a stage
 
 
 @check
-def draws_have_the_density(fixture: Fixture) -> CheckResult:
+def draws_have_the_density(case: Case) -> CheckResult:
     """E ∇ log q(z) = 0 over q's draws, which holds for draws with the density q, and hardly for any others.
 
     Where a first sample looks suspicious, an independent one, four times as large, decides.
     """
-    size = sum(value.numel() for value in fixture.params.values())
-    count = min(DRAWS, max(MOST_NUMBERS // max(size, fixture.problem.footprint), FEWEST))
+    size = sum(value.numel() for value in case.params.values())
+    count = min(DRAWS, max(MOST_NUMBERS // max(size, case.problem.footprint), FEWEST))
     try:
-        return draws_against_density(fixture, count, LEVEL)
+        return draws_against_density(case, count, LEVEL)
     except NotImplementedError:
         return skipped("q has no log_prob")
 
 
 def draws_against_density(
-    fixture: Fixture, draws: int, level: float, nonfinite: Callable[[str], CheckResult] = failed
+    case: Case, draws: int, level: float, nonfinite: Callable[[str], CheckResult] = failed
 ) -> CheckResult:
     """Whether the mean score of the draws is zero, at the level; `nonfinite` makes the result where one is infinite."""
-    sums, _, detectable = two_stage_test(lambda number, count: score_sums(fixture, count, 2**32 * number), draws, level)
+    sums, _, detectable = two_stage_test(lambda number, count: score_sums(case, count, 2**32 * number), draws, level)
     if sums.nonfinite:
         total = sums.nonfinite + sums.count
         return nonfinite(f"the gradient of log q has NaN or infinity at {sums.nonfinite} of {total} draws of q itself")
@@ -44,7 +44,7 @@ def draws_against_density(
         return failed(
             f"the distribution's draws do not have its density: E ∇ log q is not 0 over them (p = {test.p_value:.2g}); "
             "`sample` and `log_prob` disagree, or q's support moves",
-            coordinate(fixture.params, test.worst),
+            coordinate(case.params, test.worst),
             test.error,
             detectable,
         )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate
+from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
@@ -27,23 +27,20 @@ NOISE = "a dropout layer in training mode draws; call .eval() on the module, or 
 KEPT = "a module in training mode keeps running averages; call .eval() on it, and keep nothing between calls"
 
 
-def drawn(
-    fixture: Fixture, replicates: tuple[int, ...], samples: tuple[int, ...]
-) -> tuple[Problem, Params, torch.Tensor]:
+def drawn(case: Case, replicates: tuple[int, ...], samples: tuple[int, ...]) -> tuple[Problem, Params, torch.Tensor]:
     """The problem that an estimator sees, parameters that require gradients, and draws of z."""
     params = {
-        name: value.expand((*replicates, *value.shape)).clone().requires_grad_()
-        for name, value in fixture.params.items()
+        name: value.expand((*replicates, *value.shape)).clone().requires_grad_() for name, value in case.params.items()
     }
     with seeded(1, HOST):
-        problem = fixture.problem.draw(replicates[0]) if replicates else fixture.problem.template
+        problem = case.problem.draw(replicates[0]) if replicates else case.problem.template
         return problem, params, problem.distribution(params).sample(samples)
 
 
 @check
-def problem_draws_nothing(fixture: Fixture) -> CheckResult:
+def problem_draws_nothing(case: Case) -> CheckResult:
     """`distribution`, `log_prob` and `cost` draw nothing, change no parameter, and give the same numbers twice."""
-    problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
+    problem, params, z = drawn(case, (REPLICATES,), (DRAWS,))
     q = problem.distribution(params)
     calls: dict[str, Callable[[], Any]] = {
         "distribution": lambda: problem.distribution(params),
@@ -110,9 +107,9 @@ def _where(call: Callable[[], Any]) -> str:
 
 
 @check
-def log_prob_is_the_same_anew(fixture: Fixture) -> CheckResult:
+def log_prob_is_the_same_anew(case: Case) -> CheckResult:
     """log q of a draw and its gradient are equal for a q that is built anew from the same parameters."""
-    problem, params, _ = drawn(fixture, (REPLICATES,), ())
+    problem, params, _ = drawn(case, (REPLICATES,), ())
     q = problem.distribution(params)
     with seeded(1, HOST):
         z = q.sample((DRAWS,))
@@ -136,10 +133,10 @@ def log_prob_is_the_same_anew(fixture: Fixture) -> CheckResult:
 
 
 @check
-def seeds_decide_the_draws(fixture: Fixture) -> CheckResult:
+def seeds_decide_the_draws(case: Case) -> CheckResult:
     """The same seed of torch's generator gives the same draws of z."""
-    problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
-    if fixture.is_source:
+    problem, params, z = drawn(case, (REPLICATES,), (DRAWS,))
+    if case.is_source:
         return skipped("the rows of a minibatch are drawn, too")
     with _watched() as used, seeded(1, HOST):
         again = problem.distribution(params).sample((DRAWS,))
@@ -151,12 +148,12 @@ def seeds_decide_the_draws(fixture: Fixture) -> CheckResult:
 
 
 @check
-def draws_do_not_mix(fixture: Fixture) -> CheckResult:
+def draws_do_not_mix(case: Case) -> CheckResult:
     """The cost and log q of a draw do not depend on other draws, replicates or rows."""
-    problem, params, z = drawn(fixture, (REPLICATES,), (DRAWS,))
+    problem, params, z = drawn(case, (REPLICATES,), (DRAWS,))
     numbers = _numbers(problem, params, z)
     views = [("draws", [value[1:2] for value in numbers], _numbers(problem, params, z[1:2]))]
-    if not fixture.is_source:
+    if not case.is_source:
         first = {name: value[:1] for name, value in params.items()}
         views.append(("replicates", [value[:, :1] for value in numbers], _numbers(problem, first, z[:, :1])))
     if len(problem.distribution(params).batch_shape) > 1:

@@ -10,7 +10,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks.cases import Case, coordinate
+from gradmark.benchmarks.checks.cases import EstimatorCase, coordinate
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.quadrature import exact_moments as quadrature
 from gradmark.benchmarks.quadrature.exact_moments import ExactMoments, NotAlone
@@ -27,18 +27,18 @@ CONVERGED = 1e-3  # times 1 + |g| + sd: a quadrature with a larger error leaves 
 
 
 @cache
-def exact_moments(case: Case) -> ExactMoments:
+def exact_moments(case: EstimatorCase) -> ExactMoments:
     """The exact mean and variance of an estimate; raises what the quadrature raises."""
     return quadrature.exact_moments(case.setting)
 
 
 @cache
-def _spread(case: Case) -> tuple[Tensor, Tensor]:
+def _spread(case: EstimatorCase) -> tuple[Tensor, Tensor]:
     return quadrature.spread(case.setting)
 
 
 @check
-def expectation_is_exact(case: Case) -> CheckResult:
+def expectation_is_exact(case: EstimatorCase) -> CheckResult:
     """The expectation of the code itself is the exact gradient of the estimator's target, in every coordinate.
 
     It fails also where a replicate depends on others. Skipped without an oracle, where draws cannot be replaced or are
@@ -56,7 +56,7 @@ def expectation_is_exact(case: Case) -> CheckResult:
     return _compared(case, moments, torch.cat([value.reshape(-1) for value in exact.values()]))
 
 
-def _compared(case: Case, moments: ExactMoments, truth: Tensor) -> CheckResult:
+def _compared(case: EstimatorCase, moments: ExactMoments, truth: Tensor) -> CheckResult:
     scale = 1 + truth.abs() + moments.variance.sqrt()
     reach = SAFETY * moments.mean_error + ROUNDING * scale
     if moments.summed:  # every outcome is weighted by its probability: only rounding is left
@@ -74,15 +74,15 @@ def _compared(case: Case, moments: ExactMoments, truth: Tensor) -> CheckResult:
         return passed(float(reach.max()), mean)
     if moments.mean_error.any() and (doubt := SAFETY * _spread(case)[0].max()) > bias[worst].abs():
         return skipped(f"the quadrature has not converged: other rules are off by {float(doubt):.2g}")
-    return failed(f"{mean}, is off", coordinate(case.fixture.params, worst), float(bias[worst]), float(reach[worst]))
+    return failed(f"{mean}, is off", coordinate(case.on.params, worst), float(bias[worst]), float(reach[worst]))
 
 
-def _where(case: Case, faulty: Tensor) -> str:
-    return coordinate(case.fixture.params, int(faulty.long().argmax()))
+def _where(case: EstimatorCase, faulty: Tensor) -> str:
+    return coordinate(case.on.params, int(faulty.long().argmax()))
 
 
 @check
-def exact_variance_falls(case: Case) -> CheckResult:
+def exact_variance_falls(case: EstimatorCase) -> CheckResult:
     """Twice as many draws divide the variance by at least √2, in every coordinate, from the same state.
 
     Estimators that average independent draws halve it, and may declare `exact_variance_halves`. Skipped for a target
@@ -92,12 +92,12 @@ def exact_variance_falls(case: Case) -> CheckResult:
 
 
 @check
-def exact_variance_halves(case: Case) -> CheckResult:
+def exact_variance_halves(case: EstimatorCase) -> CheckResult:
     """Twice as many draws at least halve the variance: true where draws are independent, or help each other."""
     return _fall(case, 2.0)
 
 
-def _fall(case: Case, least: float) -> CheckResult:
+def _fall(case: EstimatorCase, least: float) -> CheckResult:
     more = replace(case, num_samples=2 * case.num_samples, warmed_with=case.warmed_with or case.num_samples)
     reason = _incomparable(case, more)
     if reason is not None:
@@ -121,12 +121,12 @@ def _fall(case: Case, least: float) -> CheckResult:
         f"the exact variance from {case.num_samples} draws is {float(once.variance[worst]):.4g}, from "
         f"{more.num_samples} it is {float(twice.variance[worst]):.4g}; it must fall to {HALF[least]} of it"
     )
-    return failed(detail, coordinate(case.fixture.params, worst), float(excess[worst]), float(reach[worst]))
+    return failed(detail, coordinate(case.on.params, worst), float(excess[worst]), float(reach[worst]))
 
 
-def _incomparable(case: Case, more: Case) -> str | None:
+def _incomparable(case: EstimatorCase, more: EstimatorCase) -> str | None:
     """Why the variances for two values of num_samples cannot be compared, or None."""
-    if case.fixture.is_source:
+    if case.on.is_source:
         return "the minibatch's part of the variance does not depend on num_samples"
     refusal = case.refusal or more.refusal
     if refusal is not None:

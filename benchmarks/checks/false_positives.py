@@ -13,23 +13,23 @@ from collections.abc import Iterator, Sequence
 import click
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import Case
+from gradmark.benchmarks.checks.cases import Case, EstimatorCase, cases_of
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import MEAN_CHECKS, CheckResult
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
+from gradmark.benchmarks.checks.suite import QUICK_SUITE
 from gradmark.benchmarks.checks.two_stage_test import CELLS, LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.measurement.block import threads
 from gradmark.estimators.core import Estimator
 
 
 def false_positives(
-    estimator: Estimator, suite: Sequence[SuiteCase], report: CheckReport, seeds: int
-) -> Iterator[tuple[Case, int, CheckResult]]:
+    estimator: Estimator, suite: Sequence[Case], report: CheckReport, seeds: int
+) -> Iterator[tuple[EstimatorCase, int, CheckResult]]:
     """The results of the check by Monte Carlo on the cases where `check` runs it, seed by seed."""
     checked = [each for each in report.checks if each.check == MEAN_CHECKS[1] and each.status != "skipped"]
     left = {(each.where, each.num_samples) for each in checked}
-    for case in (case for suite_case in suite for case in cases_of(estimator, suite_case)):
+    for case in (case for on in suite for case in cases_of(estimator, on)):
         for seed in range(1, seeds + 1) if (case.where, case.num_samples) in left else ():
             yield case, seed, mean_by_monte_carlo(seed=seed)(case)
 
@@ -40,7 +40,7 @@ def false_positives(
 @click.option("--on", default="", help="Only problems with this in their text.")
 def main(texts: tuple[str, ...], seeds: int, on: str) -> None:
     """Count how often checks by Monte Carlo fail estimators that are right."""
-    suite = [suite_case for suite_case in SUITE if on in str(suite_case.fixture)]
+    suite = [case for case in QUICK_SUITE if on in str(case)]
     estimators = [specs.estimator(text) for text in texts]
     estimators = estimators or [cls() for cls in specs.catalogue("estimator").values() if cls.unbiased]
     total = Counter[str]()

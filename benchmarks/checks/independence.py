@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gradmark.benchmarks.checks.api import same
-from gradmark.benchmarks.checks.cases import HOST, Case, coordinate, uneven
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase, coordinate, uneven
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.quadrature.replay import Diverged, Draws, Recorded, Replayed, continuous
@@ -18,7 +18,7 @@ ROUNDING = 1e-10  # below which a gradient counts as zero
 
 
 @check
-def replicates_are_independent(case: Case) -> CheckResult:
+def replicates_are_independent(case: EstimatorCase) -> CheckResult:
     """With the parameters and the state of one replicate shifted and all draws replayed, no other replicate changes.
 
     A baseline that averages over the replicates passes a test of bias in a large block, and is badly biased alone.
@@ -42,11 +42,11 @@ def replicates_are_independent(case: Case) -> CheckResult:
     return passed(smallest_detectable=0.0)
 
 
-def _both_runs(case: Case, replicates: int, shifted: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _both_runs(case: EstimatorCase, replicates: int, shifted: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Gradients and leaves of the state by name, from the same draws: unchanged, and with one replicate shifted."""
     params = case.params((replicates,))
     with seeded(1, HOST):
-        problem = case.fixture.problem.draw(replicates)
+        problem = case.on.problem.draw(replicates)
         state = case.initial(problem, params)
         with Recorded() as recorded:
             before = case.estimator.estimate(problem, params, state, case.num_samples)
@@ -81,7 +81,7 @@ def named(estimate: Estimate) -> dict[str, Tensor]:
 
 
 @check
-def seeds_decide(case: Case) -> CheckResult:
+def seeds_decide(case: EstimatorCase) -> CheckResult:
     """The same seed gives the same estimates, another seed others, and replicates differ, unless there is no noise.
 
     Where all replicates are equal, the draws show whether they are shared, or whether each replicate has drawn for
@@ -104,10 +104,10 @@ def seeds_decide(case: Case) -> CheckResult:
     return _equal_replicates(drawn, case.replicates(REPLICATES)) if equal else passed()
 
 
-def _recorded(case: Case, params: Params, seed: int) -> tuple[Params, Draws]:
+def _recorded(case: EstimatorCase, params: Params, seed: int) -> tuple[Params, Draws]:
     """The gradient, and the draws of the estimator without the rows of a minibatch."""
     with seeded(seed, HOST):
-        problem = case.fixture.problem.draw(len(next(iter(params.values()))))
+        problem = case.on.problem.draw(len(next(iter(params.values()))))
         state = case.initial(problem, params)
         with Recorded() as recorded:
             gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
@@ -133,9 +133,9 @@ def _equal_replicates(drawn: Draws, replicates: int) -> CheckResult:
     )
 
 
-def _all_exact(case: Case, gradient: Params) -> bool:
+def _all_exact(case: EstimatorCase, gradient: Params) -> bool:
     """Whether every estimate is the exact gradient, as that of a method that sums over the only site."""
-    exact = None if case.fixture.is_source else case.exact()
+    exact = None if case.on.is_source else case.exact()
     if exact is None:
         return False
     return all(torch.allclose(value, exact[name].expand_as(value), 1e-9, 1e-9) for name, value in gradient.items())

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Transform, biject_to
 from torch.distributions.constraints import Constraint
 
-from gradmark.benchmarks.checks.cases import HOST, Fixture
+from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 
@@ -36,13 +36,13 @@ class _Unknown(Exception):
 
 
 @check
-def density_has_mass_one(fixture: Fixture) -> CheckResult:
+def density_has_mass_one(case: Case) -> CheckResult:
     """e^{log q} sums or integrates to one, over at most four continuous coordinates.
 
     The sum is over the outcomes that were drawn, the integral over the box that many draws span, by importance
     sampling about some of them. So log q is not evaluated where q never draws.
     """
-    problem, params = fixture.problem.template, {name: value.detach() for name, value in fixture.params.items()}
+    problem, params = case.problem.template, {name: value.detach() for name, value in case.params.items()}
     q = problem.distribution(params)
     rows = q.batch_shape.numel()
     draws = min(DRAWS, max(MOST_NUMBERS // max(rows * q.event_shape.numel(), 1), FEWEST))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradmark.benchmarks.checks.cases import Case
+from gradmark.benchmarks.checks.cases import EstimatorCase
 from gradmark.benchmarks.checks.properties import modelled
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 
@@ -11,7 +11,7 @@ FORGOTTEN = 1e-12  # times the exact gradient of that parameter
 
 
 @check
-def cost_reaches_its_parameters(case: Case) -> CheckResult:
+def cost_reaches_its_parameters(case: EstimatorCase) -> CheckResult:
     """A parameter that the cost depends on directly has a gradient that is not zero in every replicate.
 
     This goes wrong for a learned prior: an estimator that treats log p(z) as constant trains the model as if its prior

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate
+from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
 from gradmark.benchmarks.checks.mean_test import Sums, mean_test, two_stage_test
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import seen_by
@@ -25,27 +25,27 @@ OTHER_SLOPE = (
 
 
 @check
-def oracle_is_the_average_cost(fixture: Fixture) -> CheckResult:
+def oracle_is_the_average_cost(case: Case) -> CheckResult:
     """The oracle is the average of the cost over draws of q, and its gradient is that of the average.
 
     The gradient of the average is the score function's, with the mean of the other draws as baseline. Left out are
     parameters that matter only for a rare event, and those whose variance only a few draws carry.
     """
-    problem, size = fixture.problem.template, _numbers(fixture)
+    problem, size = case.problem.template, _numbers(case)
     if problem.no_oracle is not None:
         return skipped(problem.no_oracle)
     count = min(REPLICATES, max(MOST_NUMBERS // size, FEWEST))
-    truth = _exact(fixture)
+    truth = _exact(case)
     try:
         sums, test, detectable = two_stage_test(
-            lambda stage, replicates: _averaged(fixture, truth, replicates, stage), count, LEVEL
+            lambda stage, replicates: _averaged(case, truth, replicates, stage), count, LEVEL
         )
     except NotImplementedError:
         return skipped("q draws nothing or has no log_prob, and the cost has no average to compare with")
     if sums.nonfinite:
         return failed(f"the cost, log q or their gradients are NaN or infinite at {sums.nonfinite} of the draws")
     if test.p_value < LEVEL:
-        among = torch.from_numpy(seen_by(fixture, test.replicates * DRAWS, LEVEL, 1))
+        among = torch.from_numpy(seen_by(case, test.replicates * DRAWS, LEVEL, 1))
         everything = torch.cat([torch.ones(1, dtype=torch.bool), among]).numpy()
         test = mean_test(sums, LEVEL, everything)
     if test.p_value >= LEVEL:
@@ -53,41 +53,39 @@ def oracle_is_the_average_cost(fixture: Fixture) -> CheckResult:
     off = f"is off with p = {test.p_value:.2g} at {test.replicates * DRAWS} draws"
     if test.worst == 0:
         return failed(f"the oracle is not the average of the cost: it {off}", None, -test.error, detectable)
-    where = coordinate(fixture.params, test.worst - 1)
+    where = coordinate(case.params, test.worst - 1)
     return failed(f"{OTHER_SLOPE} It {off}", where, -test.error, detectable)
 
 
-def _numbers(fixture: Fixture) -> int:
+def _numbers(case: Case) -> int:
     """How many numbers one replicate takes."""
-    return max(sum(value.numel() for value in fixture.params.values()), DRAWS * fixture.problem.footprint)
+    return max(sum(value.numel() for value in case.params.values()), DRAWS * case.problem.footprint)
 
 
-def _exact(fixture: Fixture) -> Array:
+def _exact(case: Case) -> Array:
     """The oracle, summed over rows, and its gradient, `[1 + P]`."""
-    params = {name: value.clone().requires_grad_() for name, value in fixture.params.items()}
-    exact = fixture.problem.template.exact(params)
+    params = {name: value.clone().requires_grad_() for name, value in case.params.items()}
+    exact = case.problem.template.exact(params)
     assert exact is not None, "no_oracle was None"
     gradient = gradient_of_sum(exact, params)
     parts = [exact.detach().sum().reshape(1), *(value.reshape(-1) for value in gradient.values())]
     return torch.cat(parts).double().numpy()
 
 
-def _averaged(fixture: Fixture, truth: Array, replicates: int, stage: int) -> Sums:
+def _averaged(case: Case, truth: Array, replicates: int, stage: int) -> Sums:
     """The moments of the cost of a few draws and of its gradient, about the oracle's."""
     sums = Sums(truth)
-    most = max(MOST_AT_ONCE // _numbers(fixture), 8)
+    most = max(MOST_AT_ONCE // _numbers(case), 8)
     while sums.count + sums.nonfinite < replicates:
         seed = 2**32 * stage + sums.count + sums.nonfinite
-        sums.add(_replicates(fixture, min(most, replicates), seed).numpy())
+        sums.add(_replicates(case, min(most, replicates), seed).numpy())
     return sums
 
 
-def _replicates(fixture: Fixture, count: int, seed: int) -> Tensor:
+def _replicates(case: Case, count: int, seed: int) -> Tensor:
     """`[count, 1 + P]`: the cost, summed over rows, and its gradient."""
-    problem = fixture.problem.template
-    params = {
-        name: value.expand(count, *value.shape).clone().requires_grad_() for name, value in fixture.params.items()
-    }
+    problem = case.problem.template
+    params = {name: value.expand(count, *value.shape).clone().requires_grad_() for name, value in case.params.items()}
     with seeded(seed, HOST):
         z = problem.distribution(params).sample(torch.Size((DRAWS,)))
     log_q = problem.distribution(params).log_prob(z)

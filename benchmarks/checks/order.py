@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks.cases import HOST, Case
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.watching import showing
 from gradmark.benchmarks.quadrature.replay import Diverged, Draws, Recorded, Replayed
@@ -33,7 +33,7 @@ class Run:
     gradient: Params
 
 
-def in_two_orders(case: Case) -> tuple[Params, Params]:
+def in_two_orders(case: EstimatorCase) -> tuple[Params, Params]:
     """The gradients from the same draws in two orders: two draws are exchanged the second time.
 
     The axis of the draws is the one that grows with num_samples. The z of both runs are compared, to make sure that
@@ -58,7 +58,7 @@ def in_two_orders(case: Case) -> tuple[Params, Params]:
     raise UnknownAxis("the axis of the draws cannot be found: z did not follow the exchanged draws")
 
 
-def _counts(case: Case) -> tuple[int, int]:
+def _counts(case: EstimatorCase) -> tuple[int, int]:
     """Two values of num_samples that the estimator does not refuse."""
     fitting = [count for count in COUNTS if replace(case, num_samples=count).refusal is None]
     if len(fitting) < 2:
@@ -66,10 +66,10 @@ def _counts(case: Case) -> tuple[int, int]:
     return fitting[0], fitting[1]
 
 
-def _run(case: Case, replayed: Draws | None = None) -> Run:
+def _run(case: EstimatorCase, replayed: Draws | None = None) -> Run:
     params, seen = case.params((REPLICATES,)), list[Tensor]()
     with seeded(1, HOST):
-        problem = case.fixture.problem.draw(REPLICATES)
+        problem = case.on.problem.draw(REPLICATES)
         state = case.initial(problem, params)
         problem = showing(problem, lambda z: seen.append(z.detach().clone()))
         with Recorded() if replayed is None else Replayed(replayed) as mode:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase, coordinate
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.quadrature.replay import Diverged, Recorded, Replayed, continuous
@@ -17,7 +17,7 @@ SINGLE, DOUBLE = torch.float32, torch.float64
 
 
 @check
-def draws_have_digits_enough(case: Case) -> CheckResult:
+def draws_have_digits_enough(case: EstimatorCase) -> CheckResult:
     """Continuous draws have at least single precision: with fewer digits, rare outcomes get a probability of 0."""
     for dtype in (DOUBLE, SINGLE):
         params = case.params((3,), dtype)
@@ -33,7 +33,7 @@ def draws_have_digits_enough(case: Case) -> CheckResult:
 
 
 @check
-def single_precision_is_enough(case: Case) -> CheckResult:
+def single_precision_is_enough(case: EstimatorCase) -> CheckResult:
     """Draws in double precision, replayed in single precision, give the same gradient up to rounding.
 
     An exponential that underflows, or a probability that rounds to 1, drops a term of the gradient without a NaN, and
@@ -41,7 +41,7 @@ def single_precision_is_enough(case: Case) -> CheckResult:
     """
     replicates = case.replicates(REPLICATES)
     with seeded(1, HOST):
-        problem, params = case.fixture.problem.draw(replicates), case.params((replicates,))
+        problem, params = case.on.problem.draw(replicates), case.params((replicates,))
         state = case.initial(problem, params)
         with Recorded() as recorded:
             double = case.estimator.estimate(problem, params, state, case.num_samples).gradient

@@ -7,7 +7,7 @@ import traceback
 import torch
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import HOST, Fixture, coordinate, uneven
+from gradmark.benchmarks.checks.cases import HOST, Case, coordinate, uneven
 from gradmark.benchmarks.checks.deterministic import drawn
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
@@ -22,14 +22,14 @@ DIFFERENCE = 1e-4  # step of the central differences
 
 
 @check
-def replicates_are_a_leading_axis(fixture: Fixture) -> CheckResult:
+def replicates_are_a_leading_axis(case: Case) -> CheckResult:
     """`distribution` and `cost` accept parameters `[R, …]`, and the batch shape of q begins with R."""
     try:
-        _cost(*drawn(fixture, (), ()))  # raising without a leading axis is another failure
+        _cost(*drawn(case, (), ()))  # raising without a leading axis is another failure
     except NotImplementedError:
         return skipped("q cannot be drawn from")
     try:
-        problem, params, z = drawn(fixture, (REPLICATES,), (2,))
+        problem, params, z = drawn(case, (REPLICATES,), (2,))
         _cost(problem, params, z)
     except Exception as fault:
         where = blamed(traceback.extract_tb(fault.__traceback__))
@@ -45,11 +45,11 @@ def _cost(problem: Problem, params: Params, z: torch.Tensor) -> torch.Tensor:
 
 
 @check
-def cost_has_the_shape_of_log_prob(fixture: Fixture) -> CheckResult:
+def cost_has_the_shape_of_log_prob(case: Case) -> CheckResult:
     """`cost` maps z `[*S, *R, *B, d]` to `[*S, *R, *B]`, the shape of `q.log_prob(z)`; q's batch begins with `*R`."""
     for replicates in ((), (1,), (5,)):
         for samples in ((), (1,), (4,)):
-            problem, params, z = drawn(fixture, replicates, samples)
+            problem, params, z = drawn(case, replicates, samples)
             q = problem.distribution(params)
             cost = problem.cost(params, z, q)
             if q.batch_shape[: len(replicates)] != replicates:
@@ -62,9 +62,9 @@ def cost_has_the_shape_of_log_prob(fixture: Fixture) -> CheckResult:
 
 
 @check
-def terms_are_the_cost(fixture: Fixture) -> CheckResult:
+def terms_are_the_cost(case: Case) -> CheckResult:
     """The terms add up to the cost, with its gradient, and each depends only on the coordinates of z that it names."""
-    problem, params, z = drawn(fixture, (2,), (CHANGED,))
+    problem, params, z = drawn(case, (2,), (CHANGED,))
     q = problem.distribution(params)
     terms, cost = problem.terms(params, z, q), problem.cost(params, z, problem.distribution(params))
     if not terms:
@@ -90,12 +90,12 @@ def _close(found: torch.Tensor, expected: torch.Tensor) -> bool:
 
 
 @check
-def every_parameter_matters(fixture: Fixture) -> CheckResult:
+def every_parameter_matters(case: Case) -> CheckResult:
     """Each parameter has a gradient, through q or through the cost.
 
     log q of each draw is weighted by an arbitrary number, not by its cost, which may be equal for all draws.
     """
-    problem, params, z = drawn(fixture, (2,), (3,))
+    problem, params, z = drawn(case, (2,), (3,))
     q = problem.distribution(params)
     log_q, cost = q.log_prob(z), problem.cost(params, z, problem.distribution(detached(params)))
     of_q = gradient_of_sum(uneven(log_q) * log_q, params)
@@ -105,9 +105,9 @@ def every_parameter_matters(fixture: Fixture) -> CheckResult:
 
 
 @check
-def oracle_or_the_reason(fixture: Fixture) -> CheckResult:
+def oracle_or_the_reason(case: Case) -> CheckResult:
     """`exact` has the batch shape of q where `no_oracle` is None, and is None where `no_oracle` gives the reason."""
-    problem, params, _ = drawn(fixture, (2,), ())
+    problem, params, _ = drawn(case, (2,), ())
     exact, reason = problem.exact(params), problem.no_oracle
     if exact is None:
         return failed("exact is None; then no_oracle must give the reason") if reason is None else passed(detail=reason)
@@ -122,12 +122,12 @@ def oracle_or_the_reason(fixture: Fixture) -> CheckResult:
 
 
 @check
-def oracle_has_its_own_gradient(fixture: Fixture) -> CheckResult:
+def oracle_has_its_own_gradient(case: Case) -> CheckResult:
     """The oracle's gradient agrees with central differences, along one direction in each parameter."""
-    problem = fixture.problem.template
+    problem = case.problem.template
     if problem.no_oracle is not None:
         return skipped(problem.no_oracle)
-    params = {name: value.requires_grad_() for name, value in fixture.params.items()}
+    params = {name: value.requires_grad_() for name, value in case.params.items()}
     exact = problem.exact(params)
     assert exact is not None, "no_oracle was None"
     gradient = gradient_of_sum(exact, params)
@@ -148,9 +148,9 @@ def _at(problem: Problem, params: Params, name: str, offset: torch.Tensor) -> fl
 
 
 @check
-def start_is_the_same_each_time(fixture: Fixture) -> CheckResult:
+def start_is_the_same_each_time(case: Case) -> CheckResult:
     """The problem's text makes an equal problem; `init` gives equal new tensors, float64 on the CPU."""
-    problem = fixture.problem
+    problem = case.problem
     if specs.problem(str(problem)) != problem:
         return failed(f"{str(problem)!r} is read as {specs.problem(str(problem))!r}")
     first, second = problem.init(), problem.init()

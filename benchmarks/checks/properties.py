@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import HOST, Case, Fixture, coordinate
+from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordinate
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
 from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
@@ -59,11 +59,11 @@ class Raised(Problem):
 
 
 @check
-def constants_change_nothing(case: Case) -> CheckResult:
+def constants_change_nothing(case: EstimatorCase) -> CheckResult:
     """A constant added to the cost changes no estimate: true for baselines that are made of the other draws."""
-    if case.fixture.is_source:
+    if case.on.is_source:
         return skipped("a constant cannot be added to a minibatch")
-    raised = replace(case, fixture=Fixture(Raised(case.fixture.problem), "init"))
+    raised = replace(case, on=Case(Raised(case.on.problem), "init"))
     if raised.refusal is not None:
         return skipped(raised.refusal)
     params = case.params((32,))
@@ -71,9 +71,9 @@ def constants_change_nothing(case: Case) -> CheckResult:
 
 
 @check
-def zero_at_the_posterior(case: Case) -> CheckResult:
+def zero_at_the_posterior(case: EstimatorCase) -> CheckResult:
     """Where q is the posterior, every estimate for q's parameters is zero, as in sticking the landing."""
-    if case.fixture.at != "posterior":
+    if case.on.at != "posterior":
         return skipped("q is not the posterior here")
     gradient = case.estimate(case.params((32,))).gradient
     of_q = {name: gradient[name] for name in variational(case)}
@@ -81,7 +81,7 @@ def zero_at_the_posterior(case: Case) -> CheckResult:
 
 
 @check
-def order_changes_nothing(case: Case) -> CheckResult:
+def order_changes_nothing(case: EstimatorCase) -> CheckResult:
     """The same draws in another order give the same estimate: true for plain averages and leave-one-out."""
     if case.num_samples < 2:
         return skipped("one draw has only one order")
@@ -92,12 +92,12 @@ def order_changes_nothing(case: Case) -> CheckResult:
 
 
 @check
-def draws_are_distinct(case: Case) -> CheckResult:
+def draws_are_distinct(case: EstimatorCase) -> CheckResult:
     """The cost is never evaluated twice at the same continuous z, which would be one draw counted as two.
 
     z counts as continuous where no two of many fresh draws of q are equal, since q need not declare its support.
     """
-    setting, seen = replace(case.setting, problem=case.fixture.problem.draw(1)), list[Tensor]()
+    setting, seen = replace(case.setting, problem=case.on.problem.draw(1)), list[Tensor]()
     with seeded(1, HOST):
         one_estimate(replace(setting, problem=showing(setting.problem, seen.append)))()
         fresh = setting.problem.distribution(case.params((1,))).sample((FRESH,))
@@ -116,14 +116,14 @@ def _distinct(z: Tensor) -> int:
 
 def is_the_same_as(
     name: str, method: str, num_samples: int | None = None, state: str | None = None, of_q: bool = False
-) -> Callable[[Case], CheckResult]:
+) -> Callable[[EstimatorCase], CheckResult]:
     """The check `name`: from the same seed, the estimate equals that of `method`.
 
     It may apply only with `num_samples` draws, only in one `state`, or only to the parameters of q that the cost does
     not depend on (`of_q`).
     """
 
-    def same(case: Case) -> CheckResult:
+    def same(case: EstimatorCase) -> CheckResult:
         count = num_samples or case.num_samples
         if state is not None and case.state != state:
             return skipped(f"declared for the {state} state only")
@@ -157,7 +157,7 @@ PROPERTIES = (
 
 
 @check
-def properties_are_known(case: Case) -> CheckResult:
+def properties_are_known(case: EstimatorCase) -> CheckResult:
     """Every declared property must be known: a misspelled one would be ignored."""
     if isinstance(getattr(type(case.estimator), "claims", None), tuple):  # the attribute's former name
         return failed("the class attribute `claims` must be called `properties`; rename it")
@@ -168,11 +168,11 @@ def properties_are_known(case: Case) -> CheckResult:
     return passed()
 
 
-def modelled(case: Case) -> list[str]:
+def modelled(case: EstimatorCase) -> list[str]:
     """The names of the parameters that the cost depends on directly, not only through q."""
     leaves = {name: value.requires_grad_() for name, value in case.params((1,)).items()}
     with seeded(1, HOST):
-        problem = case.fixture.problem.draw(1)
+        problem = case.on.problem.draw(1)
         q = problem.distribution(case.params((1,)))
         cost = problem.cost(leaves, q.sample(), q)
     if not cost.requires_grad:
@@ -181,17 +181,17 @@ def modelled(case: Case) -> list[str]:
     return [name for name, value in zip(leaves, found, strict=True) if value is not None]
 
 
-def variational(case: Case) -> list[str]:
+def variational(case: EstimatorCase) -> list[str]:
     """The names of the parameters that q depends on."""
     leaves = {name: value.requires_grad_() for name, value in case.params((1,)).items()}
     with seeded(1, HOST):
-        q = case.fixture.problem.template.distribution(leaves)
+        q = case.on.problem.template.distribution(leaves)
         log_q = q.log_prob(q.sample())
     found = torch.autograd.grad(log_q.sum(), list(leaves.values()), allow_unused=True)
     return [name for name, value in zip(leaves, found, strict=True) if value is not None]
 
 
-def _difference(case: Case, expected: Params, found: Params) -> CheckResult:
+def _difference(case: EstimatorCase, expected: Params, found: Params) -> CheckResult:
     """Whether two gradients are equal up to rounding in every replicate and coordinate."""
     flat = torch.cat([(found[name] - value).flatten(1) for name, value in expected.items()], 1).abs().amax(0)
     scale = 1.0 + max(value.abs().max().item() for value in expected.values())

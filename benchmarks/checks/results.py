@@ -115,12 +115,12 @@ def check(function: Callable[[Subject], CheckResult]) -> Callable[[Subject], Che
 
 def labelled(result: CheckResult, name: str, subject: Any) -> CheckResult:
     """The result with the check's name, and with the names of the estimator, the problem and the parameter point."""
-    fixture = getattr(subject, "fixture", subject)
+    on = getattr(subject, "on", subject)
     return replace(
         result,
         check=name,
         estimator=text(subject.estimator) if hasattr(subject, "estimator") else "",
-        problem=text(fixture.problem),
+        problem=text(on.problem),
         at=subject.at,
         num_samples=getattr(subject, "num_samples", None),
     )

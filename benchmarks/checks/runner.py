@@ -14,22 +14,22 @@ from gradmark.benchmarks.checks.api import (
     surroundings_are_not_touched,
     text_is_identity,
 )
-from gradmark.benchmarks.checks.cases import Case
+from gradmark.benchmarks.checks.cases import Case, EstimatorCase, cases_of
 from gradmark.benchmarks.checks.control_variates import gradient_norm
 from gradmark.benchmarks.checks.exact_moments import exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
 from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
-from gradmark.benchmarks.checks.monte_carlo import variance_falls_with_draws
 from gradmark.benchmarks.checks.precision import draws_have_digits_enough, single_precision_is_enough
 from gradmark.benchmarks.checks.properties import PROPERTIES, properties_are_known
 from gradmark.benchmarks.checks.report import CheckReport, status_of
 from gradmark.benchmarks.checks.results import BIAS_CHECK, CheckResult, failed, labelled, raised, skipped, text
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared, rows_draw_for_themselves
-from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
+from gradmark.benchmarks.checks.suite import QUICK_SUITE
 from gradmark.benchmarks.checks.timed import Check, TimedChecks
 from gradmark.benchmarks.checks.timeout import WALL, Clock, TimedOut
 from gradmark.benchmarks.checks.two_stage_test import LEVEL, mean_by_monte_carlo
+from gradmark.benchmarks.checks.variance_by_monte_carlo import variance_falls_with_draws
 from gradmark.benchmarks.measurement.block import threads
 from gradmark.estimators.core import Estimator
 
@@ -53,12 +53,12 @@ CONTRACT = (
 )
 REFUSAL = "refusal"  # names the results of calling `refuses` and `init`, before there is a case to check
 
-Cases = tuple[SuiteCase, list[Case]]
+Cases = tuple[Case, list[EstimatorCase]]
 
 
 def run_checks(
     estimator: Estimator,
-    suite: Sequence[SuiteCase] = SUITE,
+    suite: Sequence[Case] = QUICK_SUITE,
     level: float = LEVEL,
     budget: float = BUDGET,
     seed: int = 0,
@@ -81,7 +81,7 @@ def run_checks(
 
 def iterate_results(
     estimator: Estimator,
-    suite: Sequence[SuiteCase] = SUITE,
+    suite: Sequence[Case] = QUICK_SUITE,
     level: float = LEVEL,
     budget: float = BUDGET,
     seed: int = 0,
@@ -102,7 +102,7 @@ class _CheckRun:
     seed: int
     exceptions: dict[str, set[str]] = field(default_factory=dict)  # the cases on which each exception was raised
 
-    def results(self, suite: Sequence[SuiteCase]) -> Iterator[CheckResult]:
+    def results(self, suite: Sequence[Case]) -> Iterator[CheckResult]:
         """All results; the same exception from the same line is given once, and `counted` says on how many cases."""
         for result in self._all(suite):
             known = result.exception in self.exceptions
@@ -116,12 +116,12 @@ class _CheckRun:
         cases = len(self.exceptions.get(result.exception or "", ()))
         return replace(result, detail=f"{result.detail}; it was raised on {cases} cases") if cases > 1 else result
 
-    def _all(self, suite: Sequence[SuiteCase]) -> Iterator[CheckResult]:
-        listed = [(suite_case, self._cases(suite_case)) for suite_case in suite]
+    def _all(self, suite: Sequence[Case]) -> Iterator[CheckResult]:
+        listed = [(on, self._cases(on)) for on in suite]
         yield from (result for _, result in listed if isinstance(result, CheckResult))
-        fitting = [(suite_case, cases) for suite_case, cases in listed if not isinstance(cases, CheckResult) and cases]
+        fitting = [(on, cases) for on, cases in listed if not isinstance(cases, CheckResult) and cases]
         if not fitting:
-            reasons = {str(Case(self.estimator, each.fixture, max(each.counts)).refusal) for each in suite}
+            reasons = {str(EstimatorCase(self.estimator, each, max(each.num_samples)).refusal) for each in suite}
             yield replace(skipped("; ".join(sorted(reasons))[:600]), check=REFUSAL, estimator=text(self.estimator))
             return
         means: list[CheckResult] = []
@@ -131,14 +131,14 @@ class _CheckRun:
             if self.timed.stopped:
                 return
         if not self.estimator.unbiased:
-            yield self._declared_bias(means, required=set(SUITE) <= set(suite))
+            yield self._declared_bias(means, required=set(QUICK_SUITE) <= set(suite))
 
-    def _cases(self, suite_case: SuiteCase) -> list[Case] | CheckResult:
+    def _cases(self, on: Case) -> list[EstimatorCase] | CheckResult:
         """The estimator's cases, or the failure of `refuses` or `init`."""
-        case, limit = Case(self.estimator, suite_case.fixture), self.timed.limit
+        case, limit = EstimatorCase(self.estimator, on), self.timed.limit
         try:
             with self.timed.clock.limited(limit):
-                return cases_of(self.estimator, suite_case)
+                return cases_of(self.estimator, on)
         except (Exception, SystemExit) as fault:
             result = raised(fault, case)
         except TimedOut as fault:
@@ -148,40 +148,40 @@ class _CheckRun:
     def _on_cases(self, fitting: list[Cases], means: list[CheckResult]) -> Iterator[CheckResult]:
         """The contract and the exact moments on each case; then Monte Carlo where the exact mean was not checked."""
         well_formed: list[Cases] = []
-        for suite_case, cases in fitting:
+        for on, cases in fitting:
             malformed = False
-            for result in self._contract(suite_case, cases):
+            for result in self._contract(on, cases):
                 yield result
                 malformed |= result.check == CONTRACT[0].__name__ and result.status == "failed"
-            if malformed or not suite_case.mean:  # what is not a gradient has no mean
+            if malformed or not on.mean:  # what is not a gradient has no mean
                 continue
-            well_formed.append((suite_case, cases))
+            well_formed.append((on, cases))
             yield from (self._mean(expectation_is_exact, case, means) for case in cases)
             yield self.timed.result(exact_variance_falls, cases[0])
         yield from self._monte_carlo([case for _, cases in well_formed for case in cases], means)
 
-    def _contract(self, suite_case: SuiteCase, cases: list[Case]) -> Iterator[CheckResult]:
+    def _contract(self, on: Case, cases: list[EstimatorCase]) -> Iterator[CheckResult]:
         """The results of `contract_pairs`, up to a gradient of another form, on which other checks would raise."""
-        for check, case in contract_pairs(suite_case, cases):
+        for check, case in contract_pairs(on, cases):
             yield (result := self.timed.result(check, case))
             if check is CONTRACT[0] and result.status == "failed":
                 return
 
-    def _monte_carlo(self, cases: list[Case], means: list[CheckResult]) -> Iterator[CheckResult]:
+    def _monte_carlo(self, cases: list[EstimatorCase], means: list[CheckResult]) -> Iterator[CheckResult]:
         """Monte Carlo checks of the cases without an exact mean; the most expensive last."""
         if self.estimator.unbiased and any(result.status == "failed" for result in means):
             return  # the estimator has failed already
         checked = {(each.where, each.num_samples) for each in means if each.status in ("passed", "failed")}
         left = [case for case in cases if (case.where, case.num_samples) not in checked]
-        warm = {(case.fixture, case.num_samples) for case in left if case.state == "warm"}
-        left = [case for case in left if case.state != "cold" or (case.fixture, case.num_samples) not in warm]
+        warm = {(case.on, case.num_samples) for case in left if case.state == "warm"}
+        left = [case for case in left if case.state != "cold" or (case.on, case.num_samples) not in warm]
         check = mean_by_monte_carlo(self.level, self.seed, self.timed.limit / 2)
-        for case in sorted(left, key=lambda case: case.num_samples * case.fixture.problem.footprint):
+        for case in sorted(left, key=lambda case: case.num_samples * case.on.problem.footprint):
             yield self._mean(check, case, means)
-        if not any(case.fixture.is_source for case in left[-1:]):
+        if not any(case.on.is_source for case in left[-1:]):
             yield from (self.timed.result(variance_falls_with_draws, case) for case in left[-1:])
 
-    def _mean(self, check: Check, case: Case, means: list[CheckResult]) -> CheckResult:
+    def _mean(self, check: Check, case: EstimatorCase, means: list[CheckResult]) -> CheckResult:
         """The result of a check of the mean, also kept in `means`; a declared bias is not a failure, but skipped."""
         result = self.timed.result(check, case)
         if not self.estimator.unbiased and result.status != "skipped":
@@ -209,15 +209,15 @@ class _CheckRun:
         return replace(worst, check=BIAS_CHECK, status="passed", detail=detail)
 
 
-def contract_pairs(suite_case: SuiteCase, cases: Sequence[Case]) -> Iterator[tuple[Check, Case]]:
+def contract_pairs(on: Case, cases: Sequence[EstimatorCase]) -> Iterator[tuple[Check, EstimatorCase]]:
     """The checks of the contract, with the most draws in every state; then the properties that are declared."""
     most = [case for case in cases if case.num_samples == cases[-1].num_samples]
-    if suite_case.contract:
+    if on.contract:
         yield from ((check, case) for case in most for check in CONTRACT)
     yield from ((check, cases[-1]) for check in PROPERTIES if check.__name__ in cases[-1].estimator.properties)
 
 
-def _relative(case: Case, result: CheckResult) -> float | None:
+def _relative(case: EstimatorCase, result: CheckResult) -> float | None:
     """The smallest detectable bias over the gradient's norm; None where either is missing or zero."""
     if result.status not in ("passed", "failed") or result.smallest_detectable is None:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from gradmark.benchmarks.checks.api import same
-from gradmark.benchmarks.checks.cases import HOST, Case
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase
 from gradmark.benchmarks.checks.independence import named
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
@@ -26,7 +26,7 @@ STRIDE = 0.6180339887  # between the altered positions: the length of no axis is
 
 
 @check
-def draws_are_not_shared(case: Case) -> CheckResult:
+def draws_are_not_shared(case: EstimatorCase) -> CheckResult:
     """With one of all numbers drawn altered and the rest replayed, at most one replicate changes.
 
     Where replicates share draws, each of them and their mean are right, but fewer of them are independent than are
@@ -37,7 +37,7 @@ def draws_are_not_shared(case: Case) -> CheckResult:
         return skipped("nothing is drawn, or there are too many evaluations")
     params = case.params((replicates,))
     with seeded(1, HOST):
-        problem = case.fixture.problem.draw(replicates)
+        problem = case.on.problem.draw(replicates)
         state = case.initial(problem, params)
         with Recorded() as recorded:
             before = named(case.estimator.estimate(problem, params, state, case.num_samples))
@@ -56,20 +56,20 @@ def draws_are_not_shared(case: Case) -> CheckResult:
 
 
 @check
-def rows_draw_for_themselves(case: Case) -> CheckResult:
+def rows_draw_for_themselves(case: EstimatorCase) -> CheckResult:
     """A row that is given twice has other draws the second time.
 
     Rows that share z are nearly always a shape broadcast by mistake: unbiased, and many times as noisy. An estimator
     that shares noise on purpose declares `rows_share_their_noise`. Skipped where the cost is given no draws.
     """
-    problem = case.fixture.problem.template
+    problem = case.on.problem.template
     if not isinstance(problem, LatentVariableModel) or not problem.per_row or SHARED_NOISE in case.estimator.properties:
         return skipped("rows have no z of their own, or the estimator declares that they share it")
     replicates, seen = case.replicates(MANY), list[Tensor]()
     params, twice = case.params((replicates,)), showing(problem.select(torch.tensor([0, 0])), seen.append)
     with seeded(1, HOST):
         case.estimator.estimate(twice, params, case.estimator.init(twice, params), case.num_samples)
-    row = -1 - len(problem.distribution(case.fixture.params).event_shape)
+    row = -1 - len(problem.distribution(case.on.params).event_shape)
     fitting = [
         z for z in seen if _readable(z) and z.dim() > -row and z.shape[row - 1] == replicates and z.shape[row] == 2
     ]

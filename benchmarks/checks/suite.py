@@ -1,46 +1,59 @@
-"""The suite of cases that `gradmark check` runs: one line for each problem at a parameter point, with num_samples."""
+"""The suite of cases: one line for each problem at a parameter point, with the numbers of samples that are tried.
+
+A new problem is one file and one line here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
-from torch.utils._pytree import tree_leaves
-
-from gradmark.benchmarks.checks.cases import Case, Fixture
+from gradmark.benchmarks.checks.cases import Case
 from gradmark.benchmarks.checks.properties import Raised
 from gradmark.benchmarks.problems import (
+    AmortisedFixedBeliefNetwork,
+    BayesianGaussianMixture,
     BayesianLogisticRegression,
     BernoulliToy,
     BernoulliVAE,
+    CategoricalMixture,
     CategoricalToy,
+    ContextualBandit,
     CorrelatedLinearGaussian,
     DirichletPosterior,
+    FixedBeliefNetwork,
+    FixedPriorBernoulliVAE,
     GammaPosterior,
+    GaussianMixture,
     GaussianToy,
     GaussianVAE,
+    HiddenMarkovModel,
     LinearGaussian,
     Minibatch,
+    NonlinearBernoulliVAE,
     NonlinearFixedPriorBernoulliVAE,
     SigmoidBeliefNetwork,
     StepToy,
+    TabularMDP,
+    ValueBaseline,
 )
-from gradmark.estimators.core import Estimator, Problem
+from gradmark.estimators.core import Problem
 
 
-@dataclass(frozen=True)
-class SuiteCase:
-    """A problem at a parameter point with numbers of samples, and which checks run there."""
-
-    fixture: Fixture
-    counts: tuple[int, ...] = (1, 2)  # numbers of samples
-    contract: bool = True  # shapes, independent replicates, seeds, precision
-    mean: bool = True  # the mean, exactly where that is possible, else by Monte Carlo
+def _at(problem: Problem, *num_samples: int, at: str = "init", contract: bool = True, mean: bool = True) -> Case:
+    return Case(problem, at, num_samples or (1, 2), contract, mean)
 
 
-def _at(problem: Problem, *counts: int, at: str = "init", contract: bool = True, mean: bool = True) -> SuiteCase:
-    return SuiteCase(Fixture(problem, at), counts or (1, 2), contract, mean)
+def _extra(problem: Problem) -> Case:
+    return Case(problem, "moved", (1, 2), catalogue=True)
 
+
+SMALL_MDP: dict[str, Any] = {
+    "transitions": (((0.9, 0.1), (0.3, 0.7)), ((1.0, 0.0), (0.2, 0.8))),
+    "rewards": ((0.5, 0.0), (-0.3, 1.0)),
+    "initial": (0.6, 0.4),
+    "horizon": 2,
+}
 
 SUITE = (
     # one coordinate: σ ≠ 1, narrow and wide, far from the optimum, an offset
@@ -91,24 +104,24 @@ SUITE = (
     _at(Minibatch(BernoulliVAE(latents=1, rows=3), size=2), 1, 2, at="moved"),
     _at(Minibatch(GammaPosterior(counts=(2, 5, 1)), size=2), 1, 2, at="moved", contract=False),
     _at(Minibatch(BayesianLogisticRegression(), size=200), 1, at="moved", contract=False),
+    # for the tests of our own catalogue alone: more problems, whose draws are of kinds that are above
+    _extra(CorrelatedLinearGaussian(latents=2, observed=3, rows=3)),
+    _extra(GaussianMixture(components=2, observed=1, rows=3)),
+    _extra(CategoricalMixture(components=3, views=3, categories=2, rows=2)),
+    _extra(HiddenMarkovModel(steps=2, symbols=2, rows=2)),
+    _extra(BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)),
+    _extra(FixedBeliefNetwork(latents=2, observed=3, rows=2)),
+    _extra(AmortisedFixedBeliefNetwork(latents=2, observed=3, rows=2)),
+    _extra(NonlinearBernoulliVAE(latents=3, hidden=2, rows=2)),
+    _extra(FixedPriorBernoulliVAE(latents=2, rows=3)),
+    _extra(SigmoidBeliefNetwork(lower=2, upper=2, rows=2)),
+    _extra(ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))),
+    _extra(TabularMDP(**SMALL_MDP)),
+    _extra(ValueBaseline(TabularMDP(**SMALL_MDP))),
 )
+QUICK_SUITE = tuple(case for case in SUITE if not case.catalogue)  # what `check_estimator` runs
 
 
-def suite_on(problems: Iterable[Problem]) -> tuple[SuiteCase, ...]:
+def suite_on(problems: Iterable[Problem]) -> tuple[Case, ...]:
     """The suite for a user's own problems: at their initial parameters, and away from them."""
     return tuple(_at(problem, 1, 2, 4, at=at) for problem in problems for at in ("init", "moved"))
-
-
-def cases_of(estimator: Estimator, suite_case: SuiteCase) -> list[Case]:
-    """The estimator on a case of the suite, with every number of samples that it does not refuse.
-
-    A state is warmed up once for all of them; one more case has a cold state, since most states start empty.
-    """
-    fixture = suite_case.fixture
-    counts = [count for count in suite_case.counts if Case(estimator, fixture, count).refusal is None]
-    if not counts:
-        return []
-    if not tree_leaves(estimator.init(fixture.problem.template, fixture.params)):
-        return [Case(estimator, fixture, count) for count in counts]
-    warm = [Case(estimator, fixture, count, "warm", counts[0]) for count in counts]
-    return [*warm, Case(estimator, fixture, counts[-1], "cold")]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from gradmark.benchmarks.checks.cases import MOST_AT_ONCE, Case, coordinate
+from gradmark.benchmarks.checks.cases import MOST_AT_ONCE, EstimatorCase, coordinate
 from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
 from gradmark.benchmarks.checks.mean_test import MeanTest, Sums, mean_test, two_stage_test
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
@@ -29,24 +29,26 @@ FEW, MANY = 8, 64  # estimates at once, whose seconds predict those of many
 MOST_NUMBERS = 2**26  # over all replicates of the first stage
 
 
-def one_stage_test(case: Case, truth: Array, replicates: int, seed: int, control: Control | None = None) -> MeanTest:
+def one_stage_test(
+    case: EstimatorCase, truth: Array, replicates: int, seed: int, control: Control | None = None
+) -> MeanTest:
     """The test of at least so many independent estimates, less their control, against the exact gradient `[P]`."""
     return mean_test(summed(case, truth, replicates, seed, control), LEVEL / CELLS)
 
 
-def summed(case: Case, truth: Array, replicates: int, seed: int, control: Control | None = None) -> Sums:
+def summed(case: EstimatorCase, truth: Array, replicates: int, seed: int, control: Control | None = None) -> Sums:
     """The moments of at least so many independent estimates, less their control, about the exact gradient `[P]`."""
     sums = Sums(truth)
-    size = block_size(case.fixture.problem, case.num_samples, case.fixture.params)
+    size = block_size(case.on.problem, case.num_samples, case.on.params)
     size = min(size, max(MOST_AT_ONCE // case.numbers(), 1))
     for index in range(-(-replicates // size)):
-        drawn = block_seed(case.fixture.problem, case.num_samples, "check", seed, size, index)
+        drawn = block_seed(case.on.problem, case.num_samples, "check", seed, size, index)
         gradient = gradients(case, size, drawn)
         sums.add(gradient if control is None else gradient - control.deviations(size, drawn))
     return sums
 
 
-def _expected_seconds(case: Case, replicates: int) -> float:
+def _expected_seconds(case: EstimatorCase, replicates: int) -> float:
     """Seconds of so many estimates, predicted from those of a few."""
     spent = []
     for size in (FEW, FEW, MANY):
@@ -58,20 +60,20 @@ def _expected_seconds(case: Case, replicates: int) -> float:
 
 def mean_by_monte_carlo(
     level: float = LEVEL, seed: int = 0, seconds: float = math.inf
-) -> Callable[[Case], CheckResult]:
+) -> Callable[[EstimatorCase], CheckResult]:
     """The check that the mean of many estimates is the exact gradient; `level` is for all cases of an estimator.
 
     The check is skipped where the estimates would take longer than `seconds`.
     """
 
     @check
-    def mean_of_many_is_exact(case: Case) -> CheckResult:
+    def mean_of_many_is_exact(case: EstimatorCase) -> CheckResult:
         """The mean of many estimates is the exact gradient, in every coordinate and in all together.
 
         Without an oracle, it must be the mean of an estimator that is unbiased wherever there is one.
         """
-        count = sum(value.numel() for value in case.fixture.params.values())
-        draws = max(count, case.num_samples * case.fixture.problem.footprint)
+        count = sum(value.numel() for value in case.on.params.values())
+        draws = max(count, case.num_samples * case.on.problem.footprint)
         room = MOST_NUMBERS // max(draws, case.numbers())
         exact = case.exact()
         truth = None if exact is None else torch.cat([value.reshape(-1) for value in exact.values()]).numpy()
@@ -90,7 +92,7 @@ def mean_by_monte_carlo(
 
 
 def _decided(
-    case: Case, truth: Array, replicates: int, level: float, seed: int, control: Control | None
+    case: EstimatorCase, truth: Array, replicates: int, level: float, seed: int, control: Control | None
 ) -> CheckResult:
     def sums_of(stage: int, count: int) -> Sums:
         return summed(case, truth, count, 2 * seed + stage, control)
@@ -101,10 +103,10 @@ def _decided(
     mean = f"the mean of {test.replicates} replicates{'' if control is None else control.text}"
     rare = 0
     if test.p_value < level:  # only then is it worth finding which events the draws have met
-        also = seen_by(case.fixture, test.replicates * case.num_samples, level, 2 * seed + 1)
+        also = seen_by(case.on, test.replicates * case.num_samples, level, 2 * seed + 1)
         test, rare = mean_test(sums, level, also), int((~also).sum())
     if test.p_value < level:
-        where = coordinate(case.fixture.params, test.worst)
+        where = coordinate(case.on.params, test.worst)
         return failed(
             f"{mean} is off, with p = {test.p_value:.2g} ({level:.0e} is allowed)", where, test.error, detectable
         )

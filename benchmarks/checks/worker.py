@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.checks.runner import SHARE, SHORTEST, run_checks
-from gradmark.benchmarks.checks.suite import SUITE, suite_on
+from gradmark.benchmarks.checks.suite import QUICK_SUITE, suite_on
 from gradmark.benchmarks.checks.timeout import TimedOut, limited
 from gradmark.benchmarks.errors import BadInput, shortened
 from gradmark.benchmarks.json_numbers import finite
@@ -75,7 +75,7 @@ def _checked(job: dict[str, Any], out: IO[str], trace: IO[str]) -> dict[str, Any
         _watch(limit, trace)
         send(out, result=asdict(result))
 
-    suite = suite_on(problems) if problems else SUITE
+    suite = suite_on(problems) if problems else QUICK_SUITE
     return {"report": run_checks(estimator, suite, job["level"], job["budget"], on_result=send_result).record()}
 
 
@@ -95,7 +95,7 @@ def _require_sound(problem: Problem, budget: float, out: IO[str]) -> None:
     send(out, step=f"--against {shortened(str(problem), 90)}: its own checks")
     try:
         with limited(max(budget, IMPORTING)):
-            results = (check(Fixture(problem, at)) for at, check in PAIRS)
+            results = (check(Case(problem, at)) for at, check in PAIRS)
             wrong = next((result for result in results if result.failed), None)
     except TimedOut as fault:
         seconds = max(budget, IMPORTING)

@@ -1,4 +1,4 @@
-"""Moments of an estimator at frozen parameters, for experiments that measure more settings than a table has cells."""
+"""Moments of an estimator at frozen parameters, in whole blocks, for what is no cell: experiments, checks, tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from gradmark.benchmarks.measurement.block import Setting, block_seed, block_siz
 from gradmark.benchmarks.measurement.moments import Moments, merged
 
 
-def moments_at(setting: Setting, point: str, seed: int, replicates: int) -> Moments:
-    """`replicates` estimates, rounded up to whole blocks, seeded as a cell's blocks are: without the estimator."""
+def moments_at(setting: Setting, point: str, seed: int, replicates: int, size: int | None = None) -> Moments:
+    """`replicates` estimates, rounded up to whole blocks, seeded as a cell's blocks are: without the estimator.
+
+    `size` is that of a block, by default that of a cell's.
+    """
     problem, count = setting.problem, setting.num_samples
-    size = block_size(problem, count, setting.params)
+    size = size or block_size(problem, count, setting.params)
     seeds = [block_seed(problem, count, point, seed, size, index) for index in range(-(-replicates // size))]
     return merged([measure_block(setting, size, each) for each in seeds])

@@ -19,7 +19,7 @@ import click
 import torch
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case
 from gradmark.benchmarks.checks.report import headline
 from gradmark.benchmarks.checks.results import MEAN_CHECKS
 from gradmark.benchmarks.checks.runner import REFUSAL, run_checks
@@ -72,7 +72,7 @@ def checked(estimator: Estimator, problem: Problem, budget: float) -> Outcome:
 
 def sound(problem: Problem) -> Outcome:
     """The checks of problems on a problem by itself."""
-    for result in (check(Fixture(problem, at)) for at in POINTS for check in PROBLEM_CHECKS):
+    for result in (check(Case(problem, at)) for at in POINTS for check in PROBLEM_CHECKS):
         if result.failed:
             return Outcome("", str(problem), "false alarm", str(result))
     return Outcome("", str(problem), "passed")

@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pytest
 from torch import Tensor
 
 import gradmark.estimators as estimators
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
+from gradmark.benchmarks.checks.cases import cases_of
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
 from gradmark.benchmarks.checks.report import CheckReport, sentence, status_of
 from gradmark.benchmarks.checks.results import BROKEN, CheckResult
 from gradmark.benchmarks.checks.runner import iterate_results, run_checks
-from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
+from gradmark.benchmarks.checks.suite import QUICK_SUITE
 from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
@@ -38,9 +40,9 @@ from tests.controls.wrong import (
 )
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
-GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
-BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
-ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3))
+GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BITS = Case(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
+ROWS = Case(LinearGaussian(latents=1, observed=2, rows=3))
 PATIENCE = 3600.0  # seconds, however busy the machine is: on a quiet one the default is enough
 
 
@@ -57,13 +59,13 @@ def tries() -> Iterator[Any]:
     """Every control with what it is tried on: one small case where that is known, and for `--full` the whole suite."""
     for control in controls():
         name, cls = type(control).__name__, type(control)
-        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or SUITE, id=name)
+        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or QUICK_SUITE, id=name)
         if cls in SMALLEST:
-            yield pytest.param(control, DEAR.get(cls, SUITE), id=f"{name}-whole", marks=pytest.mark.full)
+            yield pytest.param(control, DEAR.get(cls, QUICK_SUITE), id=f"{name}-whole", marks=pytest.mark.full)
 
 
 @pytest.mark.parametrize(("control", "suite"), list(tries()))
-def test_control_is_rejected(control: Estimator, suite: Sequence[SuiteCase]) -> None:
+def test_control_is_rejected(control: Estimator, suite: Sequence[Case]) -> None:
     results = iterate_results(control, suite, budget=PATIENCE)
     first = next((result for result in results if result.failed), None)
     assert first is not None
@@ -77,7 +79,7 @@ def test_right_estimator_passes(estimator: Estimator) -> None:
 
 
 def test_declared_bias_is_found_and_its_size_given() -> None:
-    report = run_checks(StraightThrough(), [SuiteCase(BIT.fixture, (1,))])
+    report = run_checks(StraightThrough(), [replace(BIT, num_samples=(1,))])
     assert (report.declared, report.status) == ("biased", "passed")
     found = report.checks[-1]
     assert (found.check, found.status, found.coordinate) == ("bias_is_found", "passed", "logits[0]")
@@ -88,15 +90,15 @@ def test_declared_bias_is_found_and_its_size_given() -> None:
 @pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.full)])
 @pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
 def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
-    for fixture in (GAUSSIAN, BITS, ROWS):
-        cases = cases_of(estimator, SuiteCase(fixture, (2,)))
+    for on in (GAUSSIAN, BITS, ROWS):
+        cases = cases_of(estimator, replace(on, num_samples=(2,)))
         for seed in range(seeds):
             for case in cases[:1]:
                 assert not mean_by_monte_carlo(seed=seed)(case).failed
 
 
 def test_monte_carlo_sees_what_the_exact_moments_cannot() -> None:
-    case = Case(score_function.MeanOverRows(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 2)
+    case = EstimatorCase(score_function.MeanOverRows(), Case(LinearGaussian(latents=2, observed=3, rows=3)), 2)
     assert expectation_is_exact(case).status == "skipped"
     result = mean_by_monte_carlo()(case)
     assert result.failed
@@ -105,8 +107,8 @@ def test_monte_carlo_sees_what_the_exact_moments_cannot() -> None:
 
 
 def test_every_case_of_the_suite_fits_an_estimator() -> None:
-    for suite_case in SUITE:
-        assert any(cases_of(estimator, suite_case) for estimator in (ScoreFunction(), StickingTheLanding()))
+    for on in QUICK_SUITE:
+        assert any(cases_of(estimator, on) for estimator in (ScoreFunction(), StickingTheLanding()))
 
 
 def test_a_mean_that_is_not_checked_is_inconclusive() -> None:

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.independence import seeds_decide
 from gradmark.benchmarks.checks.properties import draws_are_distinct, order_changes_nothing
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import BROKEN
 from gradmark.benchmarks.checks.runner import CONTRACT, run_checks
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
-from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import (
     BayesianGaussianMixture,
     CategoricalToy,
@@ -39,7 +38,7 @@ MIXTURE = BayesianGaussianMixture(components=2, observed=1, rows=3, shape=3.0)
 
 def report_on(estimator: Estimator, problem: Problem, *counts: int) -> CheckReport:
     """The report of `check --against`, at the initial parameters only."""
-    return run_checks(estimator, [SuiteCase(Fixture(problem, "init"), counts)], budget=PATIENCE)
+    return run_checks(estimator, [Case(problem, "init", num_samples=counts)], budget=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def report_on(estimator: Estimator, problem: Problem, *counts: int) -> CheckRepo
 )
 def test_checks_of_form_accept(estimator: Estimator, problem: Problem) -> None:
     """All but those of the mean, which take longest."""
-    checks = run_checks(estimator, [SuiteCase(Fixture(problem, "init"), (4,), mean=False)], budget=PATIENCE).checks
+    checks = run_checks(estimator, [Case(problem, "init", num_samples=(4,), mean=False)], budget=PATIENCE).checks
     assert [result for result in checks if result.status in BROKEN] == []
     assert {result.check for result in checks} >= OF_FORM
 
@@ -86,7 +85,7 @@ def test_the_weights_of_a_mixture_need_their_gradient() -> None:
     wrong = report_on(mixture_q.Gathered(), mixture_q.MixtureQ(), 1)
     failed = next(result for result in wrong.checks if result.status == "failed")
     assert (failed.check, (failed.coordinate or "")[:6]) == ("expectation_is_exact", "logits")
-    found = Case(LeaveOneOut(), Fixture(mixture_q.MixtureQ(), "init"), 2).exact()
+    found = EstimatorCase(LeaveOneOut(), Case(mixture_q.MixtureQ(), "init"), 2).exact()
     assert found is not None
     for name, value in mixture_q.right().items():
         np.testing.assert_allclose(found[name], value, rtol=1e-12)
@@ -155,31 +154,34 @@ class OneDrawForAllReplicates(ScoreFunction):
 
 @pytest.mark.parametrize("problem", [CategoricalToy(), ContextualBandit(), mixture_q.MixtureQ(), Codes()], ids=str)
 def test_order_that_matters_is_seen(problem: Problem) -> None:
-    assert order_changes_nothing(Case(FirstDrawCountsTwice(), Fixture(problem, "init"), 4)).failed
-    assert order_changes_nothing(Case(LeaveOneOut(), Fixture(problem, "init"), 4)).status == "passed"
+    assert order_changes_nothing(EstimatorCase(FirstDrawCountsTwice(), Case(problem, "init"), 4)).failed
+    assert order_changes_nothing(EstimatorCase(LeaveOneOut(), Case(problem, "init"), 4)).status == "passed"
 
 
 @pytest.mark.parametrize("problem", [mixed_q.Bare(), Matrix()], ids=str)
 def test_draws_that_are_used_twice_are_seen_without_a_support(problem: Problem) -> None:
-    assert draws_are_distinct(Case(OneDrawTwice(), Fixture(problem, "init"), 2)).failed
-    assert draws_are_distinct(Case(ScoreFunction(), Fixture(problem, "init"), 2)).status == "passed"
+    assert draws_are_distinct(EstimatorCase(OneDrawTwice(), Case(problem, "init"), 2)).failed
+    assert draws_are_distinct(EstimatorCase(ScoreFunction(), Case(problem, "init"), 2)).status == "passed"
 
 
 def test_a_rare_event_is_not_a_shared_draw() -> None:
-    result = seeds_decide(Case(ScoreFunction(), Fixture(Rare(), "init"), 2))
+    result = seeds_decide(EstimatorCase(ScoreFunction(), Case(Rare(), "init"), 2))
     assert result.status == "skipped"
     assert "none has met a rare event" in result.detail
 
 
 @pytest.mark.parametrize("problem", [CategoricalToy(), Matrix(), Codes(), Rare()], ids=str)
 def test_draws_that_are_shared_are_seen(problem: Problem) -> None:
-    alone = Case(OneDrawForAllReplicates(), Fixture(problem, "init"), 2)
+    alone = EstimatorCase(OneDrawForAllReplicates(), Case(problem, "init"), 2)
     assert seeds_decide(alone).failed
-    assert draws_are_not_shared(Case(DrawOfTheFirstReplicate(), Fixture(problem, "init"), 2)).failed
-    assert not draws_are_not_shared(Case(ScoreFunction(), Fixture(problem, "init"), 2)).failed
+    assert draws_are_not_shared(EstimatorCase(DrawOfTheFirstReplicate(), Case(problem, "init"), 2)).failed
+    assert not draws_are_not_shared(EstimatorCase(ScoreFunction(), Case(problem, "init"), 2)).failed
 
 
 def test_rows_and_draws_as_many_as_replicates() -> None:
     for count in (3, 4, 5):
-        assert order_changes_nothing(Case(LeaveOneOut(), Fixture(Codes(rows=count), "init"), count)).status == "passed"
+        assert (
+            order_changes_nothing(EstimatorCase(LeaveOneOut(), Case(Codes(rows=count), "init"), count)).status
+            == "passed"
+        )
     assert torch.equal(Codes().cost(Codes().init(), torch.tensor([[2]]), None), torch.tensor([2.0]).double())  # type: ignore[arg-type]

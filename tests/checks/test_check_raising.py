@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.api import (
     gradient_has_the_form_of_the_parameters,
     gradient_is_finite,
@@ -18,14 +18,13 @@ from gradmark.benchmarks.checks.api import (
 from gradmark.benchmarks.checks.report import CheckReport, headline, sentence
 from gradmark.benchmarks.checks.results import CheckResult, check, passed
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GaussianToy, LinearGaussian, Minibatch, StepToy
 from gradmark.benchmarks.training.solvers import Adam
 from gradmark.estimators import LeaveOneOut, Reparameterization, ScoreFunction
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
-SUITE_CASES = [SuiteCase(Fixture(problem, "init"), (1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
+SUITE_CASES = [Case(problem, "init", num_samples=(1, 2)) for problem in (StepToy(), BernoulliToy(), CategoricalToy())]
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Asks(ScoreFunction):
     ],
 )
 def test_the_requirement_that_refuses_is_named(what: str, remedy: str) -> None:
-    result = gradient_is_finite(Case(Asks(what), Fixture(BernoulliToy(), "init"), 1))
+    result = gradient_is_finite(EstimatorCase(Asks(what), Case(BernoulliToy(), "init"), 1))
     assert (result.status, result.failed) == ("raised", True)
     assert remedy in result.detail
 
@@ -106,7 +105,7 @@ class OracleRaises(GaussianToy):
 
 
 @check
-def check_with_a_fault(case: Case) -> CheckResult:
+def check_with_a_fault(case: EstimatorCase) -> CheckResult:
     """A check that estimates, and then divides by zero."""
     case.estimate(case.params((2,)))
     return passed(1 / 0)
@@ -132,16 +131,16 @@ class OtherSignature(LeaveOneOut):
 
 
 def test_what_a_check_raises_is_not_the_estimators_fault() -> None:
-    gaussian = Fixture(GaussianToy(), "init")
-    result = check_with_a_fault(Case(ScoreFunction(), gaussian, 1))
+    gaussian = Case(GaussianToy(), "init")
+    result = check_with_a_fault(EstimatorCase(ScoreFunction(), gaussian, 1))
     assert result.status == "skipped"
     assert "the check itself raised" in result.detail
     assert "ZeroDivisionError: division by zero" in result.detail
-    report = run_checks(Reparameterization(), [SuiteCase(Fixture(OracleRaises(), "init"), (1,))], budget=PATIENCE)
+    report = run_checks(Reparameterization(), [Case(OracleRaises(), "init", num_samples=(1,))], budget=PATIENCE)
     assert report.status == "inconclusive"
     assert any("NotImplementedError: not today" in result.detail for result in report.checks)
     for estimator in (RaisesDeep(), OtherSignature()):
-        assert check_with_a_fault(Case(estimator, gaussian, 2)).status == "raised"
+        assert check_with_a_fault(EstimatorCase(estimator, gaussian, 2)).status == "raised"
 
 
 class NoGradient(LeaveOneOut):
@@ -174,8 +173,10 @@ class NumberAsState(LeaveOneOut):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_estimate_still_fails(estimator: Estimator, check: Callable[[Case], CheckResult], said: str) -> None:
-    result = check(Case(estimator, Fixture(GaussianToy(), "init"), 2))
+def test_what_is_no_estimate_still_fails(
+    estimator: Estimator, check: Callable[[EstimatorCase], CheckResult], said: str
+) -> None:
+    result = check(EstimatorCase(estimator, Case(GaussianToy(), "init"), 2))
     assert (result.status, said in result.detail) == ("failed", True), result
 
 
@@ -193,12 +194,12 @@ class AllRows(ScoreFunction):
 def test_refuses_can_see_a_minibatch() -> None:
     whole = LinearGaussian(latents=1, observed=2, rows=3)
     part = Minibatch(whole, size=2)
-    assert Case(AllRows(), Fixture(whole), 1).refusal is None
-    assert Case(AllRows(), Fixture(part), 1).refusal == "it needs all rows; use ScoreFunction()"
+    assert EstimatorCase(AllRows(), Case(whole), 1).refusal is None
+    assert EstimatorCase(AllRows(), Case(part), 1).refusal == "it needs all rows; use ScoreFunction()"
     assert Adam(AllRows()).refuses(whole) is None
     assert Adam(AllRows()).refuses(part) == "it needs all rows; use ScoreFunction()"
-    assert Case(ScoreFunction(), Fixture(part), 1).refusal is None
-    refused = run_checks(AllRows(), [SuiteCase(Fixture(part), (1,))], budget=PATIENCE)
+    assert EstimatorCase(ScoreFunction(), Case(part), 1).refusal is None
+    refused = run_checks(AllRows(), [Case(part, num_samples=(1,))], budget=PATIENCE)
     assert refused.checks[0].detail == "it needs all rows; use ScoreFunction()"
 
 
@@ -215,7 +216,7 @@ def test_the_result_is_one_line_of_80_columns() -> None:
 
 
 def test_a_report_demands_with_its_sentence() -> None:
-    report = run_checks(LeaveOneOut(), [SuiteCase(Fixture(BernoulliToy(), "init"), (2,))], budget=PATIENCE)
+    report = run_checks(LeaveOneOut(), [Case(BernoulliToy(), "init", num_samples=(2,))], budget=PATIENCE)
     report.demand()
     means = [result for result in report.checks if result.check == "expectation_is_exact"]
     gradient = 0.21 * 0.1  # p (1 − p) (1 − 2 target), with p = .3 and target .45

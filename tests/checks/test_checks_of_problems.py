@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import PROBLEM_CHECKS, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case
 from gradmark.benchmarks.problems import StepToy
 from gradmark.estimators.core import Problem
 from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
@@ -14,4 +14,4 @@ from tests.cases.scalar_parameters import AlwaysOne, ScalarGaussian
 @pytest.mark.parametrize("problem", [ScalarGaussian(), AlwaysOne(), StepToy(), StepToy(edges=(-9.0,))], ids=str)
 def test_scalar_parameters_and_equal_costs_are_right(problem: Problem, point: str) -> None:
     for check in PROBLEM_CHECKS:
-        check(Fixture(problem, point)).demand()
+        check(Case(problem, point)).demand()

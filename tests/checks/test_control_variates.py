@@ -7,20 +7,19 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.checks.two_stage_test import one_stage_test
 from gradmark.benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
 from gradmark.estimators import ScoreFunction, StickingTheLanding
 from gradmark.estimators.core import Estimate, Params, Problem, State
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
-NO_ORACLE = SuiteCase(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))
-REGRESSION = Case(StickingTheLanding(), Fixture(BayesianLogisticRegression()), 2)
+NO_ORACLE = Case(GaussianVAE(latents=2, hidden=3, rows=3), num_samples=(2,))
+REGRESSION = EstimatorCase(StickingTheLanding(), Case(BayesianLogisticRegression()), 2)
 
 
 class Shrunk(StickingTheLanding):
@@ -62,7 +61,7 @@ def test_a_control_sees_smaller_biases_than_chance_alone() -> None:
 
 def test_deviations_of_a_control_have_mean_zero() -> None:
     """Within five standard errors, at 2^14 replicates, and not if the mean is off by a tenth."""
-    case = Case(ScoreFunction(), Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"), 1)
+    case = EstimatorCase(ScoreFunction(), Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init"), 1)
     exact = case.exact()
     assert exact is not None
     truth = torch.cat([value.reshape(-1) for value in exact.values()]).numpy()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import CHECKS, Fixture, cases
-from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.checks import CHECKS, Case, estimator_cases
+from gradmark.benchmarks.checks.mean import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
 from gradmark.estimators import ARM, RELAX, DisARM
 from gradmark.estimators.core import Estimator
@@ -17,13 +17,13 @@ from tests.controls.wrong import coupled, relaxed_control_variates
 from tests.estimators import relaxed_bits
 from tests.estimators.agreement import assert_agrees, measured
 
-BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
-BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
-CATEGORY = Fixture(CategoricalToy())
+BIT = Case(BernoulliToy(probs=(0.3,)), "init")
+BITS = Case(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
+CATEGORY = Case(CategoricalToy())
 
 
-def of_the_mean(wrong: Estimator, right: Estimator, fixture: Fixture, draws: int = 2, state: str = "none") -> Control:
-    return Control(wrong, (mean_is_exact,), right, fixture, state, draws)
+def of_the_mean(wrong: Estimator, right: Estimator, on: Case, draws: int = 2, state: str = "none") -> Control:
+    return Control(wrong, (mean_is_exact,), right, on, state, draws)
 
 
 FIXED = relaxed_control_variates.FixedControl()
@@ -51,7 +51,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 @pytest.mark.parametrize("right", [coupled.Pairs(), FIXED], ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
-    for case in cases([right], [BIT, CATEGORY]):
+    for case in estimator_cases([right], [BIT, CATEGORY]):
         for check in CHECKS:
             check(case).demand()
 

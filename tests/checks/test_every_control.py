@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from gradmark.estimators.core import Estimator
-from tests.checks import test_claims, test_discrete_controls, test_laws, test_laws_families, test_laws_multisample
+from tests.checks import (
+    test_catalogue,
+    test_catalogue_families,
+    test_catalogue_multisample,
+    test_discrete_controls,
+    test_properties,
+)
 from tests.checks.test_sharing import SHARING_CONTROLS
 from tests.controls import smallest_cases
 from tests.controls.wrong import ORIGINS, contract, origin, relaxed, wrong
 from tests.estimators import test_rao_blackwell
 
 LISTS = (
-    *(test_laws.CONTROLS, test_claims.PROPERTY_CONTROLS, SHARING_CONTROLS, test_laws_families.CONTROLS),
-    *(test_laws_multisample.CONTROLS, test_discrete_controls.CONTROLS),
+    *(test_catalogue.CONTROLS, test_properties.PROPERTY_CONTROLS, SHARING_CONTROLS, test_catalogue_families.CONTROLS),
+    *(test_catalogue_multisample.CONTROLS, test_discrete_controls.CONTROLS),
 )
-# Of the first, test_laws has tests of its own; the second hides behind a bias that it declares
+# Of the first, test_catalogue has tests of its own; the second hides behind a bias that it declares
 ELSEWHERE: set[type[Estimator]] = {contract.BiasedByName, relaxed.ForgetsTheModel}
 
 

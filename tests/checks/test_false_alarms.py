@@ -6,13 +6,13 @@ All pairs, with the checks of the mean, are tried by `make false-alarms`.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import gradmark.estimators as estimators
 from gradmark.benchmarks import problems
-from gradmark.benchmarks.checks import FIXTURES, Case, Fixture
+from gradmark.benchmarks.checks import SUITE, Case, EstimatorCase
 from gradmark.benchmarks.checks.results import BROKEN
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import CategoricalToy, StepToy
 from gradmark.benchmarks.trust.false_alarms import Outcome, checked, pairs, sound, table
 from gradmark.estimators import LeaveOneOut, StraightThrough
@@ -25,45 +25,43 @@ COUNTS = (2, 3, 4)
 PATIENCE = 3600.0  # seconds, however busy the machine is
 
 
-def fewest(estimator: Estimator, fixture: Fixture) -> int | None:
+def fewest(estimator: Estimator, on: Case) -> int | None:
     """The fewest draws of a few that the estimator takes there."""
-    return next((count for count in COUNTS if Case(estimator, fixture, count).refusal is None), None)
+    return next((count for count in COUNTS if EstimatorCase(estimator, on, count).refusal is None), None)
 
 
-def sample() -> list[tuple[Estimator, Fixture]]:
-    """One estimator for each fixture, the least used one that fits, and a fixture for those that are left."""
-    used, found = Counter[str](), list[tuple[Estimator, Fixture]]()
-    small = list({type(fixture.problem): fixture for fixture in reversed(FIXTURES)}.values())
-    for fixture in small:
-        fitting = [estimator for estimator in CATALOGUE if fewest(estimator, fixture)]
+def sample() -> list[tuple[Estimator, Case]]:
+    """One estimator for each problem, the least used one that fits, and a case for those that are left."""
+    used, found = Counter[str](), list[tuple[Estimator, Case]]()
+    small = list({type(on.problem): on for on in reversed(SUITE)}.values())
+    for on in small:
+        fitting = [estimator for estimator in CATALOGUE if fewest(estimator, on)]
         least = min(fitting, key=lambda estimator: used[str(estimator)])
         used[str(least)] += 1
-        found.append((least, fixture))
+        found.append((least, on))
     for estimator in CATALOGUE:
         if not used[str(estimator)]:
-            found.append((estimator, next(fixture for fixture in small if fewest(estimator, fixture))))
+            found.append((estimator, next(on for on in small if fewest(estimator, on))))
     return found
 
 
 SAMPLE = sample()
 
 
-def family(estimator: Estimator, fixture: Fixture) -> tuple[str, ...]:
-    """What a plain run tries one of: `test_laws` has every estimator's checks of form in any run."""
+def family(estimator: Estimator, on: Case) -> tuple[str, ...]:
+    """What a plain run tries one of: `test_catalogue` has every estimator's checks of form in any run."""
     return (type(estimator).__module__.rpartition(".")[0],)
 
 
-@parametrize_cover(("estimator", "fixture"), SAMPLE, family)
-def test_no_false_alarm(estimator: Estimator, fixture: Fixture) -> None:
-    suite_case = SuiteCase(fixture, (fewest(estimator, fixture) or 1,), mean=False)
-    assert [
-        result for result in run_checks(estimator, [suite_case], budget=PATIENCE).checks if result.status in BROKEN
-    ] == []
+@parametrize_cover(("estimator", "on"), SAMPLE, family)
+def test_no_false_alarm(estimator: Estimator, on: Case) -> None:
+    case = replace(on, num_samples=(fewest(estimator, on) or 1,), contract=True, mean=False)
+    assert [result for result in run_checks(estimator, [case], budget=PATIENCE).checks if result.status in BROKEN] == []
 
 
 def test_the_sample_has_every_estimator_and_every_problem() -> None:
     assert {type(estimator).__name__ for estimator, _ in SAMPLE} == set(estimators.__all__)
-    assert {type(fixture.problem).__name__ for _, fixture in SAMPLE} == set(problems.__all__)
+    assert {type(on.problem).__name__ for _, on in SAMPLE} == set(problems.__all__)
     assert {estimator for estimator, _ in pairs()} == {str(estimator) for estimator in CATALOGUE}
     assert {problem.partition("(")[0] for _, problem in pairs()} == set(problems.__all__)
 

@@ -12,7 +12,7 @@ import pytest
 
 from gradmark.benchmarks import checks
 from gradmark.benchmarks.cells import Cell
-from gradmark.benchmarks.checks import PROBLEM_CHECKS, CheckResult, Fixture
+from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case, CheckResult
 from gradmark.benchmarks.checks.before_measuring import FaultyProblem, check_sound
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
@@ -28,10 +28,10 @@ RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmappe
 def test_right_problems_pass(problem: Problem, point: str) -> None:
     for check in PROBLEM_CHECKS:
         if check is not checks.start_is_the_same_each_time:  # which asks for a spec that is found again
-            check(Fixture(problem, point)).demand()
+            check(Case(problem, point)).demand()
 
 
-FAULTY: list[tuple[Problem, Callable[[Fixture], CheckResult], tuple[str, ...]]] = [
+FAULTY: list[tuple[Problem, Callable[[Case], CheckResult], tuple[str, ...]]] = [
     (
         matrix_q.Correlation(),
         checks.draws_have_the_density,
@@ -55,10 +55,8 @@ FAULTY: list[tuple[Problem, Callable[[Fixture], CheckResult], tuple[str, ...]]] 
 
 
 @pytest.mark.parametrize(("problem", "check", "parts"), FAULTY, ids=[str(problem) for problem, _, _ in FAULTY])
-def test_the_problem_is_named(
-    problem: Problem, check: Callable[[Fixture], CheckResult], parts: tuple[str, ...]
-) -> None:
-    result = check(Fixture(problem, "init"))
+def test_the_problem_is_named(problem: Problem, check: Callable[[Case], CheckResult], parts: tuple[str, ...]) -> None:
+    result = check(Case(problem, "init"))
     assert result.failed
     assert all(part in result.detail for part in parts), result.detail
     with pytest.raises(FaultyProblem, match="the problem itself is wrong: ") as raised:

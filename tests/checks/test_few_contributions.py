@@ -11,7 +11,7 @@ import pytest
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.scores import seen_by
 from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
@@ -74,33 +74,35 @@ def test_an_ordinary_mean_is_tested_and_a_visible_bias_is_seen(name: str) -> Non
 
 @pytest.mark.parametrize("seed", range(3))
 def test_importance_weights_are_not_rejected(seed: int) -> None:
-    result = mean_by_monte_carlo(seed=seed)(Case(Elsewhere(), Fixture(GaussianToy(), "init"), 1))
+    result = mean_by_monte_carlo(seed=seed)(EstimatorCase(Elsewhere(), Case(GaussianToy(), "init"), 1))
     assert result.status == "skipped", result
     assert "carry the variance" in result.detail
 
 
 def test_mild_importance_weights_are_judged() -> None:
-    fixture = Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
-    assert mean_of_many(Case(Elsewhere(shift=0.3), fixture, 1)).status == "passed"
-    assert mean_of_many(Case(Elsewhere(shift=0.3, forgets=0.1), fixture, 1)).status == "failed"
+    on = Case(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
+    assert mean_of_many(EstimatorCase(Elsewhere(shift=0.3), on, 1)).status == "passed"
+    assert mean_of_many(EstimatorCase(Elsewhere(shift=0.3, forgets=0.1), on, 1)).status == "failed"
 
 
 @pytest.mark.parametrize("estimator", [ScoreFunction(), LeaveOneOut()], ids=str)
 def test_an_event_that_no_draw_has_seen_rejects_no_estimator(estimator: SurrogateEstimator) -> None:
     """At p = 1e-7 the logit's gradient is the same in every replicate, or has the other bit's noise only."""
-    result = mean_of_many(Case(estimator, Fixture(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
+    result = mean_of_many(EstimatorCase(estimator, Case(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
     assert result.status == "passed", result
     assert "1 of 2 coordinates cannot be tested: hardly any draw has met" in result.detail
 
 
 def test_a_wrong_gradient_beside_an_unseen_event_is_rejected() -> None:
-    result = mean_of_many(Case(score_function.SumOverDraws(), Fixture(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2))
+    result = mean_of_many(
+        EstimatorCase(score_function.SumOverDraws(), Case(BernoulliToy(probs=(1e-7, 0.3)), "init"), 2)
+    )
     assert result.status == "failed", result
     assert result.coordinate == "logits[1]"
 
 
 def test_a_parameter_of_the_cost_alone_is_seen() -> None:
-    fixture = Fixture(LinearGaussian(latents=1, observed=2, rows=2))
-    assert seen_by(fixture, 2**12, 1e-3, 0).all()
-    rare = Fixture(BernoulliToy(probs=(1e-6, 0.3)), "init")
+    on = Case(LinearGaussian(latents=1, observed=2, rows=2))
+    assert seen_by(on, 2**12, 1e-3, 0).all()
+    rare = Case(BernoulliToy(probs=(1e-6, 0.3)), "init")
     assert seen_by(rare, 2**12, 1e-3, 0).tolist() == [False, True]

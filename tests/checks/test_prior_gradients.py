@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gradmark.benchmarks.checks import Case, Fixture, mean_is_exact
+from gradmark.benchmarks.checks import Case, EstimatorCase, mean_is_exact
 from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
 from gradmark.benchmarks.checks.problems import every_parameter_matters
 from gradmark.benchmarks.experiments import FixedPrior
@@ -25,8 +25,8 @@ from gradmark.estimators import LeaveOneOut
 from gradmark.estimators.core import LatentVariableModel, Params, Problem, State, SurrogateEstimator, detached
 
 LEARNED = {
-    "prior_logits": Fixture(BernoulliVAE(latents=2, rows=3)),
-    "logits": Fixture(GaussianMixture(components=2, observed=1, rows=3)),
+    "prior_logits": Case(BernoulliVAE(latents=2, rows=3)),
+    "logits": Case(GaussianMixture(components=2, observed=1, rows=3)),
 }
 
 
@@ -54,7 +54,7 @@ class PriorHeldStill(BernoulliVAE):
 
 @pytest.mark.parametrize("name", LEARNED)
 def test_an_estimator_that_forgets_the_prior_is_found(name: str) -> None:
-    right, wrong = (Case(estimator, LEARNED[name]) for estimator in (LeaveOneOut(), ForgetsThePrior()))
+    right, wrong = (EstimatorCase(estimator, LEARNED[name], 2) for estimator in (LeaveOneOut(), ForgetsThePrior()))
     assert cost_reaches_its_parameters(right).status == "passed"
     result = cost_reaches_its_parameters(wrong)
     assert result.failed
@@ -63,7 +63,7 @@ def test_an_estimator_that_forgets_the_prior_is_found(name: str) -> None:
 
 
 def test_a_problem_that_holds_its_prior_still_is_found() -> None:
-    result = every_parameter_matters(Fixture(PriorHeldStill(latents=2, rows=3)))
+    result = every_parameter_matters(Case(PriorHeldStill(latents=2, rows=3)))
     assert result.failed
     assert result.coordinate == "prior_logits"
 
@@ -72,7 +72,7 @@ def test_priors_with_parameters_and_without_are_both_tried() -> None:
     for problem in (BernoulliVAE(rows=2), SigmoidBeliefNetwork(rows=2), CategoricalMixture(rows=2)):
         assert {"prior_logits", "logits"} & set(problem.init())
     assert "prior_logits" not in FixedPriorBernoulliVAE(rows=2).init()
-    assert cost_reaches_its_parameters(Case(LeaveOneOut(), Fixture(GaussianToy()))).status == "skipped"
+    assert cost_reaches_its_parameters(EstimatorCase(LeaveOneOut(), Case(GaussianToy()))).status == "skipped"
 
 
 def test_a_fixed_prior_costs_log_p_and_a_learned_one_is_the_mean_posterior() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
 from gradmark.benchmarks.checks.shared_draws import NUMBERS, alterations, draws_are_not_shared
 from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
@@ -20,9 +20,9 @@ from tests.controls.control import Control
 from tests.controls.wrong.pathwise import MirroredBetweenReplicates, NoiseOfHalfTheReplicates
 from tests.controls.wrong.score_function import StratifiedOverReplicates
 
-GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
-BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
-MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
+GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BIT = Case(BernoulliToy(probs=(0.3,)), "init")
+MODEL = Case(LinearGaussian(latents=2, observed=3, rows=3))
 SHARING_CONTROLS = [
     Control(NoiseOfHalfTheReplicates(), (draws_are_not_shared,), Reparameterization(), GAUSSIAN),
     Control(NoiseOfHalfTheReplicates(), (draws_are_not_shared,), Reparameterization(), MODEL),
@@ -31,7 +31,7 @@ SHARING_CONTROLS = [
 ]
 
 
-@pytest.mark.parametrize("control", SHARING_CONTROLS, ids=lambda control: f"{control}-{control.fixture}")
+@pytest.mark.parametrize("control", SHARING_CONTROLS, ids=lambda control: f"{control}-{control.on}")
 def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
     control.demand()
 
@@ -55,15 +55,19 @@ class Shuffled(ScoreFunction):
 
 @pytest.mark.parametrize(
     "case",
-    [Case(Shuffled(), GAUSSIAN), Case(Shuffled(), BIT), Case(ImplicitReparameterization(), Fixture(GammaPosterior()))],
+    [
+        EstimatorCase(Shuffled(), GAUSSIAN),
+        EstimatorCase(Shuffled(), BIT),
+        EstimatorCase(ImplicitReparameterization(), Case(GammaPosterior())),
+    ],
     ids=str,
 )
-def test_odd_but_right_draws_pass(case: Case) -> None:
+def test_odd_but_right_draws_pass(case: EstimatorCase) -> None:
     assert draws_are_not_shared(case).status == "passed"
 
 
 def test_nothing_drawn_is_declined() -> None:
-    assert draws_are_not_shared(Case(ExactGradient(), MODEL)).status == "skipped"
+    assert draws_are_not_shared(EstimatorCase(ExactGradient(), MODEL)).status == "skipped"
 
 
 def test_alterations_are_of_one_number_each_and_stay_in_the_support() -> None:
@@ -92,12 +96,12 @@ def test_shared_by_categories_too() -> None:
             cost = problem.cost(params, z, problem.distribution(detached(params)))
             return (cost.detach() * q.log_prob(z) + cost).mean(0), state
 
-    for fixture in (
-        Fixture(CategoricalToy()),
-        Fixture(GaussianToy(), "init"),
-        Fixture(BernoulliToy(), "init"),
-        Fixture(LinearGaussian(rows=2)),
+    for on in (
+        Case(CategoricalToy()),
+        Case(GaussianToy(), "init"),
+        Case(BernoulliToy(), "init"),
+        Case(LinearGaussian(rows=2)),
     ):
-        result = draws_are_not_shared(Case(OneDrawForThree(), fixture, 2))
+        result = draws_are_not_shared(EstimatorCase(OneDrawForThree(), on, 2))
         assert result.failed
         assert "0, 1, 2" in result.detail or "3, 4, 5" in result.detail

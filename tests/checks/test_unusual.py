@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import pytest
 
+from gradmark.benchmarks.checks.cases import Case, cases_of
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.suite import SUITE, SuiteCase, cases_of
+from gradmark.benchmarks.checks.suite import QUICK_SUITE
 from gradmark.estimators.core import Estimator, LatentVariableModel
 from tests.controls.unusual import unusual
 from tests.controls.unusual.loops import ChunkedWide
 from tests.controls.unusual.pathwise import RandomisedQuadrature
 from tests.covering import kind_of_z
 
-TOYS = [suite_case for suite_case in SUITE if not isinstance(suite_case.fixture.problem.template, LatentVariableModel)]
-FEW = list(
-    {kind_of_z(suite_case.fixture): suite_case for suite_case in reversed(TOYS)}.values()
-)  # the first of each kind
+TOYS = [on for on in QUICK_SUITE if not isinstance(on.problem.template, LatentVariableModel)]
+FEW = list({kind_of_z(on): on for on in reversed(TOYS)}.values())  # the first of each kind
 
 
 def test_there_are_fifteen_at_least() -> None:
@@ -31,17 +30,19 @@ def test_there_are_fifteen_at_least() -> None:
 
 PATIENCE = 3600.0  # seconds, however busy the machine is
 SLOW = (ChunkedWide, RandomisedQuadrature)
-CHUNKS = {ChunkedWide: ChunkedWide(chunk=128)}  # fewer of them, but where all are asked for
+CHUNKS: dict[type[Estimator], Estimator] = {
+    ChunkedWide: ChunkedWide(chunk=128)
+}  # fewer of them, but where all are asked for
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
 @pytest.mark.parametrize("estimator", unusual(), ids=lambda estimator: type(estimator).__name__)
 @pytest.mark.parametrize("suite", [FEW, pytest.param(TOYS, marks=pytest.mark.full)], ids=["few", "all"])
-def test_unusual_estimator_is_right(estimator: Estimator, suite: list[SuiteCase]) -> None:
+def test_unusual_estimator_is_right(estimator: Estimator, suite: list[Case]) -> None:
     toys = TOYS[:1] if isinstance(estimator, SLOW) else suite
     if suite is FEW:
         estimator = CHUNKS.get(type(estimator), estimator)
     report = run_checks(
-        estimator, toys if any(cases_of(estimator, suite_case) for suite_case in toys) else SUITE, budget=PATIENCE
+        estimator, toys if any(cases_of(estimator, on) for on in toys) else QUICK_SUITE, budget=PATIENCE
     )
     report.demand()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradmark.benchmarks.checks import Case, Check, Fixture
+from gradmark.benchmarks.checks import Case, Check, EstimatorCase
 from gradmark.estimators.core import Estimator
 
 
@@ -15,16 +15,16 @@ class Control:
     wrong: Estimator
     checks: tuple[Check, ...]
     right: Estimator
-    fixture: Fixture
+    on: Case
     state: str = "none"
     num_samples: int = 3
 
     def __str__(self) -> str:
         return type(self.wrong).__name__
 
-    def case(self, estimator: Estimator) -> Case:
-        state = "none" if estimator.init(self.fixture.problem, self.fixture.params) == () else self.state
-        return Case(estimator, self.fixture, self.num_samples, state)
+    def case(self, estimator: Estimator) -> EstimatorCase:
+        state = "none" if estimator.init(self.on.problem, self.on.params) == () else self.state
+        return EstimatorCase(estimator, self.on, self.num_samples, state)
 
     def demand(self) -> None:
         """Each check rejects the wrong estimator, and passes the right one."""

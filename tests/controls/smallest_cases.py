@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gradmark.benchmarks.checks import Fixture
-from gradmark.benchmarks.checks.suite import SuiteCase
+from dataclasses import replace
+
+from gradmark.benchmarks.checks import Case
 from gradmark.benchmarks.problems import (
     BernoulliToy,
     BernoulliVAE,
@@ -31,12 +32,12 @@ from tests.controls.wrong import (
     score_function,
 )
 
-BIT = SuiteCase(Fixture(BernoulliToy(), "init"), (1, 2))
-STAGES = SuiteCase(Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1)), (1, 2))
+BIT = Case(BernoulliToy(), "init", num_samples=(1, 2))
+STAGES = Case(SigmoidBeliefNetwork(lower=2, upper=2, rows=1), num_samples=(1, 2))
 ROW = LinearGaussian(latents=1, observed=2, rows=1)
 ROWS = LinearGaussian(latents=2, observed=3, rows=3)
-BITS = Fixture(BernoulliVAE(latents=2, rows=3))
-GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BITS = Case(BernoulliVAE(latents=2, rows=3))
+GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 
 OF_STAGES = (
     rao_blackwell.RaoBlackwellOwnReads,
@@ -46,76 +47,74 @@ OF_STAGES = (
     rao_blackwell.StagesReversed,
 )
 # Those that the whole suite is too slow to see, in any run: two minutes are saved
-DEAR: dict[type[Estimator], list[SuiteCase]] = {
+DEAR: dict[type[Estimator], list[Case]] = {
     relaxed_control_variates.LearnsWhatItUses: [BIT],
     **{cls: [STAGES] for cls in OF_STAGES},
     multisample.WeightedRowsVIMCO: [
-        SuiteCase(Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2)), (2,))
+        Case(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2), num_samples=(2,))
     ],
-    relaxed_control_variates.LooseGumbelREBAR: [SuiteCase(Fixture(CategoricalToy()), (1,))],
-    measure_valued.MeasureValuedAtTheMean: [SuiteCase(Fixture(GaussianVAE(latents=2, hidden=3, rows=3)), (2,))],
+    relaxed_control_variates.LooseGumbelREBAR: [Case(CategoricalToy(), num_samples=(1,))],
+    measure_valued.MeasureValuedAtTheMean: [Case(GaussianVAE(latents=2, hidden=3, rows=3), num_samples=(2,))],
 }
 # Those that take a second or more there or on the whole suite; `--full` has them tried on that, too
-SMALLEST: dict[type[Estimator], list[SuiteCase]] = {
-    **{cls: [SuiteCase(STAGES.fixture, (1,), contract=False)] for cls in OF_STAGES},
-    score_function.CostGradientForgotten: [SuiteCase(Fixture(ROW), (1,), contract=False)],
-    learned_baselines.StateAttached: [SuiteCase(Fixture(ROWS), (2,), mean=False)],
+SMALLEST: dict[type[Estimator], list[Case]] = {
+    **{cls: [replace(STAGES, num_samples=(1,), contract=False)] for cls in OF_STAGES},
+    score_function.CostGradientForgotten: [Case(ROW, num_samples=(1,), contract=False)],
+    learned_baselines.StateAttached: [Case(ROWS, num_samples=(2,), mean=False)],
     pathwise.AnalyticKLOfMarginals: [
-        SuiteCase(Fixture(CorrelatedLinearGaussian(latents=2, observed=3, rows=1)), (1,), contract=False)
+        Case(CorrelatedLinearGaussian(latents=2, observed=3, rows=1), num_samples=(1,), contract=False)
     ],
     score_function.LeaveOneOutOrRowMean: [
-        SuiteCase(Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init"), (1,), contract=False)
+        Case(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init", num_samples=(1,), contract=False)
     ],
-    multisample.PooledVarGrad: [SuiteCase(Fixture(ROWS), (2,), mean=False)],
-    relaxed_control_variates.DetachedNetworkRELAX: [SuiteCase(BIT.fixture, (1,), contract=False)],
-    multisample.DReGSquaredForAll: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    relaxed_control_variates.LooseGumbelREBAR: [SuiteCase(Fixture(CategoricalToy()), (1,), contract=False)],
-    relaxed.PriorlessSTGumbel: [SuiteCase(BITS, (2,), mean=False)],
-    relaxed.ReinMaxBits: [SuiteCase(BITS, (1,), contract=False)],
+    multisample.PooledVarGrad: [Case(ROWS, num_samples=(2,), mean=False)],
+    relaxed_control_variates.DetachedNetworkRELAX: [replace(BIT, num_samples=(1,), contract=False)],
+    multisample.DReGSquaredForAll: [Case(ROW, num_samples=(2,), contract=False)],
+    relaxed_control_variates.LooseGumbelREBAR: [Case(CategoricalToy(), num_samples=(1,), contract=False)],
+    relaxed.PriorlessSTGumbel: [replace(BITS, num_samples=(2,), mean=False)],
+    relaxed.ReinMaxBits: [replace(BITS, num_samples=(1,), contract=False)],
     coupled.OneUniformForAllBits: [
-        SuiteCase(Fixture(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init"), (2,), contract=False)
+        Case(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init", num_samples=(2,), contract=False)
     ],
-    relaxed_control_variates.LearnsWhatItUses: [SuiteCase(BIT.fixture, (1,), contract=False)],
-    coupled.ARMInReducedPrecision: [SuiteCase(BIT.fixture, (4,))],
-    exact.ExactPosteriorOfOneDraw: [SuiteCase(Fixture(ROW), (1,), contract=False)],
-    relaxed.GumbelSoftmaxOfOneNoise: [SuiteCase(BITS, (2,), mean=False)],
-    multisample.IWAEOfTruncatedWeights: [SuiteCase(Fixture(GammaPosterior()), (2,), contract=False)],
-    implicit.ImplicitByMarsagliaTsang: [SuiteCase(Fixture(GammaPosterior()), (1,), contract=False)],
+    relaxed_control_variates.LearnsWhatItUses: [replace(BIT, num_samples=(1,), contract=False)],
+    coupled.ARMInReducedPrecision: [replace(BIT, num_samples=(4,))],
+    exact.ExactPosteriorOfOneDraw: [Case(ROW, num_samples=(1,), contract=False)],
+    relaxed.GumbelSoftmaxOfOneNoise: [replace(BITS, num_samples=(2,), mean=False)],
+    multisample.IWAEOfTruncatedWeights: [Case(GammaPosterior(), num_samples=(2,), contract=False)],
+    implicit.ImplicitByMarsagliaTsang: [Case(GammaPosterior(), num_samples=(1,), contract=False)],
     measure_valued.MeasureValuedAtTheMean: [
-        SuiteCase(Fixture(GaussianVAE(latents=2, hidden=3, rows=1)), (1,), contract=False)
+        Case(GaussianVAE(latents=2, hidden=3, rows=1), num_samples=(1,), contract=False)
     ],
-    score_function.MedianBaseline: [SuiteCase(BIT.fixture, (4,))],
-    score_function.ScoreFunctionByProbabilities: [SuiteCase(Fixture(BernoulliToy(probs=(0.3, 0.7)), "far"), (2,))],
-    learned_baselines.SlowMovingAverage: [SuiteCase(GAUSSIAN, (1,), contract=False)],
-    measure_valued.AllCoordinatesMoved: [SuiteCase(Fixture(ROWS), (1,), contract=False)],
-    measure_valued.RayleighForMaxwell: [SuiteCase(GAUSSIAN, (1,), contract=False)],
-    multisample.MeanOverPaths: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    multisample.ModelSquared: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    multisample.ModelThroughTheVariance: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    relaxed.ForgetsTheModel: [SuiteCase(BITS, (2,), mean=False)],
-    learned_baselines.DividedByItsSpread: [SuiteCase(Fixture(ROW), (3,), contract=False)],
-    learned_baselines.LeaksIntoTheEncoder: [SuiteCase(Fixture(ROW), (1,), contract=False)],
-    learned_baselines.LearnsFromAllReplicates: [SuiteCase(Fixture(ROWS), (2,), mean=False)],
-    rao_blackwell.OwnGradientForgotten: [SuiteCase(Fixture(ROW), (1,), contract=False)],
-    rao_blackwell.OwnGradientOncePerSite: [SuiteCase(BITS, (1,), contract=False)],
-    score_function.WeightAttached: [SuiteCase(Fixture(ROW), (1,), contract=False)],
+    score_function.MedianBaseline: [replace(BIT, num_samples=(4,))],
+    score_function.ScoreFunctionByProbabilities: [Case(BernoulliToy(probs=(0.3, 0.7)), "far", num_samples=(2,))],
+    learned_baselines.SlowMovingAverage: [replace(GAUSSIAN, num_samples=(1,), contract=False)],
+    measure_valued.AllCoordinatesMoved: [Case(ROWS, num_samples=(1,), contract=False)],
+    measure_valued.RayleighForMaxwell: [replace(GAUSSIAN, num_samples=(1,), contract=False)],
+    multisample.MeanOverPaths: [Case(ROW, num_samples=(2,), contract=False)],
+    multisample.ModelSquared: [Case(ROW, num_samples=(2,), contract=False)],
+    multisample.ModelThroughTheVariance: [Case(ROW, num_samples=(2,), contract=False)],
+    relaxed.ForgetsTheModel: [replace(BITS, num_samples=(2,), mean=False)],
+    learned_baselines.DividedByItsSpread: [Case(ROW, num_samples=(3,), contract=False)],
+    learned_baselines.LeaksIntoTheEncoder: [Case(ROW, num_samples=(1,), contract=False)],
+    learned_baselines.LearnsFromAllReplicates: [Case(ROWS, num_samples=(2,), mean=False)],
+    rao_blackwell.OwnGradientForgotten: [Case(ROW, num_samples=(1,), contract=False)],
+    rao_blackwell.OwnGradientOncePerSite: [replace(BITS, num_samples=(1,), contract=False)],
+    score_function.WeightAttached: [Case(ROW, num_samples=(1,), contract=False)],
     pathwise.StickingTheLocation: [
-        SuiteCase(Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior"), (2,), mean=False)
+        Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior", num_samples=(2,), mean=False)
     ],
-    learned_baselines.WarmBaselineUpdatedFirst: [SuiteCase(GAUSSIAN, (1,), contract=False)],
-    multisample.UnderflowingIWAE: [
-        SuiteCase(Fixture(LinearGaussian(latents=1, observed=80, rows=3)), (2,), mean=False)
-    ],
+    learned_baselines.WarmBaselineUpdatedFirst: [replace(GAUSSIAN, num_samples=(1,), contract=False)],
+    multisample.UnderflowingIWAE: [Case(LinearGaussian(latents=1, observed=80, rows=3), num_samples=(2,), mean=False)],
     multisample.WeightedRowsVIMCO: [
-        SuiteCase(Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2)), (2,), contract=False)
+        Case(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2), num_samples=(2,), contract=False)
     ],
     pathwise.StickingTheLandingByRows: [
-        SuiteCase(Fixture(Minibatch(GammaPosterior(counts=(2, 5, 1)), size=2)), (1,), contract=False)
+        Case(Minibatch(GammaPosterior(counts=(2, 5, 1)), size=2), num_samples=(1,), contract=False)
     ],
-    multisample.WeightNotSquared: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    multisample.WeightsForModelAlone: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    multisample.WeightsForgotten: [SuiteCase(Fixture(ROW), (2,), contract=False)],
-    multisample.WrongPrecedence: [SuiteCase(Fixture(ROW), (3,), contract=False)],
-    learned_baselines.TrainedFirst: [SuiteCase(Fixture(ROW), (1,), contract=False)],
-    rao_blackwell.TermsAttached: [SuiteCase(Fixture(ROW), (1,), contract=False)],
+    multisample.WeightNotSquared: [Case(ROW, num_samples=(2,), contract=False)],
+    multisample.WeightsForModelAlone: [Case(ROW, num_samples=(2,), contract=False)],
+    multisample.WeightsForgotten: [Case(ROW, num_samples=(2,), contract=False)],
+    multisample.WrongPrecedence: [Case(ROW, num_samples=(3,), contract=False)],
+    learned_baselines.TrainedFirst: [Case(ROW, num_samples=(1,), contract=False)],
+    rao_blackwell.TermsAttached: [Case(ROW, num_samples=(1,), contract=False)],
 }

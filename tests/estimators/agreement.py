@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from scipy import stats
 
-from gradmark.benchmarks.measurement.block import Setting, block_seed, block_size, measure_block
-from gradmark.benchmarks.measurement.moments import Moments, merged
+from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.measurement.quantities import positive
+from gradmark.benchmarks.measurement.replicates import moments_at
 from gradmark.estimators.core import Estimator, Params, Problem
 
 LEVEL = 2e-6
@@ -33,9 +34,7 @@ def measured(
 ) -> Moments:
     """The moments of a cell's blocks; `params` are those of `init` unless given."""
     setting = Setting(problem, estimator, num_samples, params or problem.init(), state)
-    size = block_size(problem, num_samples, setting.params)
-    seeds = [block_seed(problem, num_samples, "test", seed, size, i) for i in range(-(-replicates // size))]
-    return merged([measure_block(setting, size, each) for each in seeds])
+    return moments_at(setting, "test", seed, replicates)
 
 
 def frozen_average(value: float) -> dict[str, torch.Tensor]:

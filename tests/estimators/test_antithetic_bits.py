@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.properties import constants_change_nothing
 from gradmark.benchmarks.measurement.block import lifted, seeded
 from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy
@@ -111,7 +111,7 @@ def test_known_values(p: float, t: float, of_arm: float, of_disarm: float) -> No
 @each_method
 def test_constants_have_no_effect(estimator: Estimator) -> None:
     for problem in (BernoulliToy((0.3, 0.8)), BernoulliVAE(latents=2, rows=3)):
-        constants_change_nothing(Case(estimator, Fixture(problem), 4)).demand()
+        constants_change_nothing(EstimatorCase(estimator, Case(problem), 4)).demand()
 
 
 def test_disarm_is_the_mean_of_arm_given_the_pair() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks.cases import HOST, Fixture
+from gradmark.benchmarks.checks.cases import HOST, Case
 from gradmark.benchmarks.measurement.block import Setting, lifted, seeded, warm_state
 from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GammaPosterior, LinearGaussian
 from gradmark.estimators import NVIL
@@ -17,7 +17,7 @@ from gradmark.estimators.core import LatentVariableModel, Params, Problem, detac
 from tests.estimators.agreement import assert_mean, assert_variance, measured
 
 PROBLEM = BernoulliVAE(latents=2, rows=3)
-PARAMS = Fixture(PROBLEM).params
+PARAMS = Case(PROBLEM).params
 COLD = NVIL().init(PROBLEM, PARAMS)
 
 
@@ -79,7 +79,7 @@ def test_what_is_learned_takes_noise_away() -> None:
     plain, warm = (float(enumerated(baseline(state))[1].sum()) for state in (COLD, learned()))
     assert warm < plain / 100
     model = LinearGaussian()
-    params = Fixture(model).params
+    params = Case(model).params
     expected = model.exact(params)
     state = warm_state(Setting(model, NVIL(), 2, params), 0)
     left = expected - baseline(state, model, params)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.special import expit
 
-from gradmark.benchmarks.checks import CHECKS, Case, Fixture, cases
+from gradmark.benchmarks.checks import CHECKS, Case, EstimatorCase, estimator_cases
 from gradmark.benchmarks.checks.exact_moments import exact_moments, expectation_is_exact
 from gradmark.benchmarks.measurement.quantities import positive
 from gradmark.benchmarks.problems import (
@@ -32,12 +32,12 @@ from tests.estimators import closed_forms
 from tests.estimators.agreement import measured
 
 SPLIT, PLAIN = RaoBlackwellScoreFunction(), ScoreFunction()
-NETWORK = Fixture(SigmoidBeliefNetwork(lower=2, upper=2, rows=1))
+NETWORK = Case(SigmoidBeliefNetwork(lower=2, upper=2, rows=1))
 OF_Q = ("encoder_lower_weight", "encoder_lower_bias", "encoder_upper_weight", "encoder_upper_bias")
 
 
 @dataclass(frozen=True)
-class At(Fixture):
+class At(Case):
     """A problem at parameters of our own."""
 
     solved: Params | None = None
@@ -51,12 +51,12 @@ class At(Fixture):
         return id(self)
 
 
-def moments(estimator: Estimator, fixture: Fixture, draws: int = 1) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def moments(estimator: Estimator, on: Case, draws: int = 1) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The exact mean and variance of each named parameter."""
-    found = exact_moments(Case(estimator, fixture, draws))
-    sizes = [value.numel() for value in fixture.params.values()]
+    found = exact_moments(EstimatorCase(estimator, on, draws))
+    sizes = [value.numel() for value in on.params.values()]
     pairs = zip(found.mean.split(sizes), found.variance.split(sizes), strict=True)
-    return {name: (a.numpy(), b.numpy()) for name, (a, b) in zip(fixture.params, pairs, strict=True)}
+    return {name: (a.numpy(), b.numpy()) for name, (a, b) in zip(on.params, pairs, strict=True)}
 
 
 def bernoulli(z: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -64,9 +64,9 @@ def bernoulli(z: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.log(np.where(z == 1, expit(logits), expit(-logits)))
 
 
-def enumerated(fixture: Fixture, split: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def enumerated(on: Case, split: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """q's part of one draw's gradient, by a plain loop over rows and states: which term weighs which score by hand."""
-    problem, w = fixture.problem, {name: value.numpy() for name, value in fixture.params.items()}
+    problem, w = on.problem, {name: value.numpy() for name, value in on.params.items()}
     assert isinstance(problem, SigmoidBeliefNetwork)
     total = {name: (np.zeros(w[name].size), np.zeros(w[name].size)) for name in OF_Q}
     for x in problem.data_rows(torch.float64, torch.device("cpu")).numpy():
@@ -98,9 +98,9 @@ def enumerated(fixture: Fixture, split: bool) -> dict[str, tuple[np.ndarray, np.
 @pytest.mark.parametrize("estimator", [SPLIT, PLAIN], ids=str)
 def test_network_is_the_enumeration(estimator: Estimator, sizes: tuple[int, int, int]) -> None:
     lower, upper, rows = sizes
-    fixture = Fixture(SigmoidBeliefNetwork(lower=lower, upper=upper, rows=rows))
-    found, expected = moments(estimator, fixture), enumerated(fixture, estimator == SPLIT)
-    exact = Case(estimator, fixture).exact()
+    on = Case(SigmoidBeliefNetwork(lower=lower, upper=upper, rows=rows))
+    found, expected = moments(estimator, on), enumerated(on, estimator == SPLIT)
+    exact = EstimatorCase(estimator, on).exact()
     assert exact is not None
     for name, value in exact.items():
         np.testing.assert_allclose(found[name][0], value.flatten().numpy(), rtol=1e-12, atol=1e-12)
@@ -119,23 +119,23 @@ def test_draws_are_averaged() -> None:
 @pytest.mark.parametrize("probs", [(0.3, 0.85, 0.55, 0.02), (0.5, 0.1)], ids=str)
 def test_bits_that_add_up_are_alone(probs: tuple[float, ...]) -> None:
     """Each bit has the mean and the variance that it has without the others."""
-    mean, variance = moments(SPLIT, Fixture(BernoulliToy(probs=probs), "init"))["logits"]
+    mean, variance = moments(SPLIT, Case(BernoulliToy(probs=probs), "init"))["logits"]
     expected = [closed_forms.bit_score_function(p, 0.45) for p in probs]
     np.testing.assert_allclose(np.stack([mean, variance], 1), expected, rtol=1e-10, atol=1e-13)
-    assert (variance < moments(PLAIN, Fixture(BernoulliToy(probs=probs), "init"))["logits"][1]).all()
+    assert (variance < moments(PLAIN, Case(BernoulliToy(probs=probs), "init"))["logits"][1]).all()
 
 
-def shares(fixture: Fixture) -> dict[str, float]:
+def shares(on: Case) -> dict[str, float]:
     """The variance as a share of the plain score function's."""
-    split, plain = moments(SPLIT, fixture), moments(PLAIN, fixture)
-    return {name: float(split[name][1].sum() / plain[name][1].sum()) for name in fixture.params}
+    split, plain = moments(SPLIT, on), moments(PLAIN, on)
+    return {name: float(split[name][1].sum() / plain[name][1].sum()) for name in on.params}
 
 
 @pytest.mark.parametrize(("lower", "upper", "worse"), [(3, 2, 1.05), (6, 4, 1.15)])
 def test_upper_layer_gains_and_lower_layer_loses(lower: int, upper: int, worse: float) -> None:
     """The likelihood, of 45 nats, no longer weighs z²; z¹ has lost log q(z¹_j), which cancelled some of −log p."""
-    fixture = Fixture(SigmoidBeliefNetwork(lower=lower, upper=upper, rows=1), "init")
-    found, (split, plain) = shares(fixture), (enumerated(fixture, each) for each in (True, False))
+    on = Case(SigmoidBeliefNetwork(lower=lower, upper=upper, rows=1), "init")
+    found, (split, plain) = shares(on), (enumerated(on, each) for each in (True, False))
     for name in OF_Q:
         assert found[name] == pytest.approx(split[name][1].sum() / plain[name][1].sum(), rel=1e-9)
     assert found["encoder_upper_bias"] < 0.01
@@ -169,7 +169,12 @@ def posterior(log_noise: float) -> tuple[At, torch.Tensor, torch.Tensor, float]:
     params |= {"encoder_weight": encoder, "encoder_bias": -encoder @ params["bias"], "log_scale": -precision.log() / 2}
     q, evidence = problem.distribution(params), problem.log_evidence(params)
     m, v = q.mean[0], q.variance[0]
-    return At(problem, "solved", params), (v + m**2 - 1 - v.log()) / 2, (v - 1) ** 2 / 2 + m**2 * v, -evidence.item()
+    return (
+        At(problem, "solved", solved=params),
+        (v + m**2 - 1 - v.log()) / 2,
+        (v - 1) ** 2 / 2 + m**2 * v,
+        -evidence.item(),
+    )
 
 
 @pytest.mark.parametrize(("log_noise", "worse"), [(-0.5, False), (-1.2, True)])
@@ -178,10 +183,10 @@ def test_at_the_posterior_by_hand(log_noise: float, worse: bool) -> None:
 
     Where c is near zero the plain score function has next to no noise, and the split one what r_j had taken away.
     """
-    fixture, mean, variance, c = posterior(log_noise)
-    v = (2 * fixture.params["log_scale"]).exp()
+    on, mean, variance, c = posterior(log_noise)
+    v = (2 * on.params["log_scale"]).exp()
     expected = ((c - mean) ** 2 + variance).flip(0) / v
-    split, plain = moments(SPLIT, fixture)["encoder_bias"][1], moments(PLAIN, fixture)["encoder_bias"][1]
+    split, plain = moments(SPLIT, on)["encoder_bias"][1], moments(PLAIN, on)["encoder_bias"][1]
     np.testing.assert_allclose(split, expected.numpy(), rtol=1e-9)
     np.testing.assert_allclose(plain, (c**2 / v).numpy(), rtol=1e-9)
     assert (split > plain).all() == worse
@@ -200,7 +205,7 @@ def test_what_a_stage_can_change() -> None:
     "inner", [SigmoidBeliefNetwork(lower=1, upper=1, rows=3), BernoulliVAE(latents=2, rows=3)], ids=str
 )
 def test_rows_that_stand_for_more(inner: SigmoidBeliefNetwork | BernoulliVAE) -> None:
-    result = expectation_is_exact(Case(SPLIT, Fixture(Minibatch(inner, size=2)), 1))
+    result = expectation_is_exact(EstimatorCase(SPLIT, Case(Minibatch(inner, size=2)), 1))
     assert result.status == "passed", result
 
 
@@ -229,26 +234,26 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: type(wrong).__name__)
 def test_control_is_rejected_and_its_right_neighbour_is_not(wrong: Estimator) -> None:
-    assert expectation_is_exact(Case(wrong, NETWORK, 1)).status == "failed"
+    assert expectation_is_exact(EstimatorCase(wrong, NETWORK, 1)).status == "failed"
     for right in (SPLIT, rao_blackwell.BySite()):
-        assert expectation_is_exact(Case(right, NETWORK, 1)).status == "passed"
+        assert expectation_is_exact(EstimatorCase(right, NETWORK, 1)).status == "passed"
 
 
 @pytest.mark.parametrize("wrong", [rao_blackwell.LaterStagesForgotten(), rao_blackwell.MeanFieldBlanket()], ids=str)
 def test_faults_that_independent_coordinates_hide(wrong: Estimator) -> None:
     """Why a staged q is among the problems."""
     for problem in (BernoulliVAE(latents=2, rows=2), LinearGaussian(latents=2, observed=2, rows=1)):
-        assert expectation_is_exact(Case(wrong, Fixture(problem), 1)).status == "passed"
+        assert expectation_is_exact(EstimatorCase(wrong, Case(problem), 1)).status == "passed"
 
 
 def test_leaving_nothing_out_shows_in_the_variance() -> None:
     everything = rao_blackwell.EveryTermForEverySite()
-    assert expectation_is_exact(Case(everything, NETWORK, 1)).status == "passed"
+    assert expectation_is_exact(EstimatorCase(everything, NETWORK, 1)).status == "passed"
     found, expected = moments(everything, NETWORK), enumerated(NETWORK, split=True)
     assert found["encoder_upper_bias"][1].sum() > 100 * expected["encoder_upper_bias"][1].sum()
 
 
 def test_what_controls_are_made_from_is_right() -> None:
-    for case in cases([rao_blackwell.BySite()], [NETWORK, Fixture(BernoulliToy(probs=(0.3, 0.85)), "init")]):
+    for case in estimator_cases([rao_blackwell.BySite()], [NETWORK, Case(BernoulliToy(probs=(0.3, 0.85)), "init")]):
         for check in CHECKS:
             check(case).demand()

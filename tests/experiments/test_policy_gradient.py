@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.exact_moments import exact_moments
 from gradmark.benchmarks.experiments import NormalisedAdvantages, PolicyGradient
 from gradmark.benchmarks.experiments.policy_gradient.normalised_advantages import METHODS, expected_gradient
@@ -16,7 +16,7 @@ from gradmark.benchmarks.problems import ContextualBandit, GaussianToy
 from gradmark.estimators.core import gradient_of_sum
 
 BANDIT = ContextualBandit(contexts=(0.7, 0.3), rewards=((1.0, 2.0), (3.0, 0.5)))
-FIXTURE = Fixture(BANDIT)
+FIXTURE = Case(BANDIT)
 
 
 @pytest.mark.parametrize("batch", [2, 3])
@@ -26,7 +26,7 @@ def test_expectation_over_batches_is_that_over_draws(batch: int, normalised: boo
     found = expected_gradient(BANDIT, FIXTURE.params, batch, normalised=normalised)
     assert found is not None
     expected = exact_moments(
-        Case(METHODS["normalised" if normalised else "mean baseline"], FIXTURE, batch)
+        EstimatorCase(METHODS["normalised" if normalised else "mean baseline"], FIXTURE, batch)
     ).mean.numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-from gradmark.benchmarks.checks import Case, Fixture
-from gradmark.benchmarks.checks.cases import SMALL_MDP
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.exact_moments import exact_moments, expectation_is_exact
+from gradmark.benchmarks.checks.suite import SMALL_MDP
 from gradmark.benchmarks.experiments.policy_gradient.reinforce import reinforce
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.problems import ContextualBandit, GaussianToy, TabularMDP, ValueBaseline
@@ -149,16 +149,16 @@ class ImmediateRewards(BySite):
 
 
 def test_dependence_goes_through_the_environment() -> None:
-    fixture = Fixture(SMALL)
-    assert expectation_is_exact(Case(RaoBlackwellScoreFunction(), fixture, 2)).status == "passed"
-    assert expectation_is_exact(Case(ImmediateRewards(), fixture, 2)).failed
+    on = Case(SMALL)
+    assert expectation_is_exact(EstimatorCase(RaoBlackwellScoreFunction(), on, 2)).status == "passed"
+    assert expectation_is_exact(EstimatorCase(ImmediateRewards(), on, 2)).failed
 
 
 def test_each_step_takes_variance_away() -> None:
     """Exactly, at the uniform policy of the river: the whole return, the reward-to-go, that less the value."""
     river = TabularMDP(horizon=2)
     found = [
-        exact_moments(Case(estimator, Fixture(problem, "init"), 1)).total_variance
+        exact_moments(EstimatorCase(estimator, Case(problem, "init"), 1)).total_variance
         for problem, estimator in (
             (river, ScoreFunction()), (river, RaoBlackwellScoreFunction()),
             (ValueBaseline(river), RaoBlackwellScoreFunction()),

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Cell
-from gradmark.benchmarks.checks.cases import Fixture
+from gradmark.benchmarks.checks.cases import Case
 from gradmark.benchmarks.cli import commands
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.store.store import Store
@@ -67,7 +67,7 @@ def class_of(text: str) -> str:
 @pytest.mark.parametrize(("now", "numbers"), [each[1:] for each in FORMER], ids=[each[1] for each in FORMER])
 def test_the_class_has_the_numbers_of_the_flag(now: str, numbers: tuple[float, float, float]) -> None:
     problem = specs.problem(now)
-    params = Fixture(problem, "moved").params
+    params = Case(problem, "moved").params
     q, exact = problem.distribution(params), problem.exact(params)
     z = torch.zeros_like(q.sample())
     assert exact is not None

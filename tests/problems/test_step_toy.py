@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 import gradmark.estimators as estimators
-from gradmark.benchmarks.checks import Case, Fixture
-from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.checks import Case, EstimatorCase
+from gradmark.benchmarks.checks.mean import mean_is_exact
 from gradmark.benchmarks.problems import BernoulliToy, StepToy
 from gradmark.estimators import LeaveOneOut, ScoreFunction
 from gradmark.estimators.core import Estimator, Problem
@@ -80,7 +80,7 @@ def test_what_differentiates_the_cost_refuses(name: str, problem: Problem) -> No
 
 def test_a_path_through_steps_is_silently_wrong() -> None:
     """Why they refuse: zero for every draw."""
-    case = Case(PathThroughSteps(), Fixture(StepToy(), "init"))
+    case = EstimatorCase(PathThroughSteps(), Case(StepToy(), "init"))
     assert not case.estimate(case.params((64,))).gradient["loc"].count_nonzero()
     assert mean_is_exact(case).failed
     assert case.exact()["loc"].item() == pytest.approx(math.exp(-0.5) / math.sqrt(2 * math.pi))  # type: ignore[index]

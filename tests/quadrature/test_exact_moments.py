@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.checks import Case, Fixture
+from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.exact_moments import exact_moments, exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
 from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
@@ -30,16 +30,16 @@ from gradmark.estimators.core import Estimator, Params, Problem, State
 from tests.controls.wrong import pathwise, score_function
 from tests.covering import parametrize_cover
 
-QUADRATIC = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
-COSINE = Fixture(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
-BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
-BITS = Fixture(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
-ROW = Fixture(LinearGaussian(latents=1, observed=2, rows=1))
-ROWS = Fixture(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
-MODEL = Fixture(BernoulliVAE(latents=2, rows=3))
-PART = Fixture(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2))
-PART_OF_BITS = Fixture(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
-FIXTURES = (QUADRATIC, BITS, ROW, MODEL, PART, PART_OF_BITS)
+QUADRATIC = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+COSINE = Case(GaussianToy(function="cos", k=2.0, loc=0.4, scale=0.7), "init")
+BIT = Case(BernoulliToy(probs=(0.3,)), "init")
+BITS = Case(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
+ROW = Case(LinearGaussian(latents=1, observed=2, rows=1))
+ROWS = Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
+MODEL = Case(BernoulliVAE(latents=2, rows=3))
+PART = Case(Minibatch(LinearGaussian(latents=1, observed=2, rows=3), size=2))
+PART_OF_BITS = Case(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
+SUITE = (QUADRATIC, BITS, ROW, MODEL, PART, PART_OF_BITS)
 METHODS: tuple[Estimator, ...] = (
     ScoreFunction(),
     LeaveOneOut(),
@@ -54,18 +54,18 @@ def flat(params: Params) -> Tensor:
     return torch.cat([value.reshape(-1) for value in params.values()])
 
 
-def truth(case: Case) -> Tensor:
+def truth(case: EstimatorCase) -> Tensor:
     exact = case.exact()
     assert exact is not None
     return flat(exact)
 
 
-TRIED = [(method, fixture) for method in METHODS for fixture in FIXTURES if Case(method, fixture, 2).refusal is None]
+TRIED = [(method, on) for method in METHODS for on in SUITE if EstimatorCase(method, on, 2).refusal is None]
 
 
-@parametrize_cover(("method", "fixture"), TRIED, lambda method, fixture: (method, fixture))
-def test_expectation_of_the_code_is_the_exact_gradient(method: Estimator, fixture: Fixture) -> None:
-    case = Case(method, fixture, 2, "warm" if isinstance(method, MovingAverageBaseline) else "none")
+@parametrize_cover(("method", "on"), TRIED, lambda method, on: (method, on))
+def test_expectation_of_the_code_is_the_exact_gradient(method: Estimator, on: Case) -> None:
+    case = EstimatorCase(method, on, 2, "warm" if isinstance(method, MovingAverageBaseline) else "none")
     moments, exact = exact_moments(case), truth(case)
     assert (moments.mean - exact).abs().max() < 1e-12 * (1 + exact.abs().max()) * (1 + moments.total_variance**0.5)
     assert expectation_is_exact(case).status == "passed"
@@ -73,11 +73,11 @@ def test_expectation_of_the_code_is_the_exact_gradient(method: Estimator, fixtur
 
 def test_straight_through_has_its_known_bias_and_variance() -> None:
     p = 0.3
-    moments = exact_moments(Case(StraightThrough(), BIT, 1))
-    bias = moments.mean - truth(Case(StraightThrough(), BIT, 1))
+    moments = exact_moments(EstimatorCase(StraightThrough(), BIT, 1))
+    bias = moments.mean - truth(EstimatorCase(StraightThrough(), BIT, 1))
     assert bias.item() == pytest.approx(p * (1 - p) * (2 * p - 1), abs=1e-15)
     assert moments.total_variance == pytest.approx(4 * (p * (1 - p)) ** 3, abs=1e-15)
-    result = expectation_is_exact(Case(StraightThrough(), BIT, 1))
+    result = expectation_is_exact(EstimatorCase(StraightThrough(), BIT, 1))
     assert is_bias(result)
     assert result.coordinate == "logits[0]"
 
@@ -106,32 +106,32 @@ def cosine(method: Estimator) -> tuple[float, float]:
 
 @pytest.mark.parametrize("num_samples", [1, 2])
 @pytest.mark.parametrize("method", [ScoreFunction(), Reparameterization()], ids=str)
-@pytest.mark.parametrize(("fixture", "closed"), [(QUADRATIC, quadratic), (COSINE, cosine)], ids=["quadratic", "cos"])
-def test_variance_is_the_closed_form(method: Estimator, fixture: Fixture, closed: object, num_samples: int) -> None:
+@pytest.mark.parametrize(("on", "closed"), [(QUADRATIC, quadratic), (COSINE, cosine)], ids=["quadratic", "cos"])
+def test_variance_is_the_closed_form(method: Estimator, on: Case, closed: object, num_samples: int) -> None:
     assert callable(closed)
-    moments = exact_moments(Case(method, fixture, num_samples))
+    moments = exact_moments(EstimatorCase(method, on, num_samples))
     assert moments.variance.numpy() == pytest.approx(np.array(closed(method)) / num_samples, rel=1e-10)
 
 
 def test_variance_of_leave_one_out() -> None:
     a, s, p, d = 0.8 - 0.5, 0.6, 0.3, 1 - 2 * 0.45
-    gaussian = exact_moments(Case(LeaveOneOut(), QUADRATIC, 2)).variance
+    gaussian = exact_moments(EstimatorCase(LeaveOneOut(), QUADRATIC, 2)).variance
     assert gaussian.tolist() == pytest.approx([8 * a**2 + 6 * s**2, s**2 * (24 * a**2 + 32 * s**2)], rel=1e-10)
-    bit = exact_moments(Case(LeaveOneOut(), BIT, 2)).total_variance
+    bit = exact_moments(EstimatorCase(LeaveOneOut(), BIT, 2)).total_variance
     assert bit == pytest.approx(d**2 * p * (1 - p) * (0.5 - p * (1 - p)), rel=1e-12)
 
 
 def test_variance_of_the_score_function_of_a_bit_with_a_baseline() -> None:
     p, target = 0.3, 0.45
     weight = (1 - p) * (1 - target) ** 2 + p * target**2
-    plain = exact_moments(Case(ScoreFunction(), BIT, 1)).total_variance
+    plain = exact_moments(EstimatorCase(ScoreFunction(), BIT, 1)).total_variance
     assert plain == pytest.approx(p * (1 - p) * weight**2, rel=1e-12)
-    cold = exact_moments(Case(MovingAverageBaseline(), BIT, 1, "cold")).total_variance
+    cold = exact_moments(EstimatorCase(MovingAverageBaseline(), BIT, 1, "cold")).total_variance
     assert cold == pytest.approx(plain, rel=1e-12)
 
 
 def test_sticking_the_landing_has_no_variance_in_q_at_the_posterior() -> None:
-    case = Case(StickingTheLanding(), ROWS, 2)
+    case = EstimatorCase(StickingTheLanding(), ROWS, 2)
     names = [name for name, value in ROWS.params.items() for _ in range(value.numel())]
     of_q = torch.tensor([name.startswith(("encoder", "log_scale")) for name in names])
     variance = exact_moments(case).variance
@@ -143,14 +143,14 @@ def test_sticking_the_landing_has_no_variance_in_q_at_the_posterior() -> None:
 
 
 def test_a_baseline_over_replicates_is_not_the_same_alone() -> None:
-    case = Case(score_function.BaselineOverReplicates(), BIT, 2)
+    case = EstimatorCase(score_function.BaselineOverReplicates(), BIT, 2)
     with pytest.raises(NotAlone, match="a replicate alone"):
         exact_moments(case)
     assert expectation_is_exact(case).failed
 
 
 def test_a_noise_shared_by_replicates_is_seen() -> None:
-    case = Case(pathwise.OneNoiseForReplicates(), QUADRATIC, 2)
+    case = EstimatorCase(pathwise.OneNoiseForReplicates(), QUADRATIC, 2)
     with pytest.raises(SharedDraw, match="shared by"):
         exact_moments(case)
     assert expectation_is_exact(case).status == "skipped"  # a draw made again for those rejected looks the same
@@ -158,14 +158,14 @@ def test_a_noise_shared_by_replicates_is_seen() -> None:
 
 
 def test_variance_that_does_not_fall() -> None:
-    assert exact_variance_falls(Case(score_function.OneDrawForAll(), BIT, 1)).failed
-    assert exact_variance_falls(Case(ScoreFunction(), BIT, 1)).status == "passed"
-    assert exact_variance_falls(Case(MovingAverageBaseline(), BIT, 1, "warm")).status == "passed"
-    assert exact_variance_falls(Case(LeaveOneOut(), BIT, 2)).status == "passed"
+    assert exact_variance_falls(EstimatorCase(score_function.OneDrawForAll(), BIT, 1)).failed
+    assert exact_variance_falls(EstimatorCase(ScoreFunction(), BIT, 1)).status == "passed"
+    assert exact_variance_falls(EstimatorCase(MovingAverageBaseline(), BIT, 1, "warm")).status == "passed"
+    assert exact_variance_falls(EstimatorCase(LeaveOneOut(), BIT, 2)).status == "passed"
 
 
 def test_a_small_bias_is_found_and_its_size_said() -> None:
-    result = expectation_is_exact(Case(pathwise.Nudged(by=1e-6), QUADRATIC, 1))
+    result = expectation_is_exact(EstimatorCase(pathwise.Nudged(by=1e-6), QUADRATIC, 1))
     assert result.failed
     assert result.coordinate == "log_scale[0]"
     assert result.error == pytest.approx(1e-6, rel=1e-6)
@@ -198,22 +198,22 @@ class FromNumpy(pathwise.Pathwise):
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        (Case(Stubborn(), QUADRATIC, 1), "depends on the draws before"),
-        (Case(FromNumpy(), QUADRATIC, 1), "draws elsewhere than from torch"),
-        (Case(ScoreFunction(), Fixture(LinearGaussian(latents=2, observed=3, rows=3)), 3), "too many draws"),
-        (Case(ScoreFunction(), Fixture(Minibatch(LinearGaussian(rows=40), size=20)), 1), "too many ways"),
+        (EstimatorCase(Stubborn(), QUADRATIC, 1), "depends on the draws before"),
+        (EstimatorCase(FromNumpy(), QUADRATIC, 1), "draws elsewhere than from torch"),
+        (EstimatorCase(ScoreFunction(), Case(LinearGaussian(latents=2, observed=3, rows=3)), 3), "too many draws"),
+        (EstimatorCase(ScoreFunction(), Case(Minibatch(LinearGaussian(rows=40), size=20)), 1), "too many ways"),
     ],
     ids=["loop", "numpy", "many draws", "many selections"],
 )
-def test_what_cannot_be_replaced_is_declined(case: Case, reason: str) -> None:
+def test_what_cannot_be_replaced_is_declined(case: EstimatorCase, reason: str) -> None:
     with pytest.raises(Unreplaceable, match=reason):
         exact_moments(case)
     assert expectation_is_exact(case).status == "skipped"
 
 
 def test_variance_check_declines_without_grounds() -> None:
-    assert "does not depend on num_samples" in exact_variance_falls(Case(ScoreFunction(), PART, 1)).detail
-    assert "num_samples" in exact_variance_falls(Case(LeaveOneOut(), BIT, 1)).detail
+    assert "does not depend on num_samples" in exact_variance_falls(EstimatorCase(ScoreFunction(), PART, 1)).detail
+    assert "num_samples" in exact_variance_falls(EstimatorCase(LeaveOneOut(), BIT, 1)).detail
 
 
 # Rules
@@ -247,11 +247,11 @@ class FromUniforms(score_function.Weighted):
         return (cost * problem.distribution(params).log_prob(z)).mean(0), state
 
 
-@pytest.mark.parametrize("fixture", [BIT, Fixture(BernoulliToy(probs=(0.3, 0.85)), "init")], ids=str)
-def test_edges_lie_where_decisions_flip(fixture: Fixture) -> None:
-    case = Case(FromUniforms(), fixture, 1)
+@pytest.mark.parametrize("on", [BIT, Case(BernoulliToy(probs=(0.3, 0.85)), "init")], ids=str)
+def test_edges_lie_where_decisions_flip(on: Case) -> None:
+    case = EstimatorCase(FromUniforms(), on, 1)
     moments = exact_moments(case)
     assert (moments.mean - truth(case)).abs().max() < 1e-13
     assert moments.variance.tolist() == pytest.approx(
-        exact_moments(Case(ScoreFunction(), fixture, 1)).variance.tolist()
+        exact_moments(EstimatorCase(ScoreFunction(), on, 1)).variance.tolist()
     )

@@ -9,7 +9,7 @@ import pytest
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gradmark.benchmarks.checks import PROPERTIES, Case, Fixture
+from gradmark.benchmarks.checks import PROPERTIES, Case, EstimatorCase
 from gradmark.benchmarks.checks.api import gradient_is_finite
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
 from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
@@ -17,7 +17,6 @@ from gradmark.benchmarks.checks.precision import draws_have_digits_enough, singl
 from gradmark.benchmarks.checks.properties import order_changes_nothing, properties_are_known
 from gradmark.benchmarks.checks.runner import run_checks
 from gradmark.benchmarks.checks.shared_draws import rows_draw_for_themselves
-from gradmark.benchmarks.checks.suite import SuiteCase
 from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
 from gradmark.estimators import (
     ARM,
@@ -40,11 +39,11 @@ from tests.controls.unusual.score_function import MedianOfOthers
 from tests.controls.wrong import antithetic, coupled, multisample, relaxed, score_function
 
 BY_NAME = {check.__name__: check for check in PROPERTIES}
-GAUSSIAN = Fixture(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
-BIT = Fixture(BernoulliToy(probs=(0.3,)), "init")
-FAR = Fixture(BernoulliToy(probs=(0.3, 0.7)), "far")
-MODEL = Fixture(LinearGaussian(latents=2, observed=3, rows=3))
-ROWS = Fixture(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
+GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
+BIT = Case(BernoulliToy(probs=(0.3,)), "init")
+FAR = Case(BernoulliToy(probs=(0.3, 0.7)), "far")
+MODEL = Case(LinearGaussian(latents=2, observed=3, rows=3))
+ROWS = Case(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,9 @@ class FirstCountsTwice(SurrogateEstimator):
 
 
 def property_control(
-    wrong: Estimator, name: str, right: Estimator, fixture: Fixture, state: str = "none", draws: int = 2
+    wrong: Estimator, name: str, right: Estimator, on: Case, state: str = "none", draws: int = 2
 ) -> Control:
-    return Control(wrong, (BY_NAME[name],), right, fixture, state, draws)
+    return Control(wrong, (BY_NAME[name],), right, on, state, draws)
 
 
 class Misspelt(LeaveOneOut):
@@ -86,7 +85,7 @@ class Misspelt(LeaveOneOut):
     properties = ("zero_at_posterior",)
 
 
-APART = Fixture(LinearGaussian(latents=1, observed=80, rows=3))
+APART = Case(LinearGaussian(latents=1, observed=80, rows=3))
 PROPERTY_CONTROLS = [
     property_control(FirstCountsTwice(), "order_changes_nothing", Reparameterization(), GAUSSIAN),
     property_control(MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
@@ -114,14 +113,14 @@ def test_rows_that_share_their_noise_may_say_so() -> None:
     class Meant(relaxed.GumbelSoftmaxOfOneNoise):
         properties = ("rows_share_their_noise",)
 
-    case = Case(Meant(), ROWS, 1)
+    case = EstimatorCase(Meant(), ROWS, 1)
     assert rows_draw_for_themselves(case).status == "skipped"
     assert properties_are_known(case).status == "passed"
 
 
 def test_a_decision_where_no_rule_expects_it_is_no_bias() -> None:
     """Two rules agree by symmetry here, and are wrong: others, with nodes elsewhere, are asked before it fails."""
-    case = Case(RotatedBits(), Fixture(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init"), 2)
+    case = EstimatorCase(RotatedBits(), Case(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init"), 2)
     assert expectation_is_exact(case).status == "skipped"
     wrong = replace(case, estimator=score_function.SumOverDraws())
     assert expectation_is_exact(wrong).status == "failed"
@@ -143,7 +142,7 @@ class SlowInTheEnd(ScoreFunction):
 
 def test_slow_is_not_stuck() -> None:
     CALLS.clear()
-    report = run_checks(SlowInTheEnd(), [SuiteCase(BIT, (1,))], budget=3.0, clock=CLOCK)
+    report = run_checks(SlowInTheEnd(), [replace(BIT, num_samples=(1,))], budget=3.0, clock=CLOCK)
     assert CALLS["surrogate"] > 25
     assert report.status != "failed"
     assert any("took longer than 1 seconds" in result.detail for result in report.checks)
@@ -177,15 +176,15 @@ class SlowToWarmUp(MovingAverageBaseline):
 
 
 def test_slow_to_warm_up_is_not_stuck() -> None:
-    report = run_checks(SlowToWarmUp(), [SuiteCase(BIT, (1,))], budget=30.0, clock=CLOCK)
+    report = run_checks(SlowToWarmUp(), [replace(BIT, num_samples=(1,))], budget=30.0, clock=CLOCK)
     assert any("took longer than 10 seconds" in result.detail for result in report.checks)
     assert report.status != "failed"
 
 
 def test_stuck_is_what_takes_a_hundred_times_as_long_as_others() -> None:
-    stuck = run_checks(SlowToBeginWith(), [SuiteCase(BIT, (1,))], budget=3.0, clock=CLOCK)
+    stuck = run_checks(SlowToBeginWith(), [replace(BIT, num_samples=(1,))], budget=3.0, clock=CLOCK)
     assert any("did not return within 1 seconds" in result.detail for result in stuck.checks)
     assert stuck.status == "failed"
-    slow = run_checks(ScoreFunction(), [SuiteCase(Fixture(SlowBits(), "init"), (1,))], budget=3.0, clock=CLOCK)
+    slow = run_checks(ScoreFunction(), [Case(SlowBits(), "init", num_samples=(1,))], budget=3.0, clock=CLOCK)
     assert any("took longer than 1 seconds" in result.detail for result in slow.checks)
     assert slow.status == "inconclusive"

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from gradmark.benchmarks.checks import CHECKS, cases
+from gradmark.benchmarks.checks import CHECKS, estimator_cases
 from gradmark.benchmarks.checks.independence import replicates_are_independent
-from gradmark.benchmarks.checks.monte_carlo import mean_is_exact
+from gradmark.benchmarks.checks.mean import mean_is_exact
 from gradmark.estimators import NVIL, Antithetic, MeasureValued
 from gradmark.estimators.core import Estimator
-from tests.checks.test_laws import GAUSSIAN, MODEL, STEPS
+from tests.checks.test_catalogue import GAUSSIAN, MODEL, ROW, STEPS
 from tests.controls.control import Control
 from tests.controls.wrong import antithetic, learned_baselines, measure_valued
 
 WEAK, PAIRS, NETWORK = MeasureValued(), Antithetic(), NVIL()
 CONTROLS = [
-    Control(measure_valued.RayleighForMaxwell(), (mean_is_exact,), WEAK, GAUSSIAN),
-    Control(measure_valued.OneSidedMaxwell(), (mean_is_exact,), WEAK, STEPS),
-    Control(measure_valued.NearEndForgotten(), (mean_is_exact,), WEAK, GAUSSIAN),
-    Control(measure_valued.WrongConstant(), (mean_is_exact,), WEAK, STEPS),
+    Control(measure_valued.RayleighForMaxwell(), (mean_is_exact,), WEAK, GAUSSIAN, num_samples=1),
+    Control(measure_valued.OneSidedMaxwell(), (mean_is_exact,), WEAK, STEPS, num_samples=1),
+    Control(measure_valued.NearEndForgotten(), (mean_is_exact,), WEAK, GAUSSIAN, num_samples=1),
+    Control(measure_valued.WrongConstant(), (mean_is_exact,), WEAK, STEPS, num_samples=1),
     Control(measure_valued.AllCoordinatesMoved(), (mean_is_exact,), WEAK, MODEL),
     Control(antithetic.MirroredInZero(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
     Control(antithetic.MirrorHeld(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
     Control(antithetic.ImageHeld(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
-    Control(learned_baselines.TrainedFirst(), (mean_is_exact,), NETWORK, MODEL, "warm"),
-    Control(learned_baselines.DividedByItsSpread(), (mean_is_exact,), NETWORK, MODEL, "warm"),
-    Control(learned_baselines.LeaksIntoTheEncoder(), (mean_is_exact,), NETWORK, MODEL, "warm"),
+    Control(learned_baselines.TrainedFirst(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
+    Control(learned_baselines.DividedByItsSpread(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
+    Control(learned_baselines.LeaksIntoTheEncoder(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
     Control(learned_baselines.LearnsFromAllReplicates(), (replicates_are_independent,), NETWORK, MODEL, "warm"),
 ]
 BASES: list[Estimator] = [measure_valued.Differences(), antithetic.Mirrored(), learned_baselines.Learned()]
@@ -38,7 +38,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 @pytest.mark.parametrize("right", BASES, ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator) -> None:
-    found = cases([right], dict.fromkeys(control.fixture for control in CONTROLS))
+    found = estimator_cases([right], list(dict.fromkeys(control.on for control in CONTROLS)))
     assert found
     for case in found:
         for check in CHECKS:
