@@ -8,21 +8,19 @@ probability about .01, once: seeds are fixed, and what passes goes on passing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 import pytest
 
 import gradmark.estimators as estimators
-from gradmark.benchmarks import checks, problems
+from gradmark.benchmarks import problems
 from gradmark.benchmarks.checks import (
     CHECKS,
-    PROBLEM_CHECKS,
     PROPERTIES,
     SUITE,
     Case,
     Check,
-    CheckResult,
     EstimatorCase,
     estimator_cases,
 )
@@ -54,12 +52,11 @@ from gradmark.estimators import (
     StraightThrough,
     VarGrad,
 )
-from gradmark.estimators.core import Estimator, Problem
+from gradmark.estimators.core import Estimator
 from tests.checks.test_properties import PROPERTY_CONTROLS
 from tests.checks.test_sharing import SHARING_CONTROLS
 from tests.controls.control import Control
 from tests.controls.wrong import contract, implicit, learned_baselines, pathwise, score_function
-from tests.controls.wrong import problems as wrong_problems
 from tests.covering import kind_of_z, parametrize_cover
 
 CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
@@ -112,12 +109,6 @@ def test_declared_bias_is_found(estimator: Estimator) -> None:
     cases = estimator_cases([estimator], [GAUSSIAN, BIT, MODEL])
     result = bias_check(cases)(cases[0])
     assert (result.check, result.status) == (BIAS_CHECK, "passed"), result
-
-
-@pytest.mark.parametrize("check", PROBLEM_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("on", SUITE, ids=str)
-def test_problems_pass_every_check(on: Case, check: Callable[[Case], CheckResult]) -> None:
-    check(on).demand()
 
 
 def test_every_estimator_and_problem_is_tried() -> None:
@@ -246,44 +237,6 @@ def test_bias_that_is_declared_and_not_there() -> None:
     found = bias_check(cases)(cases[0])
     assert found.status == "passed"
     assert found.error == pytest.approx(0.3 * 0.7 * (2 * 0.3 - 1))
-
-
-PROBLEM_CONTROLS = {
-    wrong_problems.SharedStart: checks.start_is_the_same_each_time,
-    wrong_problems.SummedCost: checks.cost_has_the_shape_of_log_prob,
-    wrong_problems.TermForgotten: checks.terms_are_the_cost,
-    wrong_problems.TermNamesTooFew: checks.terms_are_the_cost,
-    wrong_problems.TermDetached: checks.terms_are_the_cost,
-    wrong_problems.IdleParameter: checks.every_parameter_matters,
-    wrong_problems.SilentlyWithoutOracle: checks.oracle_or_the_reason,
-    wrong_problems.OracleDetached: checks.oracle_has_its_own_gradient,
-    wrong_problems.WithoutReplicates: checks.replicates_are_a_leading_axis,
-    wrong_problems.NoisyCost: checks.problem_draws_nothing,
-    wrong_problems.NoiseOfNumpy: checks.problem_draws_nothing,
-    wrong_problems.NoiseOfPython: checks.problem_draws_nothing,
-    wrong_problems.NoiseOfItsOwn: checks.problem_draws_nothing,
-    wrong_problems.ParameterMoved: checks.problem_draws_nothing,
-    wrong_problems.DrawRemembered: checks.log_prob_is_the_same_anew,
-    wrong_problems.DrawsOfNumpy: checks.seeds_decide_the_draws,
-    wrong_problems.CostCentred: checks.draws_do_not_mix,
-    wrong_problems.ScaleIgnored: checks.draws_have_the_density,
-    wrong_problems.ConstantForgotten: checks.density_has_mass_one,
-    wrong_problems.OutcomesOfMassTwo: checks.density_has_mass_one,
-    wrong_problems.OracleTwice: checks.oracle_is_the_average_cost,
-    wrong_problems.OracleOfAnotherSlope: checks.oracle_is_the_average_cost,
-    wrong_problems.CostThroughQ: checks.oracle_is_the_average_cost,
-}
-
-
-@pytest.mark.parametrize("wrong", PROBLEM_CONTROLS, ids=lambda cls: cls.__name__)
-def test_wrong_problem_is_rejected(wrong: type[Problem]) -> None:
-    at = "init" if wrong is wrong_problems.OracleOfAnotherSlope else "moved"
-    result = PROBLEM_CONTROLS[wrong](Case(wrong(), at))
-    assert result.status == "failed", result
-
-
-def test_every_check_of_problems_rejects_a_control() -> None:
-    assert set(PROBLEM_CONTROLS.values()) == set(PROBLEM_CHECKS)
 
 
 def test_a_result_says_where_and_by_how_much() -> None:
