@@ -122,7 +122,7 @@ def labelled(result: CheckResult, name: str, subject: Any) -> CheckResult:
         estimator=text(subject.estimator) if hasattr(subject, "estimator") else "",
         problem=text(on.problem),
         at=subject.at,
-        num_samples=getattr(subject, "num_samples", None),
+        num_samples=subject.num_samples if hasattr(subject, "estimator") else None,
     )
 
 
