@@ -136,7 +136,7 @@ def _mass(density: _Density) -> tuple[float, float, float]:
     if len(outcomes) > (MOST_MIXED if continuous else MOST_OUTCOMES):
         raise _Unknown(f"the discrete coordinates of z have too many outcomes, {len(outcomes)}")
     once = int((which.bincount() == 1).sum())  # Good and Turing: their share estimates the mass of outcomes not drawn
-    unseen = (2 * once + 20 * (len(outcomes) > 1) + 40 * continuous) / len(free)
+    unseen = (2 * once + 20 * bool(discrete.any()) + 40 * continuous) / len(free)
     if not continuous:
         mass = float(density.log(outcomes).exp().sum())
         return 1 - unseen - ROUNDING, mass, 1 + ROUNDING

@@ -9,18 +9,15 @@ import pytest
 import torch
 
 import gradmark.estimators as estimators
-from gradmark.benchmarks import problems
+from gradmark.benchmarks.checks import SUITE
 from gradmark.benchmarks.checks.meta_device import META, estimated, kernels, on_meta
-from gradmark.benchmarks.problems import BernoulliToy, LinearGaussian, Minibatch
+from gradmark.benchmarks.problems import BernoulliToy
 from gradmark.benchmarks.training.solvers import Adam
 from gradmark.estimators import ScoreFunction
 from gradmark.estimators.core import Estimator, Params, Problem, State, SurrogateEstimator
 
 METHODS: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
-PROBLEMS: list[Problem] = [
-    *(getattr(problems, name)() for name in problems.__all__ if name not in ("Minibatch", "ValueBaseline")),
-    Minibatch(LinearGaussian(), size=2),
-]
+PROBLEMS: list[Problem] = list({type(on.problem): on.problem for on in SUITE}.values())  # small ones, of every class
 
 
 @pytest.fixture(autouse=True, scope="module")
