@@ -97,7 +97,8 @@ def test_the_folder_may_be_another(
 
 
 def test_what_was_loaded_is_kept(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert call(capfd, "run", "own_estimator.toml", "--plugins", str(folder), "--store", "s", *ONCE)[0] == 0
+    code, _, err = call(capfd, "run", "own_estimator.toml", "--plugins", str(folder), "--store", "s", *ONCE)
+    assert code == 0, err
     (facts,) = sqlite3.connect(folder / "s" / "store.sqlite").execute("SELECT facts FROM provenance").fetchone()
     (loaded,) = json.loads(facts)["plugins"]
     assert (loaded["module"], loaded["file"]) == ("own_estimator", str(folder / "own_estimator.py"))
