@@ -51,6 +51,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
+@pytest.fixture
+def at_most(request: pytest.FixtureRequest) -> int | None:
+    """How many cases a test takes that would try all of them: one, or all with `--full`."""
+    return None if request.config.option.full else 1
+
+
 def _each_once(items: list[Any]) -> set[Any]:
     """Of each test, few combinations of its arguments in which every argument takes each of its values."""
     if not items:
