@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
@@ -38,9 +39,16 @@ class OfDistribution(Requirement, Generic[T]):
         return found
 
     def unmet(self, problem: Problem, num_samples: int) -> str | None:
-        if self.found(problem.distribution(problem.init())) is None:
-            return f"{self.missing}{self.consequence and f', so {self.consequence}'}; {fitting(problem)}"
+        return _unmet(self, problem)
+
+
+@cache
+def _unmet(requirement: OfDistribution[Any], problem: Problem) -> str | None:
+    """What q lacks at the initial parameters, found once: they are as many numbers as a network has weights."""
+    if requirement.found(problem.distribution(problem.init())) is not None:
         return None
+    so = requirement.consequence and f", so {requirement.consequence}"
+    return f"{requirement.missing}{so}; {fitting(problem)}"
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,9 @@ class Posterior(Requirement):
     def unmet(self, problem: Problem, num_samples: int) -> str | None:
         if not isinstance(problem, LatentVariableModel):
             return f"the problem is not a latent-variable model, so it has no posterior; {_exact(problem)}"
-        if problem.posterior(problem.init()) is None:
+        if not _has_posterior(problem):
             return NO_POSTERIOR
-        evidence = _log_evidence(problem)
-        return NO_PARAMETERS if evidence is not None and not evidence.requires_grad else None
+        return NO_PARAMETERS if _evidence_has_parameters(problem) is False else None
 
 
 @dataclass(frozen=True)
@@ -167,10 +166,10 @@ class LogEvidence(Requirement):
             return f"the problem is not a latent-variable model, so it has no log p(x); {_exact(problem)}"
         if problem.num_states is not None:
             return None if problem.num_states <= self.most_states else self._too_many(problem.num_states)
-        evidence = _log_evidence(problem)
-        if evidence is None:
+        has_parameters = _evidence_has_parameters(problem)
+        if has_parameters is None:
             return f"log p(x) has no closed form here, and z is not finite; {fitting(problem)}"
-        return None if evidence.requires_grad else NO_PARAMETERS
+        return None if has_parameters else NO_PARAMETERS
 
     def _too_many(self, states: int) -> str:
         count = states if states < 10**9 else f"2^{states.bit_length() - 1}"
@@ -182,11 +181,18 @@ NO_POSTERIOR = "the exact p(z|x) is not known here; use a problem that has one, 
 NO_PARAMETERS = f"log p(x) has no parameters, so that its gradient is zero; for those of q {SCORE}"
 
 
-def _log_evidence(model: LatentVariableModel) -> Tensor | None:
-    """log p(x) at the initial parameters, attached to those that it depends on."""
+@cache
+def _has_posterior(model: LatentVariableModel) -> bool:
+    return model.posterior(model.init()) is not None
+
+
+@cache
+def _evidence_has_parameters(model: LatentVariableModel) -> bool | None:
+    """Whether log p(x) depends on a parameter; None where it is not known."""
     params = {name: value.requires_grad_() for name, value in model.init().items()}
     with torch.enable_grad():
-        return model.log_evidence(params)
+        evidence = model.log_evidence(params)
+    return None if evidence is None else evidence.requires_grad
 
 
 def _exact(problem: Problem) -> str:
