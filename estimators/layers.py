@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,11 +19,26 @@ def linear(
     The sample axes are folded into the rows: one matrix product for each replicate, three times faster than
     broadcasting the weights over samples. x without replicate axes is shared by all replicates.
     """
-    replicates = weight.shape[:-2]
-    samples = x.shape[: max(x.dim() - len(replicates) - 2, 0)]
+    return draws_as_rows(lambda rows: rows @ weight.mT + bias.unsqueeze(-2), x, weight.dim() - 2)
+
+
+def draws_as_rows(function: Callable[[Tensor], Tensor], x: Tensor, replicates: int, event_dims: int = 1) -> Tensor:
+    """A function of rows, applied to the rows of all draws at once.
+
+    Args:
+        function: `[*R, rows, *event]` to `[*R, rows, …]`; it is asked for more rows than a draw has.
+        x: Its input `[*S, *R, rows, *event]`, or without draws: then it is given as it is.
+        replicates: How many axes `*R` has.
+        event_dims: How many axes one row has.
+
+    Returns:
+        `[*S, *R, rows, …]`.
+    """
+    samples = x.shape[: max(x.dim() - replicates - 1 - event_dims, 0)]
     if not samples:
-        return x @ weight.mT + bias.unsqueeze(-2)
-    count, rows = math.prod(samples), x.shape[-2]
-    folded = x.reshape(count, *x.shape[len(samples) :]).movedim(0, -3)
-    folded = folded.reshape(*replicates, count * rows, x.shape[-1]) @ weight.mT + bias.unsqueeze(-2)
-    return folded.unflatten(-2, (count, rows)).movedim(-3, 0).reshape(*samples, *replicates, rows, -1)
+        return function(x)
+    lead, event = x.shape[len(samples) : x.dim() - event_dims - 1], x.shape[x.dim() - event_dims - 1 :]
+    count, rows = math.prod(samples), event[0]
+    folded = x.reshape(count, *lead, *event).movedim(0, replicates)
+    found = function(folded.reshape(*lead, count * rows, *event[1:])).unflatten(replicates, (count, rows))
+    return found.movedim(replicates, 0).reshape(*samples, *lead, rows, *found.shape[replicates + 2 :])

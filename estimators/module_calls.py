@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+
+from gradmark.estimators.layers import draws_as_rows
 
 Tensors = dict[str, Tensor]
 
@@ -29,9 +31,11 @@ class ModuleCall:
     """
 
     def __init__(self, name: str, module: nn.Module) -> None:
-        self.module = module.double().eval()
+        self.name = name
+        self.module = module.eval()
         for fault in faults(self.module):
             raise ValueError(f"module {name!r}: {fault}")
+        self.module.double()
         self.parameters = {key: value for key, value in module.named_parameters() if value.requires_grad}
         self.batched = True  # until `torch.vmap` fails
 
@@ -50,16 +54,16 @@ class ModuleCall:
         replicates = like.shape[: like.dim() - self.parameters[name].dim()]
         call = self._with(like)
         if not replicates:
-            lead = x.shape[: x.dim() - event_dims]
-            return call(params, x.reshape(-1, *x.shape[x.dim() - event_dims :])).unflatten(0, lead)
+            return draws_as_rows(lambda rows: call(params, rows), x, 0, event_dims)
         flat = {key: value.reshape(-1, *self.parameters[key].shape) for key, value in params.items()}
-        samples = x.shape[: max(x.dim() - event_dims - 1 - len(replicates), 0)]
-        if x.dim() == event_dims + 1:
-            return self._each(call, flat, x.expand(replicates.numel(), *x.shape)).unflatten(0, replicates)
-        count, event = samples.numel(), x.shape[x.dim() - event_dims - 1 :]
-        rows = x.reshape(count, replicates.numel(), *event).movedim(1, 0).flatten(1, 2)
-        found = self._each(call, flat, rows).unflatten(1, (count, event[0])).movedim(1, 0)
-        return found.reshape(*samples, *replicates, *found.shape[2:])
+        count = replicates.numel()
+
+        def each(rows: Tensor) -> Tensor:
+            own = rows.dim() > event_dims + 1  # else all replicates see the same
+            rows = rows.reshape(count, *rows.shape[len(replicates) :]) if own else rows.expand(count, *rows.shape)
+            return self._each(call, flat, rows).unflatten(0, replicates)
+
+        return draws_as_rows(each, x, len(replicates), event_dims)
 
     def _with(self, like: Tensor) -> Callable[[Tensors, Tensor], Tensor]:
         """The module as a function of its parameters and input; all else is constant, of the parameters' dtype."""
@@ -69,7 +73,17 @@ class ModuleCall:
             for key, value in constants.items()
             if key not in self.parameters
         }
-        return lambda params, x: functional_call(self.module, {**constants, **params}, (x,))
+
+        def call(params: Tensors, x: Tensor) -> Tensor:
+            output = functional_call(self.module, {**constants, **params}, (x,))
+            if not isinstance(output, Tensor):
+                raise TypeError(
+                    f"module {self.name!r} returns a {type(output).__name__}: it must return one tensor [rows, …]; wrap "
+                    "it in a module that does"
+                )
+            return output
+
+        return call
 
     def _each(self, call: Callable[[Tensors, Tensor], Tensor], params: Tensors, x: Tensor) -> Tensor:
         """The call for each replicate: parameters `[R, …]` and `x` `[R, …]` to `[R, …]`."""
@@ -88,7 +102,10 @@ class ModuleCall:
 
 
 def faults(module: nn.Module) -> Iterator[str]:
-    """Why a module cannot be a part of a problem, which is deterministic and whose rows are independent."""
+    """Why a module cannot be a part of a problem, whose parameters are known, which draws nothing and mixes no rows."""
+    for name, value in module.named_parameters():
+        if nn.parameter.is_lazy(value):
+            yield f"{name} has no shape yet: give the layer its sizes, or call the module once before it is returned"
     for name, part in module.named_modules():
         what = f"{name or 'it'} ({type(part).__name__})"
         drops = part.p if isinstance(part, _DropoutNd) else getattr(part, "dropout", 0.0)
@@ -97,11 +114,7 @@ def faults(module: nn.Module) -> Iterator[str]:
                 f"{what} drops units with probability {drops:g}, and a problem must not draw: pass 0, or make the "
                 "noise a part of z"
             )
-        if (
-            isinstance(part, _NormBase)
-            and part.running_mean is None
-            and isinstance(part, nn.modules.batchnorm._BatchNorm)
-        ):
+        if isinstance(part, _BatchNorm) and part.running_mean is None:
             yield (
                 f"{what} keeps no running averages, so that each row depends on the others: pass "
                 "track_running_stats=True, or use LayerNorm"

@@ -73,6 +73,8 @@ def encoder(kind: str, outputs: int) -> nn.Module:
         "dropout": lambda: nn.Sequential(nn.Linear(64, 7), nn.Dropout(0.2), nn.Linear(7, outputs)),
         "recurrent dropout": lambda: nn.Sequential(nn.GRU(64, 5, num_layers=2, dropout=0.3)),
         "attention dropout": lambda: nn.Sequential(nn.TransformerEncoderLayer(64, 2, 8)),
+        "lazy": lambda: nn.LazyLinear(outputs),
+        "two outputs": lambda: nn.LSTM(64, outputs),
         "no averages": lambda: nn.Sequential(nn.Linear(64, 7), nn.BatchNorm1d(7, track_running_stats=False)),
     }
     return kinds[kind]()
@@ -105,6 +107,26 @@ class Images(ModuleModel):
     def log_likelihood(self, params: Params, z: Tensor) -> Tensor:
         logits = self.apply("decoder", params, z).flatten(-3)
         return (self.observations(params) * logits - softplus(logits)).sum(-1)
+
+
+class Centred(nn.Module):
+    """A decoder that subtracts the mean over all rows, and so over all draws."""
+
+    def __init__(self, latents: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(latents, 64)
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits = self.layer(z)
+        return (logits - logits.mean(0)).unflatten(-1, (1, 8, 8))
+
+
+@dataclass(frozen=True)
+class Mixing(Images):
+    """A model whose draws depend on one another."""
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        return {"encoder": nn.Linear(64, 2 * self.latents), "decoder": Centred(self.latents)}
 
 
 @dataclass(frozen=True)

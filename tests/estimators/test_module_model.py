@@ -102,11 +102,12 @@ def by_hand(problem: Images, params: Params, noise: Tensor) -> Params:
         ("dropout", "module 'encoder': 1 (Dropout) drops units with probability 0.2"),
         ("recurrent dropout", "0 (GRU) drops units with probability 0.3"),
         ("attention dropout", "drops units with probability 0.1"),
+        ("lazy", "weight has no shape yet"),
         ("no averages", "1 (BatchNorm1d) keeps no running averages, so that each row depends on the others"),
     ],
 )
 def test_modules_that_draw_or_couple_rows_are_refused(kind: str, text: str) -> None:
-    with pytest.raises(ValueError, match="pass") as fault:
+    with pytest.raises(ValueError, match=r"pass|give the layer its sizes") as fault:
         Images(kind=kind)
     assert text in str(fault.value)
 
@@ -123,6 +124,13 @@ def test_an_error_of_the_module_is_the_users_own() -> None:
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         problem.apply("decoder", lifted(problem.init(), 2), torch.zeros(6, 5, dtype=torch.float64))
     assert _calls(problem)["decoder"].batched
+
+
+def test_a_module_returns_one_tensor() -> None:
+    problem = Images(kind="two outputs")
+    for params in (problem.init(), lifted(problem.init(), 2)):
+        with pytest.raises(TypeError, match="module .encoder. returns a tuple: it must"):
+            problem.distribution(params)
 
 
 def test_buffers_follow_dtype_and_start_is_the_same_each_time() -> None:
