@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from gradmark.benchmarks.checks.cases import Case
 from gradmark.benchmarks.checks.density import draws_against_density
-from gradmark.benchmarks.checks.deterministic import drawn, log_prob_is_the_same_anew, problem_draws_nothing
+from gradmark.benchmarks.checks.deterministic import (
+    drawn,
+    draws_do_not_mix,
+    log_prob_is_the_same_anew,
+    problem_draws_nothing,
+)
 from gradmark.benchmarks.checks.problems import replicates_are_a_leading_axis
 from gradmark.benchmarks.checks.results import CheckResult, check, skipped
 from gradmark.benchmarks.errors import BadInput
@@ -37,6 +42,7 @@ CHEAP = (
     replicates_are_a_leading_axis,
     problem_draws_nothing,
     log_prob_is_the_same_anew,
+    draws_do_not_mix,
     few_draws_have_the_density,
 )
 

@@ -50,6 +50,8 @@ FAULTY: list[tuple[Problem, Callable[[Case], CheckResult], tuple[str, ...]]] = [
     ),
     (problems.NoiseOfNumpy(), checks.problem_draws_nothing, ("`cost` draws from numpy's generator",)),
     (problems.NoiseOfPython(), checks.problem_draws_nothing, ("`distribution` draws from Python's generator",)),
+    (problems.CostCentred(), checks.draws_do_not_mix, ("`cost` of a draw depends on the other draws", ".eval()")),
+    (module_models.Mixing(), checks.draws_do_not_mix, ("`cost` of a draw depends on the other draws", ".eval()")),
     (problems.NoiseOfItsOwn(), checks.problem_draws_nothing, ("`cost` gives other numbers",)),
 ]
 
