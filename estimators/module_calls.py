@@ -78,8 +78,8 @@ class ModuleCall:
             output = functional_call(self.module, {**constants, **params}, (x,))
             if not isinstance(output, Tensor):
                 raise TypeError(
-                    f"module {self.name!r} returns a {type(output).__name__}: it must return one tensor [rows, …]; wrap "
-                    "it in a module that does"
+                    f"module {self.name!r} returns a {type(output).__name__}: it must return one tensor [rows, …]; "
+                    "wrap it in a module that does"
                 )
             return output
 

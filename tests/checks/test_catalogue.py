@@ -58,9 +58,9 @@ from tests.checks.test_sharing import SHARING_CONTROLS
 from tests.controls.control import Control
 from tests.controls.wrong import contract, implicit, learned_baselines, pathwise, score_function
 from tests.covering import kind_of_z, parametrize_cover
+from tests.methods import METHODS
 
-CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
-BIASED = [estimator for estimator in CATALOGUE if not estimator.unbiased]
+BIASED = [estimator for estimator in METHODS if not estimator.unbiased]
 
 GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init", (3, 4))
 STEPS = Case(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init")
@@ -73,7 +73,7 @@ POSTERIOR = Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
 ALL_OF_THREE = [replace(case, num_samples=(3,)) for case in SUITE]
 
 
-PRODUCT = [(check, case) for check, case in check_pairs(CATALOGUE, SUITE) if check.__name__ != BIAS_CHECK]
+PRODUCT = [(check, case) for check, case in check_pairs(METHODS, SUITE) if check.__name__ != BIAS_CHECK]
 NAMES = {check.__name__ for check in CHECKS}
 
 
@@ -124,7 +124,7 @@ def test_the_mean_is_checked_on_every_problem_with_an_oracle() -> None:
 
 
 JOINT = (LeaveOneOut, VarGrad)  # each draw's weight depends on the others: their variance has closed forms instead
-INDEPENDENT = [each for each in CATALOGUE if not (each.deterministic or each.target.moves or isinstance(each, JOINT))]
+INDEPENDENT = [each for each in METHODS if not (each.deterministic or each.target.moves or isinstance(each, JOINT))]
 
 
 ONE_EACH = [(case,) for case in estimator_cases(INDEPENDENT, [GAUSSIAN, BIT, MODEL])]

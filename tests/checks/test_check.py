@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-import gradmark.estimators as estimators
 from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.cases import cases_of
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
@@ -38,8 +37,8 @@ from tests.controls.wrong import (
     score_function,
     wrong,
 )
+from tests.methods import METHODS
 
-CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BITS = Case(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 ROWS = Case(LinearGaussian(latents=1, observed=2, rows=3))
@@ -88,7 +87,7 @@ def test_declared_bias_is_found_and_its_size_given() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.full)])
-@pytest.mark.parametrize("estimator", [each for each in CATALOGUE if each.unbiased], ids=str)
+@pytest.mark.parametrize("estimator", [each for each in METHODS if each.unbiased], ids=str)
 def test_no_false_alarm_over_seeds(estimator: Estimator, seeds: int) -> None:
     for on in (GAUSSIAN, BITS, ROWS):
         cases = cases_of(estimator, replace(on, num_samples=(2,)))

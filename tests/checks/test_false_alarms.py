@@ -20,8 +20,8 @@ from gradmark.estimators import LeaveOneOut, StraightThrough
 from gradmark.estimators.core import Estimator
 from tests.controls.wrong.score_function import OwnSampleInBaseline
 from tests.covering import parametrize_cover
+from tests.methods import METHODS
 
-CATALOGUE: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 COUNTS = (2, 3, 4)
 PATIENCE = 3600.0  # seconds, however busy the machine is
 
@@ -36,11 +36,11 @@ def sample() -> list[tuple[Estimator, Case]]:
     used, found = Counter[str](), list[tuple[Estimator, Case]]()
     small = list({type(on.problem): on for on in reversed(SUITE)}.values())
     for on in small:
-        fitting = [estimator for estimator in CATALOGUE if fewest(estimator, on)]
+        fitting = [estimator for estimator in METHODS if fewest(estimator, on)]
         least = min(fitting, key=lambda estimator: used[str(estimator)])
         used[str(least)] += 1
         found.append((least, on))
-    for estimator in CATALOGUE:
+    for estimator in METHODS:
         if not used[str(estimator)]:
             found.append((estimator, next(on for on in small if fewest(estimator, on))))
     return found
@@ -63,7 +63,7 @@ def test_no_false_alarm(estimator: Estimator, on: Case) -> None:
 def test_the_sample_has_every_estimator_and_every_problem() -> None:
     assert {type(estimator).__name__ for estimator, _ in SAMPLE} == set(estimators.__all__)
     assert {type(on.problem).__name__ for _, on in SAMPLE} == {*problems.__all__, Raised.__name__}
-    assert {estimator for estimator, _ in pairs()} == {str(estimator) for estimator in CATALOGUE}
+    assert {estimator for estimator, _ in pairs()} == {str(estimator) for estimator in METHODS}
     assert {problem.partition("(")[0] for _, problem in pairs()} == set(problems.__all__)
 
 

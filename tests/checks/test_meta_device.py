@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-import gradmark.estimators as estimators
 from gradmark.benchmarks.checks import SUITE
 from gradmark.benchmarks.checks.meta_device import META, estimated, kernels, on_meta
 from gradmark.benchmarks.problems import BernoulliToy
 from gradmark.benchmarks.training.solvers import Adam
 from gradmark.estimators import ScoreFunction
 from gradmark.estimators.core import Estimator, Params, Problem, State, SurrogateEstimator
+from tests.methods import METHODS
 
-METHODS: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 PROBLEMS: list[Problem] = list({type(on.problem): on.problem for on in SUITE}.values())  # small ones, of every class
 
 

@@ -30,6 +30,7 @@ from gradmark.benchmarks.problems import (
 from gradmark.estimators.core import Estimator, Evaluations, Params, Problem, detached
 from gradmark.estimators.requirements import DifferentiableCost, Requirement
 from gradmark.estimators.requirements.base import DISTRIBUTIONS
+from tests.methods import METHODS
 
 DRAWS = (1, 2, 3, 4)
 SMALL: dict[str, tuple[Problem, ...]] = {  # a distribution of z, and small problems that have it
@@ -39,7 +40,6 @@ SMALL: dict[str, tuple[Problem, ...]] = {  # a distribution of z, and small prob
     "Gamma": (Raised(GammaPosterior()), GammaPosterior()),
     "Dirichlet": (Raised(DirichletPosterior()), DirichletPosterior()),
 }
-METHODS: list[Estimator] = [getattr(estimators, name)() for name in estimators.__all__]
 ROWS = {row["name"]: row for row in catalogue.estimators()}
 
 

@@ -129,7 +129,7 @@ def test_an_error_of_the_module_is_the_users_own() -> None:
 def test_a_module_returns_one_tensor() -> None:
     problem = Images(kind="two outputs")
     for params in (problem.init(), lifted(problem.init(), 2)):
-        with pytest.raises(TypeError, match="module .encoder. returns a tuple: it must"):
+        with pytest.raises(TypeError, match=r"module .encoder. returns a tuple: it must"):
             problem.distribution(params)
 
 
