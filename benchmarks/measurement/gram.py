@@ -31,6 +31,11 @@ class Products(NamedTuple):
     wrong: Array  # [R], coordinates whose sign is not that of e; [0] where e is unknown
     replicates: int
 
+    @property
+    def total(self) -> Array:
+        """The inner products over all coordinates."""
+        return self.gram.sum(0)
+
 
 def fold_wide(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
     """Gradients `[R, P_j]`, one for each named tensor, to the moments that are kept of many coordinates.
@@ -57,7 +62,7 @@ def fold_wide(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Mom
         third=nothing,
         fourth=nothing,
         within=nothing,
-        deviations=products.gram.sum(0).diagonal()[: products.replicates].copy(),
+        deviations=products.total.diagonal()[: products.replicates].copy(),
         **_groups(products, norms, group_size(replicates), paired),
         **_against_exact(products, norms, group_size(replicates), sum(part.shape[1] for part in gradient)),
     )
@@ -95,8 +100,7 @@ def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
 
 def _square_norms(products: Products, gradient: list[Tensor]) -> Array:
     """|g_r|² of each replicate, `[R]`; exactly zero where the gradient is, and nowhere else."""
-    count = products.replicates
-    gram = products.gram.sum(0)
+    count, gram = products.replicates, products.total
     norms = np.maximum(gram.diagonal()[:count] + 2 * gram[:count, count] + gram[count, count], np.finfo(float).tiny)
     for index in np.flatnonzero(norms <= SMALL * norms.max(initial=0)):
         if not any(bool(part[index].any()) for part in gradient):
@@ -130,7 +134,7 @@ def _against_exact(products: Products, norms: Array, size: int, coordinates: int
     count, groups = products.replicates, products.replicates // size
     if not len(products.wrong) or not groups:
         return {name: np.zeros(0) for name in ("squared_errors", "cosines", "wrong_signs")}
-    gram, used = products.gram.sum(0), slice(0, groups * size)
+    gram, used = products.total, slice(0, groups * size)
     mean, exact, error = count, count + 1, count + 2
     errors = gram.diagonal()[used] + 2 * gram[used, error] + gram[error, error]
     with np.errstate(invalid="ignore", divide="ignore"):  # 0/0 where there is no direction
