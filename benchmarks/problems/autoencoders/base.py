@@ -13,7 +13,21 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gradmark.benchmarks import data
 from gradmark.benchmarks.problems.sizes import MOST_COORDINATES, check_at_most, check_sizes, short
-from gradmark.estimators.core import Params, Problem, linear
+from gradmark.estimators.core import LatentVariableModel, Params, Problem, linear
+
+
+class ImageModel(LatentVariableModel):
+    """A model of the first `rows` images of a data set, all of them for None."""
+
+    data: str  # fields of the subclasses, in an order of their own
+    rows: int | None
+
+    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
+        return pixels(self.data, self.rows, dtype, device)
+
+    @property
+    def num_rows(self) -> int:
+        return self.rows or data.find(self.data).rows
 
 
 def check_layers(problem: Problem, name: str, rows: int | None, latents: Sequence[str], hidden: int = 1) -> None:

@@ -11,18 +11,18 @@ from torch.distributions import Distribution, Independent, Normal
 
 from gradmark.benchmarks import data
 from gradmark.benchmarks.problems.autoencoders.base import (
+    ImageModel,
     check_layers,
     initial_layers,
     layer,
-    pixels,
     pixels_log_likelihood,
 )
 from gradmark.benchmarks.problems.terms import by_coordinate
-from gradmark.estimators.core import LatentVariableModel, Params, Term
+from gradmark.estimators.core import Params, Term
 
 
 @dataclass(frozen=True)
-class GaussianVAE(LatentVariableModel):
+class GaussianVAE(ImageModel):
     """z ~ N(0, I), pixels x_j | z ~ Bernoulli(decoder(z)_j), q(z|x) = N(loc(x), diag(scale(x)²)).
 
     Encoder and decoder have one layer of `hidden` tanh units each; the encoder's second head is log scale, the log of
@@ -61,13 +61,6 @@ class GaussianVAE(LatentVariableModel):
                 "decoder_logits": (columns, self.hidden),
             }
         )
-
-    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return pixels(self.data, self.rows, dtype, device)
-
-    @property
-    def num_rows(self) -> int:
-        return self.rows or data.find(self.data).rows
 
     def distribution(self, params: Params) -> Distribution:
         hidden = layer(params, "encoder_hidden", self.observations(params)).tanh()

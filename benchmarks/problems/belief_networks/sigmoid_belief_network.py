@@ -12,22 +12,22 @@ from torch.nn.functional import logsigmoid
 
 from gradmark.benchmarks import data
 from gradmark.benchmarks.problems.autoencoders.base import (
+    ImageModel,
     check_layers,
     initial_layers,
     layer,
-    pixels,
     pixels_log_likelihood,
 )
 from gradmark.benchmarks.problems.distributions.bits import EnumeratedBits, StagedBits, states_of_bits
 from gradmark.benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
-from gradmark.estimators.core import LatentVariableModel, Params, Term
+from gradmark.estimators.core import Params, Term
 
 MOST_LATENTS = 12  # of both layers, that are enumerated
 MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
 
 
 @dataclass(frozen=True)
-class SigmoidBeliefNetwork(LatentVariableModel):
+class SigmoidBeliefNetwork(ImageModel):
     """z² ~ Bernoulli(prior), z¹ | z² and pixels x | z¹ Bernoulli of affine logits; q(z|x) = q(z¹|x) q(z²|z¹), likewise.
 
     z holds the `lower` bits z¹ first and the `upper` bits z² after them. q is drawn upwards, in two stages, and the
@@ -65,13 +65,6 @@ class SigmoidBeliefNetwork(LatentVariableModel):
             "decoder_pixels": (columns, self.lower),
         }
         return initial_layers(sizes) | {"prior_logits": torch.zeros(self.upper, dtype=torch.float64)}
-
-    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return pixels(self.data, self.rows, dtype, device)
-
-    @property
-    def num_rows(self) -> int:
-        return self.rows or data.find(self.data).rows
 
     def distribution(self, params: Params) -> StagedBits:
         lower = layer(params, "encoder_lower", self.observations(params))

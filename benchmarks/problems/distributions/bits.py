@@ -10,9 +10,12 @@ from torch.distributions import Categorical, Distribution, constraints, register
 from torch.nn.functional import logsigmoid
 
 
-def states_of_bits(number: int, like: Tensor) -> Tensor:
-    """All states of `number` bits, `[2^number, number]`, in the dtype and device of `like`; the first bit is lowest."""
-    each = torch.arange(2**number, device=like.device).unsqueeze(-1)
+def states_of_bits(number: int, like: Tensor, first: int = 0, last: int | None = None) -> Tensor:
+    """The states of `number` bits, `[2^number, number]`, in the dtype and device of `like`; the first bit is lowest.
+
+    All of them, or the bits of the numbers `first` to `last` − 1.
+    """
+    each = torch.arange(first, 2**number if last is None else last, device=like.device).unsqueeze(-1)
     return (each >> torch.arange(number, device=like.device) & 1).to(like)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, kl_divergence
@@ -13,21 +12,22 @@ from torch.nn.functional import logsigmoid
 
 from gradmark.benchmarks import data
 from gradmark.benchmarks.problems.autoencoders.base import (
+    ImageModel,
     check_layers,
     initial_layers,
-    pixels,
     pixels_log_likelihood,
 )
+from gradmark.benchmarks.problems.distributions.bits import states_of_bits
 from gradmark.benchmarks.problems.enumeration import NODES, by_rows, importance_weighted_bound
 from gradmark.benchmarks.problems.terms import by_coordinate
-from gradmark.estimators.core import Enumerated, LatentVariableModel, Params, Term
+from gradmark.estimators.core import Enumerated, Params, Term
 
 MOST_LATENTS = 12  # that are enumerated
 MOST_LATENTS_OF_A_BOUND = 8  # for bounds of several draws, whose states are summed over at some 512 nodes
 
 
 @dataclass(frozen=True)
-class BinaryAutoEncoder(LatentVariableModel):
+class BinaryAutoEncoder(ImageModel):
     """z_k ~ Bernoulli(prior_k), pixels x_j | z ~ Bernoulli(decoder(z)_j), q(z_k|x) = Bernoulli(encoder(x)_k).
 
     Everything by enumeration of the 2^latents states. A subclass is of a kind of layers (`AffineLayers`, `TanhLayers`)
@@ -67,13 +67,6 @@ class BinaryAutoEncoder(LatentVariableModel):
         encoder, decoder = self.sizes("encoder", columns, self.latents), self.sizes("decoder", self.latents, columns)
         return initial_layers(encoder | decoder) | self.prior_parameters()
 
-    def data_rows(self, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return pixels(self.data, self.rows, dtype, device)
-
-    @property
-    def num_rows(self) -> int:
-        return self.rows or data.find(self.data).rows
-
     def distribution(self, params: Params) -> Distribution:
         logits = self.logits(params, "encoder", self.observations(params))
         return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
@@ -111,7 +104,9 @@ class BinaryAutoEncoder(LatentVariableModel):
         """p(z|x) over all 2^latents states; None where they are too many."""
         if self.no_oracle is not None:
             return None
-        return Enumerated(self._states(params, 0, 2**self.latents), self.log_joint_of(params, 0, 2**self.latents))
+        return Enumerated(
+            states_of_bits(self.latents, params["encoder_logits_bias"]), self.log_joint_of(params, 0, self.num_states)
+        )
 
     @property
     def num_states(self) -> int:
@@ -159,15 +154,9 @@ class BinaryAutoEncoder(LatentVariableModel):
 
     def _enumerated(self, params: Params, first: int = 0, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """States `[states, latents]`, their logits `[*R, states, pixels]`, −Σ softplus `[*R, states]`; all or some."""
-        states = self._states(params, first, last or 2**self.latents)
+        states = states_of_bits(self.latents, params["encoder_logits_bias"], first, last)
         decoded = self.logits(params, "decoder", states)
         return states, decoded, logsigmoid(-decoded).sum(-1)
-
-    def _states(self, params: Params, first: int, last: int) -> Tensor:
-        """The bits of the numbers `first` to `last` − 1, `[states, latents]`."""
-        like = params["encoder_logits_bias"]
-        bits = torch.arange(first, last, device=like.device).unsqueeze(-1)
-        return (bits >> torch.arange(self.latents, device=like.device) & 1).to(like.dtype)
 
     @property
     def no_oracle(self) -> str | None:
