@@ -12,7 +12,7 @@ from gradmark.reports.layout import prose
 from gradmark.reports.layout.axes import drawing, grid, panels, svg, text_width
 from gradmark.reports.layout.elements import Block, Table, figure, quantities
 from gradmark.reports.layout.numbers import plain, tidy
-from gradmark.reports.layout.style import INK, PALETTE
+from gradmark.reports.layout.style import INK, MUTED, PALETTE
 
 HEIGHT = 1.15  # inches of a panel
 TIME, NOISE = PALETTE[1], PALETTE[3]
@@ -58,6 +58,8 @@ def _bars(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.barh(range(len(rows)), noise, 0.66, time, color=NOISE)
     measured = [(row["variance"]["value"] or 0.0) / whole for row in rows]
     axes.plot(measured, range(len(rows)), "|", color=INK, markersize=7, markeredgewidth=1)
+    if not any(row["time"] + row["noise"] for row in rows):
+        axes.text(0.5, 0.5, "no variance", transform=axes.transAxes, ha="center", va="center", fontsize=7, color=MUTED)
     axes.set_xlim(0, 1.08)
     grid(axes, "x")
 
