@@ -18,7 +18,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.quadrature.exact_moments import ALIKE, Grid, probed
+from gradmark.benchmarks.quadrature.grid import Grid, alike
+from gradmark.benchmarks.quadrature.probing import probed
 from gradmark.benchmarks.quadrature.rules import Draw, Unreplaceable
 
 TRIED = 64  # random nodes at which the samples are reordered or separated
@@ -32,11 +33,11 @@ def number_of_samples(draws: list[Draw]) -> int:
 
 def exchangeable(grid: Grid, samples: int) -> bool:
     """Whether the order of the samples makes no difference, tested at random nodes."""
-    digits = _random(grid)
+    digits = grid.random_digits(TRIED)
     once, weight = grid.at(digits, TRIED)
     for order in ([1, 0, *range(2, samples)], [*range(1, samples), 0]):  # these two generate every order
         again, same_weight = grid.at(_taken(grid, digits, samples, order), TRIED)
-        if not (_alike(again, once) and torch.allclose(weight, same_weight, 1e-9, 0.0)):
+        if not (alike(again, once) and torch.allclose(weight, same_weight, 1e-9, 0.0)):
             return False
     return True
 
@@ -57,10 +58,10 @@ def parts(grid: Grid, samples: int, order: int) -> Grid | None:
 
 
 def _is_mean(grid: Grid, alone: Grid, samples: int, order: int) -> bool:
-    digits = _random(grid)
+    digits = grid.random_digits(TRIED)
     chosen = list(itertools.combinations(range(samples), order))
     mean = sum(alone.at(_taken(grid, digits, samples, list(each)), TRIED)[0] for each in chosen) / len(chosen)
-    return isinstance(mean, Tensor) and _alike(mean, grid.at(digits, TRIED)[0])
+    return isinstance(mean, Tensor) and alike(mean, grid.at(digits, TRIED)[0])
 
 
 def variance_of_pairs(grid: Grid, samples: int) -> tuple[Tensor, Tensor]:
@@ -82,18 +83,7 @@ def variance_of_pairs(grid: Grid, samples: int) -> tuple[Tensor, Tensor]:
     return mean, (2 * (samples - 2) * alone + both) / (samples * (samples - 1) / 2)
 
 
-def _random(grid: Grid) -> list[Tensor]:
-    """Random nodes, `[sites, TRIED]` for each draw."""
-    noise = torch.Generator().manual_seed(1)
-    return [torch.randint(d.radix(grid.points), (d.sites, TRIED), generator=noise) for d in grid.draws]
-
-
 def _taken(grid: Grid, digits: list[Tensor], samples: int, chosen: list[int]) -> list[Tensor]:
     """The nodes of these samples alone, in this order."""
     pairs = zip(grid.draws, digits, strict=True)
     return [draw.of_samples(draw.by_sample(each, samples)[chosen]) for draw, each in pairs]
-
-
-def _alike(found: Tensor, expected: Tensor) -> bool:
-    """Whether gradients `[R, P]` are equal up to rounding."""
-    return bool(((found - expected).abs().amax(1) <= ALIKE * (1 + expected.abs().amax(1))).all())

@@ -13,24 +13,19 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
-from gradmark.benchmarks.measurement.block import HOST, Setting, lifted, numbers, seeded
+from gradmark.benchmarks.measurement.block import Setting, numbers
 from gradmark.benchmarks.problems import Minibatch
-from gradmark.benchmarks.quadrature.multisets import multisets, number_of_multisets
-from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, Draw, TooManyDraws, Unreplaceable
-from gradmark.benchmarks.quadrature.substitution import PROBE, Gridded, Probe
-from gradmark.estimators.core import Problem
+from gradmark.benchmarks.quadrature.grid import ALIKE, Grid
+from gradmark.benchmarks.quadrature.probing import FEWEST_POINTS, MOST_NUMBERS, probed
+from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, TooManyDraws, Unreplaceable
+from gradmark.benchmarks.quadrature.substitution import PROBE
 
-FEWEST_POINTS = 3  # of the coarsest rule
 FEWEST_IN_PANELS = 6  # where the integrand is discontinuous across panels
 MOST_NODES = 2**15
 MOST_SELECTIONS = 64  # of the rows of a minibatch
-MOST_NUMBERS = 2**25  # over all nodes, in the largest tensor of an estimate
-CHUNK = 2**20  # numbers at once
 WATCHED = 3  # nodes that are also run alone
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest rule has, of the rules in `spread`
-ALIKE = 1e-9  # times 1 + |g|: tolerance between a node alone and in the batch
 
 
 class NotAlone(Exception):
@@ -55,90 +50,6 @@ class ExactMoments:
         return float(self.variance.sum())
 
 
-@dataclass(frozen=True)
-class Grid:
-    """All nodes of one setting, on one selection of rows, for rules of `points`.
-
-    With `samples` above 1, the order of that many samples does not matter, and one node stands for all of its orders.
-    """
-
-    setting: Setting
-    draws: list[Draw]
-    rows: Tensor | None  # the minibatch's selection, `[size]`
-    points: int
-    samples: int = 1
-
-    @property
-    def outcomes(self) -> int:
-        """How many nodes one sample has."""
-        return math.prod(draw.radix(self.points) ** (draw.sites // self.samples) for draw in self.draws)
-
-    @property
-    def size(self) -> int:
-        """How many nodes there are."""
-        return number_of_multisets(self.outcomes, self.samples)
-
-    def digits(self, index: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Which node of its rule each draw has, `[sites, R]`, for nodes with these numbers; and how many orders."""
-        if self.samples == 1:
-            return self.nodes_of(index.unsqueeze(0)), torch.ones(len(index), dtype=torch.float64)
-        every, orders = multisets(self.outcomes, self.samples)
-        return self.nodes_of(every[index].T), orders[index]
-
-    def nodes_of(self, rest: Tensor) -> list[Tensor]:
-        """Which node of its rule each draw has, `[sites, R]`, for the outcomes of each sample, `[samples, R]`."""
-        found: list[Tensor] = []
-        for draw in self.draws:
-            radix, of_draw = draw.radix(self.points), list[Tensor]()
-            for _ in range(draw.sites // self.samples):
-                of_draw.append(rest % radix)
-                rest = rest // radix
-            found.append(draw.of_samples(torch.stack(of_draw, 1)))
-        return found
-
-    def gradients(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients `[R, P]` of the nodes with these numbers, and their weights `[R]`."""
-        digits, orders = self.digits(index)
-        gradient, weight = self.at(digits, len(index))
-        return gradient, weight * orders
-
-    def at(self, digits: list[Tensor], replicates: int) -> tuple[Tensor, Tensor]:
-        """The gradients `[R, P]` where each draw has these nodes of its rule, and the weights `[R]` of one order."""
-        given, params = self.setting, lifted(self.setting.params, replicates)
-        problem = _selected(given, self.rows, replicates)
-        with seeded(1, HOST):
-            state = given.initial(problem, params)
-            with Gridded(self.draws, digits, self.points, replicates) as grid:
-                gradient = given.estimator.estimate(problem, params, state, given.num_samples).gradient
-        if grid.left:
-            raise Unreplaceable("which draws are made depends on the draws before")
-        flat = torch.cat([value.detach().reshape(replicates, -1) for value in gradient.values()], 1)
-        return flat.double(), grid.weight
-
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """The first two moments over all nodes."""
-        room = max(PROBE, CHUNK // numbers(self.setting))
-        total = first = second = torch.zeros((), dtype=torch.float64)
-        for index in torch.arange(self.size).split(room):
-            gradient, weight = self.gradients(index)
-            gradient = torch.where(weight.unsqueeze(1) > 0, gradient, 0.0)
-            total, first = total + weight.sum(), first + weight @ gradient
-            second = second + weight @ gradient**2
-        if not abs(float(total) - 1) < 1e-9:
-            raise Unreplaceable(
-                f"the weights of all nodes must add up to 1, and are off by {abs(float(total) - 1):.2g}"
-            )
-        return first, second
-
-
-def _selected(setting: Setting, rows: Tensor | None, replicates: int) -> Problem:
-    """The problem of the replicates: all with the same rows, where rows are selected."""
-    problem = setting.problem
-    if rows is None or not isinstance(problem, Minibatch):
-        return problem
-    return problem.template.select(rows.expand(replicates, -1))
-
-
 def row_selections(setting: Setting) -> list[Tensor | None]:
     """All selections of the rows of a minibatch, equally likely; [None] where nothing is selected."""
     problem = setting.problem
@@ -147,28 +58,6 @@ def row_selections(setting: Setting) -> list[Tensor | None]:
     if not isinstance(problem, Minibatch) or math.comb(problem.template.num_rows, problem.size) > MOST_SELECTIONS:
         raise Unreplaceable("the rows can be selected in too many ways")
     return [torch.tensor(rows) for rows in itertools.combinations(range(problem.template.num_rows), problem.size)]
-
-
-def _edges(setting: Setting, problem: Problem) -> Tensor | None:
-    """The probabilities of q where z is binary: z is discontinuous in uniform noise there."""
-    q: Distribution = problem.template.distribution(setting.params)
-    base = getattr(q, "base_dist", q)
-    probs = getattr(base, "probs", None)
-    return probs if isinstance(probs, Tensor) and type(base).__name__ == "Bernoulli" else None
-
-
-def probed(setting: Setting, rows: Tensor | None) -> list[Draw]:
-    """The draws of one estimate, found by running PROBE replicates."""
-    if PROBE * numbers(setting) > MOST_NUMBERS:
-        raise Unreplaceable(f"too large: {PROBE} estimates at once need more than {MOST_NUMBERS} numbers")
-    params = lifted(setting.params, PROBE)
-    problem = _selected(setting, rows, PROBE)
-    alone = problem if rows is None else _selected(setting, rows, 1)
-    with seeded(1, HOST):
-        state = setting.initial(problem, params)
-        with Probe(_edges(setting, alone)) as probe:
-            setting.estimator.estimate(problem, params, state, setting.num_samples)
-    return probe.draws
 
 
 def most_nodes(setting: Setting, ways: int) -> int:

@@ -15,18 +15,17 @@ from torch.utils._pytree import tree_leaves, tree_map
 from gradmark.benchmarks.measurement.block import HOST, Setting
 from gradmark.benchmarks.quadrature.averaging import exchangeable, number_of_samples, parts, variance_of_pairs
 from gradmark.benchmarks.quadrature.exact_moments import (
-    FEWEST_POINTS,
-    Grid,
     NotAlone,
     exact_moments,
     finest,
     most_nodes,
     over_selections,
-    probed,
     row_selections,
     same_alone,
     spread,
 )
+from gradmark.benchmarks.quadrature.grid import Grid
+from gradmark.benchmarks.quadrature.probing import FEWEST_POINTS, probed
 from gradmark.benchmarks.quadrature.rules import MOST_POINTS, Draw, TooManyDraws, Unreplaceable
 from gradmark.benchmarks.quadrature.substitution import SharedDraw
 from gradmark.estimators.core import EXPECTED_COST, State

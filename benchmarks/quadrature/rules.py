@@ -36,8 +36,8 @@ class TooManyDraws(Unreplaceable):
 class Draw:
     """One operation that draws, as the probe found it: the axis of the replicates in its output, and its sites.
 
-    A *site* is a free number of one replicate: each number drawn, except the last one of a Dirichlet draw. Where rows
-    and replicates are flattened into one axis, `inner` numbers of each replicate are adjacent there.
+    A *site* is a free number of one replicate: each number drawn, except the last of a Dirichlet draw. Where samples
+    and rows are flattened into one axis with the replicates, `outer` samples are before them and `inner` rows after.
     """
 
     operation: OpOverload
@@ -48,11 +48,12 @@ class Draw:
     outcomes: int = 0  # of a discrete draw
     edges: tuple[tuple[float, ...], ...] = ()  # of each site's panels, where the integrand may be discontinuous
     cuts: tuple[float, ...] = ()  # between the parts of the scale of the noise that have a rule each
+    outer: int = 1
 
     @property
     def numbers(self) -> int:
         """How many numbers one replicate draws."""
-        return math.prod(self.before) * self.inner * math.prod(self.after)
+        return math.prod(self.before) * self.outer * self.inner * math.prod(self.after)
 
     @property
     def sites(self) -> int:
@@ -103,13 +104,17 @@ class Draw:
 
     def by_site(self, value: Tensor, replicates: int) -> Tensor:
         """A tensor shaped as the draw's output, `[numbers, R]`."""
-        apart = value.reshape(*self.before, replicates, self.inner, *self.after)
-        return apart.movedim(len(self.before), -1).reshape(self.numbers, replicates)
+        apart = value.reshape(*self.before, self.outer, replicates, self.inner, *self.after)
+        return apart.movedim(len(self.before) + 1, -1).reshape(self.numbers, replicates)
 
     def by_axis(self, value: Tensor, replicates: int) -> Tensor:
         """The inverse: `[numbers, R]` in the shape of the draw's output."""
-        apart = value.reshape(*self.before, self.inner, *self.after, replicates).movedim(-1, len(self.before))
-        return apart.reshape(*self.before, replicates * self.inner, *self.after)
+        apart = value.reshape(*self.before, self.outer, self.inner, *self.after, replicates)
+        return apart.movedim(-1, len(self.before) + 1).reshape(*self.axis(replicates))
+
+    def axis(self, replicates: int) -> tuple[int, ...]:
+        """The shape of the draw's output."""
+        return (*self.before, self.outer * replicates * self.inner, *self.after)
 
 
 KINDS = {  # of the operations that have a rule, by the name in torch's schemas
@@ -178,8 +183,8 @@ def nodes(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tupl
 def _argument(draw: Draw, value: Any, digits: Tensor) -> Tensor:
     """An argument of the call, which may be a number or broadcast, as `[sites, R]`."""
     replicates = digits.shape[1]
-    shape = (*draw.before, replicates * draw.inner, *draw.after)
-    return draw.by_site(torch.as_tensor(value, dtype=torch.float64).expand(shape), replicates)
+    whole = torch.as_tensor(value, dtype=torch.float64).expand(draw.axis(replicates))
+    return draw.by_site(whole, replicates)
 
 
 def _bernoulli(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) -> tuple[Tensor, Tensor]:
@@ -191,8 +196,8 @@ def _categorical(draw: Draw, call: dict[str, Any], digits: Tensor, points: int) 
     if draw.after != (1,) and not call["replacement"]:
         raise Unreplaceable("there is no rule for draws without replacement")
     weight = call["self"].double()
-    probs = (weight / weight.sum(-1, keepdim=True)).reshape(digits.shape[1], draw.inner, draw.outcomes)
-    every = probs.unsqueeze(2).expand(-1, -1, math.prod(draw.after), -1).reshape(len(probs), -1, draw.outcomes)
+    probs = (weight / weight.sum(-1, keepdim=True)).reshape(draw.outer, -1, draw.inner, 1, draw.outcomes)
+    every = probs.expand(-1, -1, -1, math.prod(draw.after), -1).transpose(0, 1).flatten(1, 3)
     return digits.double(), every.movedim(0, 1).gather(-1, digits.unsqueeze(-1)).squeeze(-1)
 
 

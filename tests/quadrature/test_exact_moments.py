@@ -13,7 +13,15 @@ from torch import Tensor
 from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.exact_moments import exact_moments, exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared
-from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, GaussianToy, LinearGaussian, Minibatch
+from gradmark.benchmarks.problems import (
+    BernoulliToy,
+    BernoulliVAE,
+    CategoricalToy,
+    GaussianToy,
+    HiddenMarkovModel,
+    LinearGaussian,
+    Minibatch,
+)
 from gradmark.benchmarks.quadrature.exact_moments import NotAlone
 from gradmark.benchmarks.quadrature.rules import Unreplaceable, hermite, panels
 from gradmark.benchmarks.quadrature.substitution import SharedDraw
@@ -27,6 +35,8 @@ from gradmark.estimators import (
     StraightThrough,
 )
 from gradmark.estimators.core import Estimator, Params, Problem, State
+from tests.controls.unusual.categories import FlattenedIndices
+from tests.controls.unusual.normals import Flattened
 from tests.controls.wrong import pathwise, score_function
 from tests.covering import parametrize_cover
 
@@ -137,6 +147,33 @@ def test_sticking_the_landing_has_no_variance_in_q_at_the_posterior() -> None:
     variance = exact_moments(case).variance
     assert variance[of_q].max() < 1e-10
     assert variance[~of_q].max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("estimator", "plain", "on"),
+    [
+        (Flattened(), Reparameterization(), ROW),
+        (Flattened(), Reparameterization(), Case(LinearGaussian(latents=1, observed=2, rows=2))),
+        (FlattenedIndices(), ScoreFunction(), Case(CategoricalToy(), "moved")),
+        (FlattenedIndices(), ScoreFunction(), Case(CategoricalToy(latents=2), "moved")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("num_samples", [1, 2])
+def test_samples_may_be_flattened_before_replicates(
+    estimator: Estimator, plain: Estimator, on: Case, num_samples: int
+) -> None:
+    found, expected = (exact_moments(EstimatorCase(each, on, num_samples)) for each in (estimator, plain))
+    torch.testing.assert_close(found.mean, expected.mean, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.variance, expected.variance, rtol=1e-9, atol=1e-9)
+
+
+def test_samples_of_a_chain_are_flattened_before_replicates() -> None:
+    """Each step of a path is drawn for all samples, replicates and rows at once, from probabilities of their own."""
+    on = Case(HiddenMarkovModel(steps=2, symbols=2, rows=2), "moved")
+    one, two = (exact_moments(EstimatorCase(ExactPosterior(), on, num_samples)) for num_samples in (1, 2))
+    torch.testing.assert_close(two.mean, one.mean, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(two.variance, one.variance / 2, rtol=1e-9, atol=1e-9)
 
 
 # Faults

@@ -12,10 +12,10 @@ from tests.controls.unusual.bits import (
     OneSiteAtATime,
     RotatedBits,
 )
-from tests.controls.unusual.categories import GumbelArgmax, IndexDrawn, SumAndSample, UnorderedSet
+from tests.controls.unusual.categories import FlattenedIndices, GumbelArgmax, IndexDrawn, SumAndSample, UnorderedSet
 from tests.controls.unusual.combinations import Alternating, Both, NoisyTruth, Roulette, TossedCoin
 from tests.controls.unusual.loops import ChunkedWide, ForwardGradient, RejectionReparameterization
-from tests.controls.unusual.normals import BoxMuller, InverseDistribution, RandomSign, SumOfTwo
+from tests.controls.unusual.normals import BoxMuller, Flattened, InverseDistribution, RandomSign, SumOfTwo
 from tests.controls.unusual.pathwise import (
     LAX,
     CrossFitted,
@@ -47,8 +47,9 @@ def unusual() -> list[Estimator]:
     return [
         cls()
         for cls in (
-            InverseDistribution, BoxMuller, SumOfTwo, RandomSign, ImportanceSampled, RandomBaseline, OtherHalf,
-            MedianOfOthers, RescaledMean, ConstantControl, Delayed, GumbelArgmax, IndexDrawn, RotatedBits,
+            InverseDistribution, BoxMuller, Flattened, SumOfTwo, RandomSign, ImportanceSampled, RandomBaseline,
+            OtherHalf, MedianOfOthers, RescaledMean, ConstantControl, Delayed, GumbelArgmax, IndexDrawn,
+            FlattenedIndices, RotatedBits,
             OneSiteAtATime, Both, TossedCoin, Roulette, NoisyTruth, RandomWeight,
             MuProp, LocalExpectation, BitFlip, ARMS, DoubleControlVariate, UnorderedSet, SumAndSample,
             AuxiliaryBaseline, DefensiveImportance, Alternating, CrossFitted, TaylorControlVariate, RandomisedSobol,

@@ -49,6 +49,20 @@ class IndexDrawn(SurrogateEstimator):
 
 
 @dataclass(frozen=True)
+class FlattenedIndices(SurrogateEstimator):
+    """Indices drawn from one long matrix of probabilities, of samples, replicates and rows together."""
+
+    refuses = GumbelArgmax.refuses
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        probs = problem.distribution(params).base_dist.probs.detach()  # pyright: ignore[reportAttributeAccessIssue]
+        every = probs.expand(num_samples, *probs.shape)
+        drawn = torch.multinomial(every.reshape(-1, probs.shape[-1]), 1).reshape(every.shape[:-1])
+        z = torch.nn.functional.one_hot(drawn, probs.shape[-1]).to(probs.dtype)
+        return scored(problem, params, z).mean(0), state
+
+
+@dataclass(frozen=True)
 class UnorderedSet(SurrogateEstimator):
     """K different categories, drawn without replacement and taken as a set; without a baseline.
 

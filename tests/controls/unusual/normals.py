@@ -69,3 +69,11 @@ class RandomSign(OfNormals):
     def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
         sign = 2 * torch.bernoulli(torch.full(shape, 0.5, dtype=like.dtype)) - 1
         return sign * torch.randn(shape, dtype=like.dtype).abs()
+
+
+@dataclass(frozen=True)
+class Flattened(OfNormals):
+    """One long vector of noise for samples, replicates and rows together."""
+
+    def noise(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        return torch.randn(math.prod(shape), dtype=like.dtype).reshape(shape)
