@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from jaxtyping import Float
 from torch import Tensor
@@ -50,6 +50,8 @@ class Problem(Spec):
         >>> Square().exact(Square().init())
         tensor(1.2500, dtype=torch.float64)
     """
+
+    properties: ClassVar[tuple[str, ...]] = ()  # `"runs_on_any_device"`, where a check must fail if it does not
 
     @abstractmethod
     def init(self) -> Params:

@@ -36,6 +36,7 @@ from gradmark.benchmarks.checks.exact_moments import expectation_is_exact as exp
 from gradmark.benchmarks.checks.results import CheckResult as CheckResult
 from gradmark.benchmarks.checks.mass import density_has_mass_one
 from gradmark.benchmarks.checks.mean import mean_is_exact
+from gradmark.benchmarks.checks.meta_device import problem_runs_on_any_device
 from gradmark.benchmarks.checks.variance_by_monte_carlo import variance_falls_with_draws
 from gradmark.benchmarks.checks.oracles import oracle_is_the_average_cost
 from gradmark.benchmarks.checks.pairs import check_pairs
@@ -73,6 +74,7 @@ PROBLEM_CHECKS: tuple[Callable[[Case], CheckResult], ...] = (
     draws_do_not_mix,
     terms_are_the_cost,
     every_parameter_matters,
+    problem_runs_on_any_device,
     oracle_or_the_reason,
     oracle_has_its_own_gradient,
     draws_have_the_density,

@@ -1,61 +1,110 @@
-"""torch's `meta` device instead of a GPU: tensors have a shape and a device, and no numbers.
+"""The checks on torch's `meta` device, in place of a GPU: tensors have a shape and a device, and no numbers.
 
 What mixes devices raises there as it does on a GPU, and so does `.item()`, for which a GPU makes the host wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from gradmark.benchmarks.checks.cases import Case, EstimatorCase
+from gradmark.benchmarks.checks.exceptions import described
+from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import lifted
-from gradmark.estimators.core import Estimator, Params, Problem
+from gradmark.benchmarks.measurement.dispatch import Dispatch
+from gradmark.estimators.core import Params, Problem, gradient_of_sum
 
 META = torch.device("meta")
 REPLICATES = 8
+ANY_DEVICE = "runs_on_any_device"  # the property of estimators and problems that must pass
 LACKING = ("_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "_dirichlet_grad")  # no kernel for `meta`
 
 
-@contextmanager
-def kernels() -> Iterator[None]:
-    """Give torch the kernels for `meta` that it lacks: results have the shape of the first argument."""
-    library = torch.library.Library("aten", "IMPL")
-    for name in LACKING:
-        library.impl(name, lambda first, *_, **__: torch.empty_like(first), "Meta")
-    try:
-        yield
-    finally:
-        library._destroy()
+class Kernels(Dispatch):
+    """Stands in for the kernels for `meta` that torch lacks: results have the shape of the first argument."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        lacking = func._schema.name.removeprefix("aten::") in LACKING and args[0].is_meta
+        return torch.empty_like(args[0]) if lacking else func(*args, **(kwargs or {}))
 
 
-def on_meta(problem: Problem) -> tuple[Problem, Params]:
-    """The problem as an estimator sees it, and its parameters `[8, …]`, on the `meta` device."""
-    params = {name: value.to(META) for name, value in lifted(problem.init(), REPLICATES).items()}
+@check
+def estimate_runs_on_any_device(case: EstimatorCase) -> CheckResult:
+    """An estimate on torch's `meta` device asks for no number, and makes no tensor on another device.
+
+    So it would run on a GPU, without making the host wait. An estimator that does not may be right on the CPU: the
+    check fails only where the estimator declares `runs_on_any_device`, and is skipped elsewhere, with the reason.
+    """
+    if case.state == "warm":
+        return skipped("the cold state runs the same code")
+    problem, params = on_meta(case.on.problem, case.on.params)
+
+    def estimate() -> None:
+        state = case.estimator.init(problem, params)
+        gradient = case.estimator.estimate(problem, params, state, case.num_samples).gradient
+        for name, value in params.items():
+            if form(gradient[name]) != form(value):
+                raise ValueError(f"the gradient of {name!r} is {form(gradient[name])}; it must be {form(value)}")
+
+    fault = _fault(estimate, case.estimator)
+    if fault is not None and (reason := _fault(lambda: _evaluate(problem, params), case.on.problem)) is not None:
+        return skipped(f"the problem itself does not run on `meta`: {reason}")
+    return _result(fault, case.estimator)
+
+
+@check
+def problem_runs_on_any_device(case: Case) -> CheckResult:
+    """Draws, log q and the cost on torch's `meta` device ask for no number, and make no tensor on another device.
+
+    It fails only for a problem that declares `runs_on_any_device`, and is skipped for others, with the reason.
+    """
+    problem, params = on_meta(case.problem, case.params)
+    return _result(_fault(lambda: _evaluate(problem, params), case.problem), case.problem)
+
+
+def on_meta(problem: Problem, params: Params) -> tuple[Problem, Params]:
+    """The problem as an estimator sees it, and the parameters `[8, …]`, on the `meta` device."""
+    params = {name: value.to(META) for name, value in lifted(params, REPLICATES).items()}
     if problem.template is problem:
         return problem, params
     rows = torch.zeros(REPLICATES, problem.size, dtype=torch.long, device=META)  # type: ignore[attr-defined]
     return problem.template.select(rows), params  # type: ignore[attr-defined]  # a source of problems
 
 
-def estimated(problem: Problem, estimator: Estimator, num_samples: int) -> Params:
-    """One estimate on the `meta` device, within `kernels()`; raises what the same code would do wrong on a GPU.
-
-    Raises:
-        ValueError: The gradient lacks a parameter, or has another shape, dtype or device.
-    """
-    seen, params = on_meta(problem)
-    state = estimator.init(seen, params)
-    gradient = estimator.estimate(seen, params, state, num_samples).gradient
-    for name, value in params.items():
-        found = gradient.get(name)
-        if found is None or form(found) != form(value):
-            raise ValueError(f"the gradient of {name!r} is {None if found is None else form(found)}, not {form(value)}")
-    return gradient
-
-
 def form(value: Tensor) -> tuple[list[int], torch.dtype, torch.device]:
     """Shape, dtype and device."""
     return list(value.shape), value.dtype, value.device
+
+
+def _evaluate(problem: Problem, params: Params) -> None:
+    """A draw, log q and the cost of it, and their gradients."""
+    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+    q = problem.distribution(leaves)
+    z = q.sample(torch.Size((2,)))
+    gradient_of_sum(q.log_prob(z) + problem.cost(leaves, z, q), leaves)
+
+
+def _fault(run: Callable[[], object], owner: object) -> str | None:
+    """What running on `meta` raised, with its line; None where it runs."""
+    try:
+        with Kernels():
+            run()
+    except Exception as fault:  # the estimator or the problem may be anybody's code
+        return described(fault, owner)
+    return None
+
+
+def _result(fault: str | None, owner: Any) -> CheckResult:
+    if fault is None:
+        return passed()
+    if fault.startswith(NotImplementedError.__name__):
+        return skipped(f"unknown, as torch has no kernel for its `meta` device: {fault}")
+    if ANY_DEVICE in owner.properties:
+        return failed(f"{ANY_DEVICE!r} is declared, and a GPU would stop here, or make the host wait: {fault}")
+    return skipped(
+        f"a GPU would stop here, or make the host wait; declare {ANY_DEVICE!r} to make this a fault: {fault}"
+    )

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordinate
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
+from gradmark.benchmarks.checks.meta_device import ANY_DEVICE
 from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.shared_draws import SHARED_NOISE
@@ -161,7 +162,7 @@ def properties_are_known(case: EstimatorCase) -> CheckResult:
     """Every declared property must be known: a misspelled one would be ignored."""
     if isinstance(getattr(type(case.estimator), "claims", None), tuple):  # the attribute's former name
         return failed("the class attribute `claims` must be called `properties`; rename it")
-    known = [*(each.__name__ for each in PROPERTIES), SHARED_NOISE]
+    known = [*(each.__name__ for each in PROPERTIES), SHARED_NOISE, ANY_DEVICE]
     unknown = [name for name in case.estimator.properties if name not in known]
     if unknown:
         return failed(f"properties = ({', '.join(unknown)}) must be among {', '.join(known)}")

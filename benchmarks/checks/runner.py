@@ -19,6 +19,7 @@ from gradmark.benchmarks.checks.control_variates import gradient_norm
 from gradmark.benchmarks.checks.exact_moments import exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
+from gradmark.benchmarks.checks.meta_device import estimate_runs_on_any_device
 from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
 from gradmark.benchmarks.checks.precision import draws_have_digits_enough, single_precision_is_enough
 from gradmark.benchmarks.checks.properties import PROPERTIES, properties_are_known
@@ -50,6 +51,7 @@ CONTRACT = (
     draws_are_not_shared,
     rows_draw_for_themselves,
     cost_reaches_its_parameters,
+    estimate_runs_on_any_device,
 )
 REFUSAL = "refusal"  # names the results of calling `refuses` and `init`, before there is a case to check
 

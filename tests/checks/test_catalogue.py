@@ -34,6 +34,7 @@ from gradmark.benchmarks.checks.api import (
 )
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
 from gradmark.benchmarks.checks.mean import bias_check, mean_is_exact
+from gradmark.benchmarks.checks.meta_device import estimate_runs_on_any_device
 from gradmark.benchmarks.checks.pairs import check_pairs
 from gradmark.benchmarks.checks.properties import Raised, constants_change_nothing, zero_at_the_posterior
 from gradmark.benchmarks.checks.results import BIAS_CHECK
@@ -73,7 +74,8 @@ POSTERIOR = Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
 ALL_OF_THREE = [replace(case, num_samples=(3,)) for case in SUITE]
 
 
-PRODUCT = [(check, case) for check, case in check_pairs(METHODS, SUITE) if check.__name__ != BIAS_CHECK]
+ELSEWHERE = {BIAS_CHECK, estimate_runs_on_any_device.__name__}  # the first below, the second in test_meta_device.py
+PRODUCT = [(check, case) for check, case in check_pairs(METHODS, SUITE) if check.__name__ not in ELSEWHERE]
 NAMES = {check.__name__ for check in CHECKS}
 
 
@@ -212,10 +214,10 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 
 def test_every_check_rejects_a_control() -> None:
-    """No test that cannot fail."""
+    """No test that cannot fail; the controls on another device are in test_meta_device.py."""
     assert {
         check.__name__ for control in CONTROLS + PROPERTY_CONTROLS + SHARING_CONTROLS for check in control.checks
-    } == {check.__name__ for check in CHECKS + PROPERTIES}
+    } | {estimate_runs_on_any_device.__name__} == {check.__name__ for check in CHECKS + PROPERTIES}
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=str)

@@ -25,6 +25,8 @@ PROBLEM_CONTROLS = {
     wrong_problems.TermNamesTooFew: checks.terms_are_the_cost,
     wrong_problems.TermDetached: checks.terms_are_the_cost,
     wrong_problems.IdleParameter: checks.every_parameter_matters,
+    wrong_problems.OutcomesOnTheHost: checks.problem_runs_on_any_device,
+    wrong_problems.AsksForANumber: checks.problem_runs_on_any_device,
     wrong_problems.SilentlyWithoutOracle: checks.oracle_or_the_reason,
     wrong_problems.OracleDetached: checks.oracle_has_its_own_gradient,
     wrong_problems.WithoutReplicates: checks.replicates_are_a_leading_axis,

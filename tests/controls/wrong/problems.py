@@ -30,6 +30,24 @@ class IdleParameter(BernoulliToy):
         return super().init() | {"idle": torch.ones(2, dtype=torch.float64)}
 
 
+class OutcomesOnTheHost(BernoulliToy):
+    """Declares that it runs on any device, and makes a tensor on the CPU."""
+
+    properties = ("runs_on_any_device",)
+
+    def cost(self, params: Params, z: Tensor, q: Distribution) -> Tensor:
+        return super().cost(params, z, q) * torch.ones(1, dtype=z.dtype)
+
+
+class AsksForANumber(BernoulliToy):
+    """Declares that it runs on any device, and makes the host wait for one."""
+
+    properties = ("runs_on_any_device",)
+
+    def cost(self, params: Params, z: Tensor, q: Distribution) -> Tensor:
+        return super().cost(params, z, q) / max(float(z.detach().max()), 1.0)
+
+
 class SilentlyWithoutOracle(BernoulliToy):
     """Has no oracle and does not say why."""
 
