@@ -8,6 +8,8 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from gradmark.estimators.shared_weights import sharing
+
 
 def linear(
     x: Float[Tensor, "*batch rows inputs"],
@@ -17,8 +19,12 @@ def linear(
     """A layer with its own weights for each replicate: x `[*S, *R, rows, inputs]` to `[*S, *R, rows, outputs]`.
 
     The sample axes are folded into the rows: one matrix product for each replicate, three times faster than
-    broadcasting the weights over samples. x without replicate axes is shared by all replicates.
+    broadcasting the weights over samples. x without replicate axes is shared by all replicates. Where the replicates
+    share the weights (`gradmark.estimators.shared_weights`), they are folded into the rows, too.
     """
+    shared = sharing(weight)
+    if shared is not None:
+        return draws_as_rows(lambda rows: shared.linear(rows, weight, bias), x, 1)
     return draws_as_rows(lambda rows: rows @ weight.mT + bias.unsqueeze(-2), x, weight.dim() - 2)
 
 
