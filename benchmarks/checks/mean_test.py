@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from gradmark.benchmarks.measurement.bias_test import POWER
 from gradmark.benchmarks.measurement.central_moments import CentralMoments
 from gradmark.benchmarks.measurement.contributions import effective_contributions, fewest_contributions
 from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.measurement.quantiles import f_sf, normal_isf, normal_ppf, normal_sf
 
 Mask = NDArray[np.bool_]
 
@@ -134,7 +134,7 @@ def mean_test(sums: Sums, level: float, also: Mask | None = None) -> MeanTest:
     z = np.where(tested, np.abs(sums.halls_t), 0.0)
     worst = int(z.argmax())
     return MeanTest(
-        p_largest=min(1.0, len(z) * 2 * float(stats.norm.sf(z[worst]))),
+        p_largest=min(1.0, len(z) * 2 * float(normal_sf(z[worst]))),
         p_joint=_joint(sums, sums.varies & tested),
         worst=worst,
         error=float(sums.mean[worst]),
@@ -165,7 +165,7 @@ def two_stage_test(sums_of: Callable[[int, int], Sums], replicates: int, level: 
 
 
 def _detectable(level: float, test: MeanTest) -> float:
-    critical = float(stats.norm.isf(level / (4 * max(len(test.tested), 1)))) + float(stats.norm.ppf(POWER))
+    critical = normal_isf(level / (4 * max(len(test.tested), 1))) + normal_ppf(POWER)
     return critical * test.stderr
 
 
@@ -180,4 +180,4 @@ def _joint(sums: Sums, kept: Mask) -> float:
     projected = vectors[:, wide].T @ (sums.mean[kept] / scale)
     rank, count = int(wide.sum()), sums.count
     square = count * float((projected**2 / values[wide]).sum())
-    return float(stats.f.sf(square * (count - rank) / (rank * (count - 1)), rank, count - rank))
+    return f_sf(square * (count - rank) / (rank * (count - 1)), rank, count - rank)

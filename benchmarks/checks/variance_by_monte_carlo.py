@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from scipy import stats
-
 from gradmark.benchmarks.checks.cases import EstimatorCase
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import block_size
 from gradmark.benchmarks.measurement.moments import Moments
+from gradmark.benchmarks.measurement.quantiles import t_isf
 from gradmark.benchmarks.measurement.quantities import ratio
 from gradmark.benchmarks.measurement.replicates import moments_at
 
@@ -69,5 +68,5 @@ def variance_fall(few: Moments, many: Moments) -> tuple[float, float] | None:
     quotient = ratio(top[:groups], bottom[:groups])
     if not quotient.value or quotient.stderr is None:
         return None
-    reach = float(stats.t.isf(LEVEL / 2, groups - 1)) * quotient.stderr / quotient.value
+    reach = t_isf(LEVEL / 2, groups - 1) * quotient.stderr / quotient.value
     return math.log(quotient.value * FEW / MANY), reach

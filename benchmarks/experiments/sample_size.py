@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import Setting
+from gradmark.benchmarks.measurement.quantiles import normal_isf, t_isf
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, positive
 from gradmark.benchmarks.measurement.replicates import moments_at
 from gradmark.benchmarks.measurement.tails import assess_tail
@@ -109,5 +109,5 @@ def fitted_slope(samples: tuple[int, ...], quantities: list[Quantity]) -> tuple[
     freedom = len(x) - 2
     misfit = float(weight @ left**2) / freedom
     stderr = math.sqrt(max(misfit, 1.0) / precision)
-    reach = float(stats.t.isf((1 - LEVEL) / 2, freedom) if misfit > 1 else stats.norm.isf((1 - LEVEL) / 2)) * stderr
+    reach = (t_isf((1 - LEVEL) / 2, freedom) if misfit > 1 else normal_isf((1 - LEVEL) / 2)) * stderr
     return Quantity(slope, stderr, (slope - reach, slope + reach)), misfit

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from gradmark.benchmarks.measurement.contributions import effective_contributions, fewest_contributions
 from gradmark.benchmarks.measurement.moments import Array, Moments
+from gradmark.benchmarks.measurement.quantiles import normal_isf, normal_ppf, normal_sf
 
 Mask = NDArray[np.bool_]
 
@@ -86,12 +86,12 @@ def assess_bias(
 
 def _family_wise(z: float, count: int) -> float:
     """The probability that the largest of `count` independent standard normal numbers is beyond ±z."""
-    return -math.expm1(count * math.log1p(-min(2 * float(stats.norm.sf(z)), 1 - 1e-16)))
+    return -math.expm1(count * math.log1p(-min(2 * float(normal_sf(z)), 1 - 1e-16)))
 
 
 def _detectable(moments: Moments, tested: Mask, floor: Array) -> float:
     """The bias that would be seen with probability POWER in any one tested coordinate, and never below the floor."""
-    critical = float(stats.norm.isf(FAMILY_LEVEL / (2 * int(tested.sum())))) + float(stats.norm.ppf(POWER))
+    critical = normal_isf(FAMILY_LEVEL / (2 * int(tested.sum()))) + normal_ppf(POWER)
     largest = np.sqrt(moments.second / moments.units)[tested].max()
     return max(float(critical * largest / math.sqrt(moments.units)), float(floor[tested].max(initial=0.0)))
 
@@ -118,7 +118,7 @@ def _left_out(moments: Moments, excess: Array, z: Array, deterministic: bool, kn
         few |= moments.second.sum() < known.variance / 2 * (moments.units - 1)  # what makes the variance was not seen
         certain |= constant & (known.variance <= (1e-12 * known.scale) ** 2)
     few = (few | constant) & ~certain
-    seen = 2 * stats.norm.sf(np.abs(z)) < FAMILY_LEVEL
+    seen = 2 * normal_sf(np.abs(z)) < FAMILY_LEVEL
     return few, ~few & ~certain & seen & (np.abs(excess) <= reach * sizes), reach * sizes
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.measurement.quantiles import normal_isf
 
 MARGIN = 2.0  # times the squared normal quantile of the level: `benchmarks/trust/few_contributions.py` counts it
 
@@ -33,4 +33,4 @@ def fewest_contributions(level: float, tests: int = 1) -> float:
     It is 2 z², where z is the normal quantile of `level / tests`: 22 at a level of .001, 33 at .00005. Below it the
     coordinate is untested.
     """
-    return MARGIN * float(stats.norm.isf(level / (2 * max(tests, 1)))) ** 2
+    return MARGIN * normal_isf(level / (2 * max(tests, 1))) ** 2

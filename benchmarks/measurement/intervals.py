@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.measurement.quantiles import t_isf
 from gradmark.benchmarks.measurement.tails import FEWEST_FOR_TAIL, Pareto, fit_tail, skewness_of_mean, smoothed
 
 LEVEL = 0.95  # of every confidence interval
@@ -52,7 +52,7 @@ def difference_interval(groups: Array) -> tuple[float, float] | None:
 def _hall(groups: Array) -> tuple[float, float]:
     mean, skewness = float(groups.mean()), skewness_of_mean(groups)
     stderr = float(groups.std(ddof=1)) / math.sqrt(len(groups))
-    quantile = float(stats.t.isf((1 - LEVEL) / 2, len(groups) - 1))
+    quantile = t_isf((1 - LEVEL) / 2, len(groups) - 1)
     return mean - stderr * _inverse(quantile, skewness), mean - stderr * _inverse(-quantile, skewness)
 
 

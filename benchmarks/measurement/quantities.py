@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks.measurement.intervals import LEVEL, difference_interval, mean_interval
 from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.measurement.quantiles import normal_isf, normal_ppf, t_isf
 from gradmark.benchmarks.measurement.tails import TOO_FEW
 
 NONE_FINITE = "no replicate is finite"
@@ -83,7 +83,7 @@ def log_interval(value: float, relative: float, freedom: float, level: float = L
     """A positive value whose logarithm has the standard error `relative`."""
     if not (math.isfinite(value) and math.isfinite(relative)):
         return Quantity(_finite(value))
-    reach = math.exp(min(float(stats.t.isf((1 - level) / 2, freedom)) * relative, 700.0))
+    reach = math.exp(min(t_isf((1 - level) / 2, freedom) * relative, 700.0))
     return Quantity(value, value * relative, (value / reach, value * reach), level)
 
 
@@ -144,7 +144,7 @@ def median(rounds: Array) -> Quantity:
     value = float(np.median(rounds))
     if len(rounds) < 4:
         return Quantity(value)
-    spread = float(stats.iqr(rounds)) / (2 * float(stats.norm.ppf(0.75)))
+    spread = float(np.subtract(*np.percentile(rounds, (75, 25)))) / (2 * normal_ppf(0.75))
     return log_interval(value, math.sqrt(math.pi / 2) * spread / math.sqrt(len(rounds)) / value, len(rounds) - 1)
 
 
@@ -161,7 +161,7 @@ def widened(quantity: Quantity, level: float) -> Quantity:
     """A positive quantity at another level, as if its logarithm were normal: good where it rests on many groups."""
     if quantity.ci is None or not quantity.value or quantity.ci[0] <= 0:
         return replace(quantity, level=level)
-    share = float(stats.norm.isf((1 - level) / 2) / stats.norm.isf((1 - quantity.level) / 2))
+    share = normal_isf((1 - level) / 2) / normal_isf((1 - quantity.level) / 2)
     low, high = (quantity.value * math.exp(share * math.log(end / quantity.value)) for end in quantity.ci)
     return replace(quantity, ci=(low, high), level=level)
 

@@ -13,7 +13,6 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import linalg
 from torch import Tensor
 
 from gradmark.benchmarks.measurement.moments import Array
@@ -75,6 +74,8 @@ def _half_line(kind: str, points: int) -> tuple[Array, Array]:
         following = (x - diagonal[degree]) * now - (beside[degree - 1] if degree else 0.0) * before
         beside[degree] = math.sqrt(w @ following**2)
         before, now = now, following / beside[degree]
+    from scipy import linalg  # here, as few commands make a rule
+
     node, vectors = linalg.eigh_tridiagonal(diagonal, beside[:-1])
     weight: NDArray[np.float64] = mass * vectors[0] ** 2
     return node, weight

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from scipy.optimize import OptimizeResult, minimize
 
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.estimators.core import Params, Problem, gradient_of_sum
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def _flat(values: Params, names: Sequence[str]) -> Array:
 
 def minimised(cost: ExactCost, start: Array, tolerance: float, steps: int) -> OptimizeResult:
     """L-BFGS from `start`, until no slope is above the tolerance or `steps` are over."""
+    from scipy.optimize import minimize  # here, as most commands minimise nothing
+
     options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 0.0, "gtol": tolerance, "maxcor": 20}
     return minimize(cost, start, jac=True, method="L-BFGS-B", options=options)
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks.measurement.moments import Array
+from gradmark.benchmarks.measurement.quantiles import t_isf
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity
 from gradmark.benchmarks.measurement.timing_rounds import round_medians
 from gradmark.benchmarks.store.records import Curve
@@ -121,7 +121,7 @@ def _times(a: Arrival, b: Arrival, level: float) -> tuple[float, float | None]:
     logs = np.log(b.seconds[:rounds] / a.seconds[:rounds])
     if rounds < 2:
         return math.exp(float(logs.mean())), None
-    reach = float(stats.t.isf((1 - level) / 2, rounds - 1)) * float(logs.std(ddof=1)) / math.sqrt(rounds)
+    reach = t_isf((1 - level) / 2, rounds - 1) * float(logs.std(ddof=1)) / math.sqrt(rounds)
     return math.exp(float(logs.mean())), reach
 
 
@@ -133,8 +133,10 @@ def _end(values: Array, level: float, *, lower: bool) -> float:
     """
     sign = -1.0 if lower else 1.0
     if np.isfinite(values).all() and len(values) > 1:
-        reach = float(stats.t.isf((1 - level) / 2, len(values) - 1)) * float(values.std(ddof=1))
+        reach = t_isf((1 - level) / 2, len(values) - 1) * float(values.std(ddof=1))
         return float(values.mean()) + sign * reach / math.sqrt(len(values))
+    from scipy import stats  # here, as it takes a second to import and is seldom needed
+
     left_out = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5))  # at each end; one more would be too many
     return float(np.sort(values)[left_out - 1 if lower else -left_out]) if left_out else sign * math.inf
 

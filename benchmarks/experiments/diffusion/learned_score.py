@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 
 from gradmark.benchmarks.data import features
 from gradmark.benchmarks.experiment import Experiment, Tables
@@ -21,6 +20,7 @@ from gradmark.benchmarks.experiments.diffusion.simulation.scores import Score
 from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture
 from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import energy
 from gradmark.benchmarks.measurement.block import seeded
+from gradmark.benchmarks.measurement.quantiles import normal_isf
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, signed
 
 DATA = ("mixture", "digits")
@@ -88,7 +88,7 @@ def _errors(scores: dict[str, Score], exact: Score, x: Points, v: float) -> Iter
         missed, size = relative_error(score, exact, x, v)
         ratio = float(missed.mean() / size.mean())
         stderr = float(np.std(missed - ratio * size, ddof=1) / np.sqrt(len(x)) / size.mean())
-        reach = float(stats.norm.isf((1 - LEVEL) / 2)) * stderr
+        reach = normal_isf((1 - LEVEL) / 2) * stderr
         quantity = Quantity(ratio, stderr, (ratio - reach, ratio + reach)).json()
         yield {"score": name, "added": v, "error": quantity}
 

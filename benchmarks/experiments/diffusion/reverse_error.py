@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.experiments.diffusion.simulation.destinations import RULES, Destination, destination
@@ -14,6 +13,7 @@ from gradmark.benchmarks.experiments.diffusion.simulation.distances import DISTA
 from gradmark.benchmarks.experiments.diffusion.simulation.orders import fitted_order
 from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Geometric, Schedule
 from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture, Target
+from gradmark.benchmarks.measurement.quantiles import t_isf
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity
 
 EXPECTED = {"Wasserstein-1": 1, "total variation": 1, "energy": 2}  # of the chain; the energy distance is a square
@@ -66,7 +66,7 @@ class ReverseError(Experiment):
         mine = [row for row in errors if (row["rule"], row["score"], row["distance"]) == (rule, score, distance)]
         late = [row for row in mine if row["steps"] >= 16]
         order, stderr = fitted_order(np.array([r["steps"] for r in late]), np.array([r["error"] for r in late]))
-        reach = float(stats.t.isf((1 - LEVEL) / 2, len(late) - 2)) * stderr
+        reach = t_isf((1 - LEVEL) / 2, len(late) - 2) * stderr
         expected = EXPECTED[distance] * (2 if rule == "heun" else 1) if score == "exact" else 0
         quantity = Quantity(order, stderr, (order - reach, order + reach)).json()
         return {"rule": rule, "score": score, "distance": distance, "order": quantity, "expected": expected}

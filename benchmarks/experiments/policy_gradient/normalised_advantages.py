@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 from scipy.special import gammaln
 from torch import Tensor
 
 from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.measurement.block import block_seed, lifted, seeded
+from gradmark.benchmarks.measurement.quantiles import t_isf
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, signed
 from gradmark.benchmarks.problems import ContextualBandit
 from gradmark.benchmarks.problems.decisions.base import DecisionProblem
@@ -154,7 +154,7 @@ def cosine(means: np.ndarray, truth: np.ndarray) -> Quantity:
     left_out = np.array([of((means.sum(0) - each) / (count - 1)) for each in means])
     value = count * whole - (count - 1) * left_out.mean()
     stderr = math.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
-    reach = float(stats.t.isf((1 - LEVEL) / 2, count - 1)) * stderr
+    reach = t_isf((1 - LEVEL) / 2, count - 1) * stderr
     return Quantity(float(value), stderr, (float(value - reach), float(value + reach)))
 
 
