@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
+import timeit
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from functools import partial
 
 import torch
 
 from gradmark.benchmarks.measurement.block import Setting, lifted, seeded
-
-if TYPE_CHECKING:
-    from torch.utils.benchmark import Timer
 
 REPEATS = 7  # of each call in one round of timing: from another process a study learns more than from more repeats
 ALONE = 15  # of each call where there is one round only
@@ -50,7 +48,7 @@ def in_turn(
     Each call is made and tried by itself first. `turn` hears whose turn it is, and `around` is entered for each turn,
     before the clock starts.
     """
-    timers: dict[int, tuple[Timer, int]] = {}
+    timers: dict[int, tuple[timeit.Timer, int]] = {}
     seconds: list[list[float] | BaseException] = [[] for _ in makers]
     with seeded(0, device):
         for index, make in enumerate(makers):
@@ -65,26 +63,37 @@ def in_turn(
                 turn(index)
                 try:
                     with around():
-                        seconds[index] = [*_column(seconds[index]), timer.timeit(number).median]
+                        seconds[index] = [*_column(seconds[index]), _one_turn(timer, number)]
                 except caught as fault:
                     seconds[index] = fault
                     del timers[index]
     return seconds
 
 
-def _timer(call: Callable[[], object], device: torch.device) -> tuple[Timer, int]:
+def _timer(call: Callable[[], object], device: torch.device) -> tuple[timeit.Timer, int]:
     """A timer of the call, and how often the call fits into one turn.
 
-    torch's clock waits for the GPU wherever there is one, and so starts CUDA for a call on the CPU, too.
+    torch.utils.benchmark.Timer is not used: it loads torch's tools for C++ and setuptools, which takes longer than the
+    timing of a toy.
     """
-    # Here, as they load torch's tools for C++, which warn on a machine with a compiler of CUDA and no GPU
-    from torch.utils.benchmark import Timer
-    from torch.utils.benchmark.utils.timer import timer as default_timer
+    timer = timeit.Timer(call, timer=partial(_seconds_on_gpu, device) if device.type == "cuda" else time.perf_counter)
+    timer.timeit(1)  # the first call may be slow
+    number = 1
+    while (seconds := timer.timeit(number)) < TURN_SECONDS / 10:
+        number *= 4
+    return timer, max(round(number * TURN_SECONDS / seconds), 1)
 
-    clock = default_timer if device.type == "cuda" else time.perf_counter
-    timer = Timer("call()", timer=clock, globals={"call": call}, num_threads=torch.get_num_threads())
-    seconds = timer.blocked_autorange(min_run_time=TURN_SECONDS).median
-    return timer, max(round(TURN_SECONDS / max(seconds, 1e-9)), 1)
+
+def _seconds_on_gpu(device: torch.device) -> float:
+    """The time when the GPU has done all that it was given; for a call on the CPU this would start CUDA."""
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _one_turn(timer: timeit.Timer, number: int) -> float:
+    """Seconds of one call in a turn, after calls that fill the caches again."""
+    timer.timeit(max(number // 100, 1))
+    return timer.timeit(number) / number
 
 
 def _column(seconds: list[float] | BaseException) -> list[float]:

@@ -123,12 +123,12 @@ def test_how_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 def test_a_call_on_the_cpu_does_not_wait_for_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch's own clock does, and starts CUDA for it: a process forked later could not use it."""
+    """Waiting would start CUDA: a process forked later could not use it."""
 
     def started(*_: object, **__: object) -> None:
         raise RuntimeError("a GPU was started")
 
-    monkeypatch.setattr("torch.utils.benchmark.utils.timer.timer", started)
+    monkeypatch.setattr(torch.cuda, "synchronize", started)
     monkeypatch.setattr(torch.accelerator, "synchronize", started)
     (seconds,) = timing.in_turn([lambda: lambda: None], torch.device("cpu"), count=2)
     assert isinstance(seconds, list)
