@@ -66,6 +66,16 @@ def estimator(text: str) -> Estimator:
     return _resolve("estimator", text)
 
 
+def states(text: str) -> tuple[str, ...]:
+    """In which states the estimator that `text` spells is measured: as it starts and warmed up, or once if it has none.
+
+    The text must spell an estimator; else BadInput.
+    """
+    from gradmark.estimators.core import Estimator
+
+    return ("cold", "warm") if type(estimator(text)).init is not Estimator.init else ("none",)
+
+
 def problem(text: str) -> Problem:
     """The problem that `text` spells; BadInput where it spells none."""
     return _resolve("problem", text)

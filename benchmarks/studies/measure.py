@@ -9,7 +9,6 @@ from gradmark.benchmarks.cells import REPLICATES, Cell
 from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import runner
-from gradmark.benchmarks.studies.study import states
 from gradmark.benchmarks.studies.summary import summarise
 from gradmark.benchmarks.training import points
 from gradmark.estimators.core import Estimator, Problem
@@ -64,7 +63,7 @@ def measure(
     """
     with specs.given(problem, estimator) as (problem_text, estimator_text), Store(None) as store:
         problem_text, estimator_text = str(specs.problem(problem_text)), str(specs.estimator(estimator_text))
-        state = state if state in states(estimator_text) else "none"
+        state = state if state in specs.states(estimator_text) else "none"
         count = None if rel_ci is not None else replicates or REPLICATES
         point = points.parse_point(at)
         cell = Cell(problem_text, estimator_text, num_samples, point, device, dtype, seed, state, count, rel_ci)

@@ -90,7 +90,7 @@ class Grid(_Section):
             for where in ([device] if device else self.devices)
             for dtype in self.dtypes
             for estimator in self.estimators
-            for state in states(estimator)
+            for state in specs.states(estimator)
         ]
 
 
@@ -152,14 +152,6 @@ class Study(_Section):
     def inquiries(self) -> list[Inquiry]:
         """All experiments, each once with the seed of its study; they run on the CPU."""
         return list(dict.fromkeys(Inquiry(text, part.seed) for part in self.parts for text in part.experiments))
-
-
-def states(estimator: str) -> tuple[str, ...]:
-    """In which states an estimator is measured: as it starts and warmed up, or just once where it has none."""
-    from gradmark.estimators.core import Estimator
-
-    stateful = type(specs.estimator(estimator)).init is not Estimator.init
-    return ("cold", "warm") if stateful else ("none",)
 
 
 def shipped() -> dict[str, Traversable]:

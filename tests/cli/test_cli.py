@@ -154,3 +154,16 @@ def test_help_and_lists_load_no_torch(arguments: list[str]) -> None:
         "assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_measuring_loads_nothing_heavy_but_torch() -> None:
+    """What takes long to import and a toy does not need."""
+    arguments = ["measure", "--problem", "BernoulliToy()", "--estimator", "LeaveOneOut()", "--num-samples", "2"]
+    code = (
+        f"import sys; from gradmark.benchmarks.cli.commands import cli; cli({arguments}, standalone_mode=False); "
+        f"heavy = {{'scipy.stats', 'scipy.optimize', 'scipy.linalg', 'pandas', 'matplotlib', 'pydantic', 'sklearn'}}; "
+        "heavy |= {'setuptools', 'torch.utils.benchmark', 'torch._dynamo', 'torch._inductor', 'sympy'}; "
+        "assert 'torch' in sys.modules; assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
