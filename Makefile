@@ -19,11 +19,11 @@ demo: $(VENV)/installed
 
 # Every check, and of their combinations a cover: about 4 minutes on 2 quiet cores
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # Every combination: about 20 minutes
 test-full: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2 --full
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --full
 
 # All tests, then every count behind docs/trust.md but the false alarms: some hours on 2 quiet cores
 test-all: test-full

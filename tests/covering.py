@@ -54,16 +54,21 @@ def parametrize_cover(
     items: Sequence[tuple[Any, ...]],
     meetings: Callable[..., Iterable[Hashable]],
     cost: Callable[..., float] = lambda *item: 1.0,
+    shares: Callable[..., str] | None = None,
 ) -> pytest.MarkDecorator:
     """Give a test every item as its arguments `names`; those outside the cover are marked `full`.
 
-    An item's identifier is made of the texts of its parts, or of their names where they are functions.
+    An item's identifier is made of the texts of its parts, or of their names where they are functions. Items for which
+    `shares` is the same run in one process, one after another: what one computes and keeps serves the next.
     """
     chosen = {id(item) for item in cover(items, lambda item: meetings(*item), lambda item: cost(*item))}
     params = [
         pytest.param(
             *item,
-            marks=() if id(item) in chosen else pytest.mark.full,
+            marks=[
+                *([] if id(item) in chosen else [pytest.mark.full]),
+                *([] if shares is None else [pytest.mark.xdist_group(shares(*item))]),
+            ],
             id="-".join(getattr(part, "__name__", str(part)) for part in item),
         )
         for item in items

@@ -20,6 +20,7 @@ from gradmark.estimators.core import EXPECTED_COST, Estimate, Estimator, Params,
 
 MOST_AT_ONCE = 2**24  # numbers in all evaluations of the cost of one estimate
 FAR = 40.0  # logits at which a probability is 1 in float64
+WARM_UP = 64  # estimates that a state has seen: an estimate is unbiased in any state, so that none is waited for
 SHIFT = 0.3  # how far `moved` parameters are from init, so that a scale differs from its square
 
 
@@ -184,7 +185,7 @@ def warmed(case: EstimatorCase) -> State:
 @cache
 def _warmed(estimator: Estimator, on: Case, count: int) -> State:
     setting = Setting(on.problem, estimator, count, on.params)
-    state = warm_state(setting, block_seed(on.problem, count, on.at, 0, 1, "warm-up"))
+    state = warm_state(setting, block_seed(on.problem, count, on.at, 0, 1, "warm-up"), WARM_UP)
     return tree_map(_perturbed, state)
 
 

@@ -108,8 +108,8 @@ def device_of(params: Params) -> torch.device:
     return next(iter(params.values())).device
 
 
-def warm_states(setting: Setting, count: int, seed: int) -> State:
-    """The states `[count, …]` after as many warm-ups side by side, each of WARM_UP estimates at the frozen parameters.
+def warm_states(setting: Setting, count: int, seed: int, estimates: int = WARM_UP) -> State:
+    """The states `[count, …]` after as many warm-ups side by side, each of `estimates` at the frozen parameters.
 
     Each warm-up draws for itself, its rows of a minibatch too. The seed is the warm-ups' own.
     """
@@ -117,16 +117,16 @@ def warm_states(setting: Setting, count: int, seed: int) -> State:
     with seeded(seed, device_of(params)), _enough_threads(setting, count):
         problem = setting.problem.draw(count, sharing=1)
         state = setting.estimator.init(problem, params)
-        for _ in range(WARM_UP):
+        for _ in range(estimates):
             estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
             state = check_estimate(setting.estimator, estimate, params, state).state
             problem = setting.problem.draw(count, sharing=1)
     return tree_map(lambda value: value.detach(), state)
 
 
-def warm_state(setting: Setting, seed: int) -> State:
+def warm_state(setting: Setting, seed: int, estimates: int = WARM_UP) -> State:
     """The state of one replicate after one warm-up, without an axis of replicates."""
-    return tree_map(lambda value: value[0], warm_states(setting, 1, seed))
+    return tree_map(lambda value: value[0], warm_states(setting, 1, seed, estimates))
 
 
 @cache
