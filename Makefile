@@ -11,6 +11,9 @@ COUNTS = fuzz_specs fuzz_studies fuzz_parameters damaged_stores kills bias cover
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
+# Tests start processes, and each of them would compile gradmark anew: 1.5 seconds
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-full test-all lint types docs benchmark readme note false-alarms clean
 
 demo: $(VENV)/installed

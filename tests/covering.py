@@ -61,6 +61,8 @@ def parametrize_cover(
     An item's identifier is made of the texts of its parts, or of their names where they are functions. Items for which
     `shares` is the same run in one process, one after another: what one computes and keeps serves the next.
     """
+    parts = {id(part): part for item in items for part in item}  # many items share one, and its text is long to make
+    texts = {key: getattr(part, "__name__", None) or str(part) for key, part in parts.items()}
     chosen = {id(item) for item in cover(items, lambda item: meetings(*item), lambda item: cost(*item))}
     params = [
         pytest.param(
@@ -69,7 +71,7 @@ def parametrize_cover(
                 *([] if id(item) in chosen else [pytest.mark.full]),
                 *([] if shares is None else [pytest.mark.xdist_group(shares(*item))]),
             ],
-            id="-".join(getattr(part, "__name__", str(part)) for part in item),
+            id="-".join(texts[id(part)] for part in item),
         )
         for item in items
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -96,14 +97,27 @@ def meetings(check: Check, case: EstimatorCase) -> Iterator[Hashable]:
 
 def cost(check: Check, case: EstimatorCase) -> float:
     """About how long it takes: by the size of the problem; longer for a mean, for rows drawn, and for a warm state."""
-    slow = (10.0 if case.state == "warm" else 1.0) * (4.0 if case.on.is_source else 1.0)
-    numbers = case.num_samples * case.on.problem.footprint
+    source, footprint = size(case.on)
+    slow = (10.0 if case.state == "warm" else 1.0) * (4.0 if source else 1.0)
+    numbers = case.num_samples * footprint
     return slow * (4.0 + numbers * (numbers if check.__name__ == mean_is_exact.__name__ else 1.0))
+
+
+@cache
+def size(on: Case) -> tuple[bool, int]:
+    """Whether rows are drawn, and how many numbers a draw has: asked for each of the thousands of combinations."""
+    return on.is_source, on.problem.footprint
 
 
 def shares(check: Check, case: EstimatorCase) -> str:
     """The warm states and the exact moments of an estimator on a problem serve many checks."""
-    return f"{case.estimator} on {case.on}"
+    return pair(case.estimator, case.on)
+
+
+@cache
+def pair(estimator: Estimator, on: Case) -> str:
+    """The text of an estimator on a problem."""
+    return f"{estimator} on {on}"
 
 
 @parametrize_cover(("check", "case"), PRODUCT, meetings, cost, shares)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 
 import gradmark.estimators as estimators
 from gradmark.benchmarks import problems
@@ -26,6 +27,7 @@ COUNTS = (2, 3, 4)
 PATIENCE = 3600.0  # seconds, however busy the machine is
 
 
+@cache
 def fewest(estimator: Estimator, on: Case) -> int | None:
     """The fewest draws of a few that the estimator takes there."""
     return next((count for count in COUNTS if EstimatorCase(estimator, on, count).refusal is None), None)
