@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from gradmark.benchmarks.measurement.factored import Part, coordinates, formed
 from gradmark.benchmarks.measurement.gram import fold_wide
 from gradmark.benchmarks.measurement.grouping import group_size
 from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
 
 
-def fold(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
+def fold(gradient: Sequence[Part], exact: Tensor | None, paired: bool) -> Moments:
     """Gradients `[R, P_j]`, one for each named tensor, to their moments; non-finite replicates are set apart.
 
     With `paired`, replicates 2i and 2i+1 share their rows: half their squared difference is the estimator's noise, and
     what the pairs' means vary beyond it is the minibatch's.
     """
-    sizes = [part.shape[1] for part in gradient]
-    if sum(sizes) > MAX_COORDINATES:
+    if sum(map(coordinates, gradient)) > MAX_COORDINATES:
         return fold_wide(gradient, exact, paired)
-    return fold_coordinates(gradient, exact, paired)
+    return fold_coordinates([formed(part) for part in gradient], exact, paired)
 
 
 def fold_coordinates(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
@@ -47,6 +49,7 @@ def fold_coordinates(gradient: list[Tensor], exact: Tensor | None, paired: bool)
         fourth=_numpy(square.square().sum(0)),
         within=_numpy(halves.sum(0)) if paired else np.zeros(0),
         deviations=_numpy((centred.square() if paired else square).sum(1)),
+        shared=0,
         **_groups(g, units, halves, sizes, replicates, exact),
     )
 

@@ -6,25 +6,29 @@ of two replicates, so one pass over the gradient gives them: the Gram matrix of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from gradmark.benchmarks.measurement.factored import Factored, Part, coordinates, formed
 from gradmark.benchmarks.measurement.grouping import group_size
 from gradmark.benchmarks.measurement.moments import Array, Moments
 
-CHUNK = 2**14  # coordinates of one step: their copy in float64 stays in a processor's cache
-CHUNK_OF_A_GPU = 2**20  # there each step costs a launch
+CHUNK = 2**16  # numbers of one step: their copy in float64 stays in a processor's cache
+CHUNK_OF_A_GPU = 2**23  # there each step costs a launch
 SMALL = 1e-9  # part of the largest |g|² below which a replicate is looked at for a gradient of zero
+CANCELLED = 1e-3  # part of |g|² below which the square of a difference is not taken from inner products of the g
 
 
 class Products(NamedTuple):
     """Inner products of the replicates' gradients g_r, in float64, and counts of wrong signs.
 
     With m the mean of the g_r and e the exact gradient, the vectors are g_r − m, then m and, where e is known, e and
-    m − e. Differences are formed before they are squared: a small variance beside a large mean keeps its digits.
+    m − e. A small variance beside a large mean keeps its digits: there differences are formed before they are squared.
     """
 
     gram: Array  # [tensors, R + 1, R + 1], or R + 3 with e
@@ -37,19 +41,19 @@ class Products(NamedTuple):
         return self.gram.sum(0)
 
 
-def fold_wide(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Moments:
+def fold_wide(gradient: Sequence[Part], exact: Tensor | None, paired: bool) -> Moments:
     """Gradients `[R, P_j]`, one for each named tensor, to the moments that are kept of many coordinates.
 
     The same as `fold` to rounding, whose conventions on pairs and on non-finite replicates hold here.
     """
     replicates, nonfinite = len(gradient[0]), 0
-    products = inner_products(gradient, exact)
+    products = inner_products(gradient, exact, paired)
     if not np.isfinite(products.gram).all():
-        finite = torch.stack([part.isfinite().all(1) for part in gradient]).all(0)
+        finite = torch.stack([formed(part).isfinite().all(1) for part in gradient]).all(0)
         nonfinite = replicates - int(finite.sum())
         kept = finite.view(-1, 2).all(1).repeat_interleave(2) if paired else finite
         gradient = [part[kept] for part in gradient]
-        products = inner_products(gradient, exact)
+        products = inner_products(gradient, exact, paired)
     nothing = np.zeros(0)
     norms = _square_norms(products, gradient)
     return Moments(
@@ -63,20 +67,64 @@ def fold_wide(gradient: list[Tensor], exact: Tensor | None, paired: bool) -> Mom
         fourth=nothing,
         within=nothing,
         deviations=products.total.diagonal()[: products.replicates].copy(),
+        shared=0,
         **_groups(products, norms, group_size(replicates), paired),
-        **_against_exact(products, norms, group_size(replicates), sum(part.shape[1] for part in gradient)),
+        **_against_exact(products, norms, group_size(replicates), sum(map(coordinates, gradient))),
     )
 
 
-def inner_products(gradient: list[Tensor], exact: Tensor | None) -> Products:
-    """One pass over the gradient's tensors `[R, P_j]`."""
-    sizes = [part.shape[1] for part in gradient]
-    known = [None] * len(sizes) if exact is None else list(exact.to(gradient[0].device, torch.float64).split(sizes))
-    products = [_of_tensor(part, e) for part, e in zip(gradient, known, strict=True)]
+def inner_products(gradient: Sequence[Part], exact: Tensor | None, paired: bool) -> Products:
+    """One pass over the gradient's tensors `[R, P_j]`; a second one over those of which differences are small."""
+    count = len(gradient[0])
+    if exact is None:
+        raw = torch.stack([_between_replicates(part) for part in gradient]).cpu().numpy()
+        with np.errstate(invalid="ignore"):  # what is not finite
+            gram = _centred(raw)
+        for index in np.flatnonzero(_cancelled(gram, raw, paired)).tolist():
+            gram[index] = _of_tensor(formed(gradient[index]), None)[0].cpu().numpy()
+        return Products(gram, np.zeros(0), count)
+    known = exact.to(gradient[0].device, torch.float64).split([coordinates(part) for part in gradient])
+    products = [_of_tensor(formed(part), e) for part, e in zip(gradient, known, strict=True)]
     wrong = torch.stack([count for _, count in products]).sum(0)
-    return Products(
-        torch.stack([gram for gram, _ in products]).cpu().numpy(), wrong.double().cpu().numpy(), len(gradient[0])
-    )
+    return Products(torch.stack([gram for gram, _ in products]).cpu().numpy(), wrong.double().cpu().numpy(), count)
+
+
+def _between_replicates(part: Part) -> Tensor:
+    """⟨g_r, g_s⟩, `[R, R]`."""
+    products = part.products_of_rows() if isinstance(part, Factored) else None
+    if products is not None:
+        return products
+    g = formed(part)
+    gram = torch.zeros(len(g), len(g), dtype=torch.float64, device=g.device)
+    for first in range(0, g.shape[1], _step(g)):
+        rows = g[:, first : first + _step(g)].double()
+        gram.addmm_(rows, rows.mT)
+    return gram
+
+
+def _step(g: Tensor) -> int:
+    """How many coordinates of all replicates are taken at once."""
+    return max((CHUNK if g.device.type == "cpu" else CHUNK_OF_A_GPU) // max(len(g), 1), 1)
+
+
+def _centred(raw: Array) -> Array:
+    """⟨g_r, g_s⟩ of each tensor to the inner products of the g_r − m and then m, `[tensors, R + 1, R + 1]`."""
+    tensors, count = raw.shape[:2]
+    with_mean = raw.mean(2, keepdims=True) if count else raw.sum(2, keepdims=True)
+    square = with_mean.mean(1, keepdims=True) if count else np.zeros((tensors, 1, 1))
+    off = with_mean - square
+    return np.block([[raw - with_mean - with_mean.swapaxes(1, 2) + square, off], [off.swapaxes(1, 2), square]])
+
+
+def _cancelled(gram: Array, raw: Array, paired: bool) -> NDArray[np.bool_]:
+    """Of which tensors a difference that is needed is small beside what it is one of, `[tensors]`."""
+    norms, count = _diagonals(raw), raw.shape[1]
+    small = np.any(_diagonals(gram)[:, :count] < CANCELLED * norms, axis=1)
+    if paired:
+        across = _diagonals(raw[:, 0::2, 1::2])
+        sums = norms[:, 0::2] + norms[:, 1::2]
+        small = small | np.any(sums - 2 * across < CANCELLED * sums, axis=1)
+    return np.asarray(small)
 
 
 def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -84,7 +132,7 @@ def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
     vectors = len(part) + (1 if exact is None else 3)
     gram = torch.zeros(vectors, vectors, dtype=torch.float64, device=part.device)
     wrong = torch.zeros(0 if exact is None else len(part), dtype=torch.int64, device=part.device)
-    step = CHUNK if part.device.type == "cpu" else CHUNK_OF_A_GPU
+    step = _step(part)
     for first in range(0, part.shape[1], step):
         g = part[:, first : first + step].double()
         mean = g.mean(0, keepdim=True)
@@ -98,12 +146,12 @@ def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
     return gram, wrong
 
 
-def _square_norms(products: Products, gradient: list[Tensor]) -> Array:
+def _square_norms(products: Products, gradient: Sequence[Part]) -> Array:
     """|g_r|² of each replicate, `[R]`; exactly zero where the gradient is, and nowhere else."""
     count, gram = products.replicates, products.total
     norms = np.maximum(gram.diagonal()[:count] + 2 * gram[:count, count] + gram[count, count], np.finfo(float).tiny)
     for index in np.flatnonzero(norms <= SMALL * norms.max(initial=0)):
-        if not any(bool(part[index].any()) for part in gradient):
+        if not any(bool(formed(part[index : index + 1]).any()) for part in gradient):
             norms[index] = 0.0
     return norms
 

@@ -41,6 +41,7 @@ class Moments:
     deviations: Array  # [finite replicates], |g − block mean|²
     fourth: Array = field(default_factory=lambda: np.zeros(0))  # [P] as `third`; [0] in blocks of older versions
     undirected: int = 0  # replicates of gradient zero: they have no cosine, and are in none
+    shared: int = 0  # replicates whose weights were one copy, see `engines`; 0 in blocks of older versions
 
     @property
     def paired(self) -> bool:
@@ -58,6 +59,7 @@ class Moments:
             "nonfinite": self.nonfinite + other.nonfinite,
             "within": self.within + other.within,
             "undirected": self.undirected + other.undirected,
+            "shared": self.shared + other.shared,
             **vars(self.central + other.central),
         }
         rest = [field.name for field in fields(self) if field.name not in counted]
