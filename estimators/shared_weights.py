@@ -34,7 +34,7 @@ class NotShared(RuntimeError):
 class Use(NamedTuple):
     """One use of a layer: its rows' inputs and the derivatives of the loss in their outputs."""
 
-    inputs: Tensor  # [R, rows, inputs], or [rows, inputs] where all replicates see the same
+    inputs: Tensor  # [R / m, rows, inputs], each for m consecutive replicates that see the same
     slopes: Tensor  # [R, rows, outputs]
 
 
@@ -81,9 +81,10 @@ class SharedWeights:
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """x `[R, rows, inputs]`, or `[rows, inputs]` for all replicates, to `[R, rows, outputs]`, laid out as ever."""
-        shared = self.name_of(bias) is not None
+        shared, x = self.name_of(bias) is not None, _distinct(x)
         y = functional.linear(x, weight[0].detach(), bias[0].detach() if shared else None)
-        y = y.expand(len(weight), *y.shape[-2:]).contiguous()
+        if len(y) < len(weight):
+            y = y.repeat_interleave(len(weight) // len(y), 0)
         if not shared:
             y = y + bias.unsqueeze(-2)
         return self.noted(y, x, [weight, bias] if shared else [weight])
@@ -133,6 +134,16 @@ def sharing(weight: Tensor) -> SharedWeights | None:
     """The weights that replicates share now, where `weight` is one of them."""
     shared = _active.get()
     return shared if shared is not None and shared.name_of(weight) is not None else None
+
+
+def _distinct(x: Tensor) -> Tensor:
+    """The rows of x that differ, `[R / m, rows, inputs]`: those that pairs of replicates share are found by value.
+
+    Not on a GPU, which would have to wait for the answer.
+    """
+    x = x.unsqueeze(0) if x.dim() == 2 else x
+    may_be_pairs = len(x) % 2 == 0 and not x.requires_grad and x.device.type == "cpu"
+    return x[0::2] if may_be_pairs and torch.equal(x[0::2], x[1::2]) else x
 
 
 class _Noted(torch.autograd.Function):

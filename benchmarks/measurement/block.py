@@ -6,19 +6,20 @@ import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from gradmark.benchmarks.measurement import engines
 from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.forms import check_estimate
 from gradmark.benchmarks.measurement.grouping import SMALLEST, WARM_UP
+from gradmark.benchmarks.measurement.lifting import lifted as lifted
 from gradmark.benchmarks.measurement.moments import Moments
-from gradmark.estimators.core import Estimator, Params, Problem, State
+from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 
 HOST = torch.device("cpu")
 BUDGET = 2**20  # numbers in a block's largest tensor, about
@@ -96,13 +97,6 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def lifted(tree: Any, replicates: int) -> Any:
-    """A copy of every tensor of a pytree with a leading axis of equal replicates, which may be written to."""
-    return tree_map(
-        lambda value: value.expand(replicates, *value.shape).clone(memory_format=torch.contiguous_format), tree
-    )
-
-
 def device_of(params: Params) -> torch.device:
     """Where the parameters live."""
     return next(iter(params.values())).device
@@ -156,14 +150,49 @@ def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager
 
 
 def _measure(setting: Setting, size: int, seed: int, warm: State) -> Moments:
-    params = lifted(setting.params, size)
-    with seeded(seed, device_of(params)):
-        problem = setting.problem.draw(size)
-        state = setting.initial(problem, params) if warm is None else _shared(warm, size)
-        estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
-    gradient = check_estimate(setting.estimator, estimate, params, state).gradient
-    paired = problem is not setting.problem and size > 1
-    return fold([value.detach().reshape(size, -1) for value in gradient.values()], setting.exact, paired)
+    estimates = _Estimates(setting, size, seed, warm)
+    found = engines.gradients(_plan(setting, size, warm), setting.params, size, estimates)
+    moments = fold(found.parts, setting.exact, estimates.paired)
+    return replace(moments, shared=moments.replicates) if found.shared else moments
+
+
+def _plan(setting: Setting, size: int, warm: State) -> engines.Plan:
+    """How the gradients of this block are made: the same for all blocks of a cell."""
+    like = next(iter(setting.params.values()))
+    key = (setting.problem, setting.estimator, setting.num_samples, like.dtype, like.device)
+
+    def probe(params: Params) -> Estimate:
+        given = None if warm is None else tree_map(lambda value: value[:1], warm)
+        return _Estimates(replace(setting, state=_wide(setting.state)), engines.PROBE, 0, _wide(given))(params)
+
+    return engines.plan_of(setting.estimator, setting.params, size, key, probe)
+
+
+@dataclass
+class _Estimates:
+    """The estimates of a block, for parameters `[R, …]`: the same draws at every call."""
+
+    setting: Setting
+    size: int
+    seed: int
+    warm: State = None  # [warm-ups, …]
+    paired: bool = False  # whether replicates 2i and 2i+1 share their rows: known after a call
+
+    def __call__(self, params: Params) -> Estimate:
+        setting = self.setting
+        with seeded(self.seed, device_of(params)):
+            problem = setting.problem.draw(self.size)
+            state = setting.initial(problem, params) if self.warm is None else _shared(self.warm, self.size)
+            estimate = setting.estimator.estimate(problem, params, state, setting.num_samples)
+        self.paired = problem is not setting.problem and self.size > 1
+        return check_estimate(setting.estimator, estimate, params, state)
+
+
+def _wide(tree: State) -> State:
+    """The same numbers in float64, where they are not whole."""
+    return tree_map(
+        lambda value: value.double() if isinstance(value, Tensor) and value.is_floating_point() else value, tree
+    )
 
 
 def _shared(states: State, replicates: int) -> State:

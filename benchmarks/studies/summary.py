@@ -60,8 +60,9 @@ def summarise(record: Record) -> dict[str, Any]:
 
 
 MEASURED = (
-    "warm_ups", "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr", "bias",
-    "cosine", "wrong_signs", "nonfinite", "tail", "cost", "variance_times_evaluations", "work_normalised_variance",
+    "warm_ups", "engine", "parameters", "total_variance", "variance_by_parameter", "noise", "mean_squared_error", "snr",
+    "bias", "cosine", "wrong_signs", "nonfinite", "tail", "cost", "variance_times_evaluations",
+    "work_normalised_variance",
 )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ def _measured(record: Record) -> dict[str, Any]:
     return {
         "replicates": moments.replicates,
         "warm_ups": _warm_ups(record),
+        "engine": _engine(moments),
         "parameters": _parameters(moments, exact, record.facts["shapes"]),
         "total_variance": total.json() | _exactly(known),
         "variance_by_parameter": {
@@ -102,6 +104,13 @@ def _measured(record: Record) -> dict[str, Any]:
 def _warm_ups(record: Record) -> int | None:
     """How many warm-ups of a baseline the replicates rest on; None for a cell that has none."""
     return warm_ups(record.blocks[0].replicates, len(record.blocks)) if record.cell.state == "warm" else None
+
+
+def _engine(moments: Moments) -> str:
+    """How the gradients were made: with weights that each replicate has of its own, or that all replicates share."""
+    if not moments.shared:
+        return "lifted weights"
+    return "shared weights" if moments.shared == moments.replicates else "both"
 
 
 def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str, Any]:

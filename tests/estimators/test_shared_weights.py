@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.measurement.block import lifted, seeded
+from gradmark.benchmarks.measurement.factored import part_of
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, linear
 from gradmark.estimators.shared_weights import Factors, NotShared, SharedWeights
 from tests.methods import METHODS
@@ -41,10 +42,8 @@ PARAMS = {
 
 def formed(gradient: Tensor | Factors, shape: torch.Size) -> Tensor:
     """The gradient as a tensor."""
-    if isinstance(gradient, Tensor):
-        return gradient
-    uses = [use.slopes.sum(-2) if gradient.bias else use.slopes.mT @ use.inputs for use in gradient.uses]
-    return torch.stack([use.reshape(shape) for use in uses]).sum(0)
+    part = part_of(gradient)
+    return (part if isinstance(part, Tensor) else part.formed()).reshape(shape)
 
 
 def both_ways(
