@@ -55,7 +55,7 @@ def summarise(record: Record) -> dict[str, Any]:
         **dict.fromkeys(MEASURED),
     }
     if record.status == "measured" and record.blocks:
-        summary |= _measured(record)
+        summary |= _measured(record) | {"engine": _engine(record.blocks)}
     return summary
 
 
@@ -79,7 +79,6 @@ def _measured(record: Record) -> dict[str, Any]:
     return {
         "replicates": moments.replicates,
         "warm_ups": _warm_ups(record),
-        "engine": _engine(moments),
         "parameters": _parameters(moments, exact, record.facts["shapes"]),
         "total_variance": total.json() | _exactly(known),
         "variance_by_parameter": {
@@ -106,11 +105,10 @@ def _warm_ups(record: Record) -> int | None:
     return warm_ups(record.blocks[0].replicates, len(record.blocks)) if record.cell.state == "warm" else None
 
 
-def _engine(moments: Moments) -> str:
+def _engine(blocks: list[Moments]) -> str:
     """How the gradients were made: with weights that each replicate has of its own, or that all replicates share."""
-    if not moments.shared:
-        return "lifted weights"
-    return "shared weights" if moments.shared == moments.replicates else "both"
+    shared = {each.shared == each.replicates for each in blocks}
+    return "both" if len(shared) > 1 else "shared weights" if shared.pop() else "lifted weights"
 
 
 def _cosine(moments: Moments, exact: Array | None, why: str | None) -> dict[str, Any]:

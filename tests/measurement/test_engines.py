@@ -196,4 +196,5 @@ def test_the_summary_says_how_the_gradients_were_made() -> None:
     assert measure("GaussianVAE(rows=6)", "Reparameterization()", replicates=16)["engine"] == "shared weights"
     shared = measure_block(setting_of(NETWORK, ScoreFunction()), 8, 1)
     alone = replace(shared, shared=0)
-    assert [_engine(each) for each in (shared, alone, shared + alone)] == ["shared weights", "lifted weights", "both"]
+    blocks = ([shared, shared], [alone], [shared, alone])
+    assert [_engine(each) for each in blocks] == ["shared weights", "lifted weights", "both"]
