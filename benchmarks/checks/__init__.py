@@ -54,7 +54,7 @@ from gradmark.benchmarks.checks.runner import BUDGET, CONTRACT, run_checks
 from gradmark.benchmarks.checks.suite import QUICK_SUITE, suite_on
 from gradmark.benchmarks.checks.suite import SUITE as SUITE
 from gradmark.benchmarks.checks.timed import Check as Check
-from gradmark.benchmarks.checks.two_stage_test import LEVEL
+from gradmark.benchmarks.checks.mean_by_monte_carlo import LEVEL
 from gradmark.estimators.core import Estimator, Problem
 
 CHECKS: tuple[Check, ...] = (  # those that find most in the least time first

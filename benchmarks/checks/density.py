@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradmark.benchmarks.checks.cases import Case, coordinate
-from gradmark.benchmarks.checks.mean_test import mean_test, two_stage_test
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import score_sums
+from gradmark.benchmarks.checks.two_stage_test import mean_test, two_stage_test
 
 LEVEL = 1e-6  # probability that a right problem fails
 DRAWS = 2**12  # of the first stage

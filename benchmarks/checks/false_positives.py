@@ -14,11 +14,11 @@ import click
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import Case, EstimatorCase, cases_of
+from gradmark.benchmarks.checks.mean_by_monte_carlo import CELLS, LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import MEAN_CHECKS, CheckResult
 from gradmark.benchmarks.checks.runner import run_checks
 from gradmark.benchmarks.checks.suite import QUICK_SUITE
-from gradmark.benchmarks.checks.two_stage_test import CELLS, LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.measurement.block import threads
 from gradmark.estimators.core import Estimator
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from gradmark.benchmarks.checks.cases import EstimatorCase
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact, is_bias
+from gradmark.benchmarks.checks.mean_by_monte_carlo import LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, skipped
 from gradmark.benchmarks.checks.timed import Check
-from gradmark.benchmarks.checks.two_stage_test import LEVEL, mean_by_monte_carlo
 
 
 def mean_check(level: float = LEVEL) -> Check:

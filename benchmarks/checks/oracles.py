@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from gradmark.benchmarks.checks.cases import HOST, Case, coordinate
-from gradmark.benchmarks.checks.mean_test import Sums, mean_test, two_stage_test
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.scores import seen_by
+from gradmark.benchmarks.checks.two_stage_test import Sums, mean_test, two_stage_test
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.estimators.core import detached, gradient_of_sum

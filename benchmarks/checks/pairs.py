@@ -8,10 +8,10 @@ from gradmark.benchmarks.checks.api import text_is_identity
 from gradmark.benchmarks.checks.cases import Case, EstimatorCase, cases_of
 from gradmark.benchmarks.checks.exact_moments import exact_variance_falls
 from gradmark.benchmarks.checks.mean import bias_check, mean_check
+from gradmark.benchmarks.checks.mean_by_monte_carlo import LEVEL
 from gradmark.benchmarks.checks.properties import properties_are_known
 from gradmark.benchmarks.checks.runner import contract_pairs
 from gradmark.benchmarks.checks.timed import Check
-from gradmark.benchmarks.checks.two_stage_test import LEVEL
 from gradmark.benchmarks.checks.variance_by_monte_carlo import variance_falls_with_draws
 from gradmark.estimators.core import Estimator
 

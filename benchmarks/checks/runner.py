@@ -19,6 +19,7 @@ from gradmark.benchmarks.checks.control_variates import gradient_norm
 from gradmark.benchmarks.checks.exact_moments import exact_variance_falls, expectation_is_exact, is_bias
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
+from gradmark.benchmarks.checks.mean_by_monte_carlo import LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.checks.meta_device import estimate_runs_on_any_device
 from gradmark.benchmarks.checks.missing_gradients import cost_reaches_its_parameters
 from gradmark.benchmarks.checks.precision import draws_have_digits_enough, single_precision_is_enough
@@ -29,7 +30,6 @@ from gradmark.benchmarks.checks.shared_draws import draws_are_not_shared, rows_d
 from gradmark.benchmarks.checks.suite import QUICK_SUITE
 from gradmark.benchmarks.checks.timed import Check, TimedChecks
 from gradmark.benchmarks.checks.timeout import WALL, Clock, TimedOut
-from gradmark.benchmarks.checks.two_stage_test import LEVEL, mean_by_monte_carlo
 from gradmark.benchmarks.checks.variance_by_monte_carlo import variance_falls_with_draws
 from gradmark.benchmarks.measurement.block import threads
 from gradmark.estimators.core import Estimator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gradmark.benchmarks.checks.cases import HOST, Case
-from gradmark.benchmarks.checks.mean_test import Mask, Sums
+from gradmark.benchmarks.checks.two_stage_test import Mask, Sums
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.measurement.contributions import fewest_contributions
 from gradmark.benchmarks.measurement.moments import Array

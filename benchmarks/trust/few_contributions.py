@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from gradmark.benchmarks.checks.mean_test import Sums, mean_test, two_stage_test
+from gradmark.benchmarks.checks.two_stage_test import Sums, mean_test, two_stage_test
 from gradmark.benchmarks.measurement.moments import Array
 
 REPLICATES = 2**13  # of the first look; the one that decides has four times as many

@@ -35,11 +35,11 @@ from gradmark.benchmarks.checks.api import (
 )
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
 from gradmark.benchmarks.checks.mean import bias_check, mean_is_exact
+from gradmark.benchmarks.checks.mean_by_monte_carlo import mean_by_monte_carlo
 from gradmark.benchmarks.checks.meta_device import estimate_runs_on_any_device
 from gradmark.benchmarks.checks.pairs import check_pairs
 from gradmark.benchmarks.checks.properties import Raised, constants_change_nothing, zero_at_the_posterior
 from gradmark.benchmarks.checks.results import BIAS_CHECK
-from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.checks.variance_by_monte_carlo import replicated, variance_fall, variance_falls_with_draws
 from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
 from gradmark.estimators import (

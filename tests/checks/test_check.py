@@ -21,11 +21,11 @@ from torch import Tensor
 from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.cases import cases_of
 from gradmark.benchmarks.checks.exact_moments import expectation_is_exact
+from gradmark.benchmarks.checks.mean_by_monte_carlo import mean_by_monte_carlo
 from gradmark.benchmarks.checks.report import CheckReport, sentence, status_of
 from gradmark.benchmarks.checks.results import BROKEN, CheckResult
 from gradmark.benchmarks.checks.runner import iterate_results, run_checks
 from gradmark.benchmarks.checks.suite import QUICK_SUITE
-from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State

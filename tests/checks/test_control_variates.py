@@ -9,10 +9,10 @@ import torch
 
 from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.control_variates import Control, best_control, gradients
+from gradmark.benchmarks.checks.mean_by_monte_carlo import one_stage_test
 from gradmark.benchmarks.checks.report import CheckReport
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.checks.two_stage_test import one_stage_test
 from gradmark.benchmarks.problems import BayesianLogisticRegression, GaussianToy, GaussianVAE
 from gradmark.estimators import ScoreFunction, StickingTheLanding
 from gradmark.estimators.core import Estimate, Params, Problem, State

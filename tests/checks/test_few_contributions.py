@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.distributions import Independent, Normal
 
 from gradmark.benchmarks.checks import Case, EstimatorCase
+from gradmark.benchmarks.checks.mean_by_monte_carlo import mean_by_monte_carlo
 from gradmark.benchmarks.checks.scores import seen_by
-from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, GaussianToy, LinearGaussian
 from gradmark.benchmarks.trust.few_contributions import DISTRIBUTIONS, count
 from gradmark.estimators import LeaveOneOut, ScoreFunction

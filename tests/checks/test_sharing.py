@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gradmark.benchmarks.checks import Case, EstimatorCase
 from gradmark.benchmarks.checks.independence import replicates_are_independent, seeds_decide
+from gradmark.benchmarks.checks.mean_by_monte_carlo import mean_by_monte_carlo
 from gradmark.benchmarks.checks.shared_draws import NUMBERS, alterations, draws_are_not_shared
-from gradmark.benchmarks.checks.two_stage_test import mean_by_monte_carlo
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy, GammaPosterior, GaussianToy, LinearGaussian
 from gradmark.benchmarks.quadrature.replay import Recorded
 from gradmark.estimators import ExactGradient, ImplicitReparameterization, Reparameterization, ScoreFunction
