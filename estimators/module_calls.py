@@ -11,6 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from gradmark.estimators.layers import draws_as_rows
+from gradmark.estimators.module_layers import Layers
+from gradmark.estimators.shared_weights import SharedWeights, sharing
 
 Tensors = dict[str, Tensor]
 
@@ -19,7 +21,8 @@ class ModuleCall:
     """A module whose parameters are arguments, each with leading axes of replicates.
 
     `torch.vmap` makes one call of all replicates. A module that it cannot batch (an operation without a batching rule,
-    a decision on a value) is called once for each replicate instead; the results are the same to rounding.
+    a decision on a value) is called once for each replicate instead; the results are the same to rounding. Where the
+    replicates share the weights (`gradmark.estimators.shared_weights`), one call has the rows of all of them.
 
     Args:
         name: What errors call the module.
@@ -55,6 +58,9 @@ class ModuleCall:
         call = self._with(like)
         if not replicates:
             return draws_as_rows(lambda rows: call(params, rows), x, 0, event_dims)
+        shared = {sharing(value) for value in params.values()}
+        if len(shared) == 1 and (weights := shared.pop()) is not None:
+            return draws_as_rows(lambda rows: _at_once(call, weights, params, rows, event_dims), x, 1, event_dims)
         flat = {key: value.reshape(-1, *self.parameters[key].shape) for key, value in params.items()}
         count = replicates.numel()
 
@@ -99,6 +105,18 @@ class ModuleCall:
     @staticmethod
     def _one_by_one(call: Callable[[Tensors, Tensor], Tensor], params: Tensors, x: Tensor) -> Tensor:
         return torch.stack([call({key: value[r] for key, value in params.items()}, row) for r, row in enumerate(x)])
+
+
+def _at_once(
+    call: Callable[[Tensors, Tensor], Tensor], weights: SharedWeights, params: Tensors, x: Tensor, event_dims: int
+) -> Tensor:
+    """One call for the rows of all replicates, which share the parameters: `x` `[R, rows, …]` or `[rows, …]`."""
+    count = len(next(iter(params.values())))
+    x = x if x.dim() > event_dims + 1 else x.expand(count, *x.shape)
+    rows, own = x.flatten(0, 1), {key: value[0].detach() for key, value in params.items()}
+    with Layers(weights, own, params, len(rows)):
+        y = call(own, rows)
+    return y.unflatten(0, (count, -1))
 
 
 def faults(module: nn.Module) -> Iterator[str]:

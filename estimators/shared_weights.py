@@ -11,7 +11,7 @@ Whatever else an estimator does with these views is ordinary torch: their gradie
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+Way = Callable[[Tensor, Tensor], Tensor | None]  # from a layer's input and its output's slopes to a gradient [R, …]
 _active: ContextVar[SharedWeights | None] = ContextVar("shared weights", default=None)
 
 
@@ -39,10 +40,9 @@ class Use(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """The gradient of one parameter, not formed: Σ_rows δ aᵀ of a weight, Σ_rows δ of a bias, over all uses."""
+    """The gradient of a weight, not formed: Σ_rows δ aᵀ, over all uses."""
 
     uses: tuple[Use, ...]
-    bias: bool
 
 
 class SharedWeights:
@@ -63,8 +63,9 @@ class SharedWeights:
             for name, value in params.items()
         }
         self._names = {_location(value): name for name, value in self.params.items() if name not in own}
-        self._uses: dict[tuple[int, str], list[tuple[Use, bool]]] = {}
+        self._uses: dict[tuple[int, str], list[Use]] = {}  # by backward pass and name
         self._stand_ins: dict[tuple[int, str], Tensor] = {}
+        self.used = False  # whether a layer met a weight
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -79,35 +80,44 @@ class SharedWeights:
         """The parameter that a tensor is, or is a detached view of; None for any other tensor."""
         return self._names.get(_location(value))
 
-    def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """x `[R, rows, inputs]`, or `[rows, inputs]` for all replicates, to `[R, rows, outputs]`, laid out as ever."""
-        shared, x = self.name_of(bias) is not None, _distinct(x)
-        y = functional.linear(x, weight[0].detach(), bias[0].detach() if shared else None)
+        x, shared = _distinct(x), bias is not None and self.name_of(bias) is not None
+        y = functional.linear(x, weight[0].detach(), bias[0].detach() if bias is not None and shared else None)
         if len(y) < len(weight):
             y = y.repeat_interleave(len(weight) // len(y), 0)
-        if not shared:
+        if bias is not None and not shared:
             y = y + bias.unsqueeze(-2)
-        return self.noted(y, x, [weight, bias] if shared else [weight])
+        ways: list[tuple[Tensor, Way]] = [(weight, lambda x, slopes: self._note(weight, Use(x, slopes)))]
+        if bias is not None and shared:
+            ways.append((bias, lambda x, slopes: slopes.sum(-2)))
+        return self.beside(y, x, ways)
 
-    def noted(self, y: Tensor, x: Tensor, used: list[Tensor]) -> Tensor:
-        """y with its gradient's factors noted for the weight, and the bias, that were used to make it of x."""
-        if not (torch.is_grad_enabled() and any(value.requires_grad for value in used)):
+    def beside(self, y: Tensor, x: Tensor, ways: Sequence[tuple[Tensor, Way]]) -> Tensor:
+        """A layer's output y, made of x and constants, as a function of parameters with these ways to their gradients.
+
+        A way is gone only where its parameter's gradient is asked for: not for a derivative in x alone.
+        """
+        self.used = True
+        asked = [(value, way) for value, way in ways if value.requires_grad]
+        if not (asked and torch.is_grad_enabled()):
             return y
-        return _Joined.apply(y, _Noted.apply(self, x.detach(), y.shape, *used))
+        tied = _Beside.apply(x.detach(), y.shape, [way for _, way in asked], *(value for value, _ in asked))
+        return _Joined.apply(y, tied)
 
-    def note(self, leaf: Tensor, use: Use, bias: bool) -> Tensor | None:
+    def _note(self, weight: Tensor, use: Use) -> Tensor | None:
         """Keep a use; a stand-in for the gradient, the first time in a backward pass.
 
         The stand-in is not a number and takes no memory. It tells the gradient that an estimator returns as autograd
         made it from one that was computed with, which the factors are not those of.
         """
-        name = self.name_of(leaf)
+        name = self.name_of(weight)
         assert name is not None, "only what has a name is noted"
         key = (torch._C._current_graph_task_id(), name)
-        self._uses.setdefault(key, []).append((use, bias))
+        self._uses.setdefault(key, []).append(use)
         if key in self._stand_ins:
             return None
-        self._stand_ins[key] = leaf.new_full((), torch.nan).expand_as(leaf)
+        self._stand_ins[key] = weight.new_full((), torch.nan).expand_as(weight)
         return self._stand_ins[key]
 
     def gradient(self, returned: Mapping[str, Tensor]) -> dict[str, Tensor | Factors]:
@@ -120,8 +130,7 @@ class SharedWeights:
             noted = [key for key in self._stand_ins if key[1] == name]
             left = [key for key in noted if value.is_set_to(self._stand_ins[key])]
             if left:
-                uses = self._uses[left[0]]
-                found[name] = Factors(tuple(use for use, _ in uses), uses[0][1])
+                found[name] = Factors(tuple(self._uses[left[0]]))
             elif not noted:
                 found[name] = value
         missing = [name for name in returned if name not in found]
@@ -137,39 +146,33 @@ def sharing(weight: Tensor) -> SharedWeights | None:
 
 
 def _distinct(x: Tensor) -> Tensor:
-    """The rows of x that differ, `[R / m, rows, inputs]`: those that pairs of replicates share are found by value.
+    """The rows of x that differ, `[R / m, rows, inputs]`: what all replicates or pairs share is found by its values.
 
     Not on a GPU, which would have to wait for the answer.
     """
     x = x.unsqueeze(0) if x.dim() == 2 else x
-    may_be_pairs = len(x) % 2 == 0 and not x.requires_grad and x.device.type == "cpu"
-    return x[0::2] if may_be_pairs and torch.equal(x[0::2], x[1::2]) else x
+    if x.requires_grad or x.device.type != "cpu" or len(x) % 2 or not torch.equal(x[0::2], x[1::2]):
+        return x
+    pairs = x[0::2]
+    return pairs[:1] if torch.equal(pairs[1:], pairs[:-1]) else pairs
 
 
-class _Noted(torch.autograd.Function):
-    """Zeros that take no memory; their gradient is noted as the slopes of a layer, if a parameter's is asked for.
-
-    It stands beside the layer and does not replace it, so that a derivative in the layer's input alone notes nothing.
-    """
+class _Beside(torch.autograd.Function):
+    """Zeros that take no memory, whose gradient is that of a layer's output."""
 
     @staticmethod
-    def forward(ctx: Any, shared: SharedWeights, x: Tensor, shape: torch.Size, *used: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx.shared = shared
-        ctx.save_for_backward(x, *used)
-        return used[0].new_zeros(()).expand(shape)
+    def forward(ctx: Any, x: Tensor, shape: torch.Size, ways: Sequence[Way], *used: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.ways = ways
+        ctx.save_for_backward(x)
+        return x.new_zeros(()).expand(shape)
 
     @staticmethod
     def backward(ctx: Any, slopes: Tensor) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         if torch.is_grad_enabled():
             raise NotShared("the gradient is differentiated")
-        x, *used = ctx.saved_tensors
+        (x,) = ctx.saved_tensors
         needed = ctx.needs_input_grad[3:]
-        use = Use(x, slopes)
-        stand_ins = [
-            ctx.shared.note(leaf, use, bias=index > 0) if asked else None
-            for index, (leaf, asked) in enumerate(zip(used, needed, strict=True))
-        ]
-        return None, None, None, *stand_ins
+        return None, None, None, *(way(x, slopes) if need else None for way, need in zip(ctx.ways, needed, strict=True))
 
 
 class _Joined(torch.autograd.Function):

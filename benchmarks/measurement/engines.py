@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from gradmark.benchmarks.measurement.factored import Factored, Part, formed, part_of
+from gradmark.benchmarks.measurement.factored import Part, formed, part_of
 from gradmark.benchmarks.measurement.lifting import lifted
 from gradmark.estimators.core import Estimate, Estimator, Params, State, SurrogateEstimator
 from gradmark.estimators.shared_weights import NotShared, SharedWeights
@@ -64,7 +65,7 @@ def by_evidence(probe: Estimating, params: Params) -> Plan:
     own: frozenset[str] = frozenset()
     while True:
         try:
-            parts, state = _with_shared_weights(probe, params, PROBE, own)
+            shared = _with_shared_weights(probe, params, PROBE, own)
         except NotShared as fault:
             if fault.names <= own:
                 return Plan(False, reason=str(fault))
@@ -73,10 +74,12 @@ def by_evidence(probe: Estimating, params: Params) -> Plan:
             return Plan(False, reason=f"{type(fault).__name__}: {fault}")
         else:
             break
-    if not any(isinstance(part, Factored) for part in parts):
-        return Plan(False, reason="no weight is used by a layer alone")
+    if not shared.used:
+        return Plan(False, reason="no layer uses a weight as it is")
     expected = probe(lifted(params, PROBE))
-    same = _same_gradients(parts, list(expected.gradient.values())) and _same_states(state, expected.state)
+    same = _same_gradients(shared.parts, list(expected.gradient.values())) and _same_states(
+        shared.state, expected.state
+    )
     return Plan(same, own, "" if same else "with shared weights the estimates are others")
 
 
@@ -84,21 +87,27 @@ def gradients(plan: Plan, params: Params, replicates: int, estimate: Estimating)
     """The gradients of a block; with lifted weights also where a block turns out to need them."""
     if plan.shares:
         try:
-            parts, _ = _with_shared_weights(estimate, params, replicates, plan.lifted)
-            return Gradients(parts, shared=True)
+            return Gradients(_with_shared_weights(estimate, params, replicates, plan.lifted).parts, shared=True)
         except NotShared:
             pass
     found = estimate(lifted(params, replicates)).gradient
     return Gradients([part_of(value) for value in found.values()], shared=False)
 
 
-def _with_shared_weights(
-    estimate: Estimating, params: Params, replicates: int, own: frozenset[str]
-) -> tuple[list[Part], State]:
+class _Shared(NamedTuple):
+    """An estimate with shared weights; `used` says whether a layer met one."""
+
+    parts: list[Part]
+    state: State
+    used: bool
+
+
+def _with_shared_weights(estimate: Estimating, params: Params, replicates: int, own: frozenset[str]) -> _Shared:
     shared = SharedWeights(params, replicates, own)
     with shared.recording():
         found = estimate(shared.params)
-    return [part_of(value) for value in shared.gradient(found.gradient).values()], found.state
+    parts = [part_of(value) for value in shared.gradient(found.gradient).values()]
+    return _Shared(parts, found.state, shared.used)
 
 
 def _same_gradients(parts: list[Part], expected: list[Tensor]) -> bool:

@@ -59,12 +59,8 @@ Part: TypeAlias = Tensor | Factored  # the gradient of one named tensor, `[R, P]
 
 
 def part_of(gradient: Tensor | Factors) -> Part:
-    """A gradient `[R, …]`, or its factors, flattened: a bias's are summed, as that takes nothing."""
-    if isinstance(gradient, Tensor):
-        return gradient.detach().flatten(1)
-    if gradient.bias:
-        return torch.stack([use.slopes.sum(-2) for use in gradient.uses]).sum(0)
-    return Factored(gradient.uses)
+    """A gradient `[R, …]`, flattened, or its factors."""
+    return gradient.detach().flatten(1) if isinstance(gradient, Tensor) else Factored(gradient.uses)
 
 
 def formed(part: Part) -> Tensor:

@@ -14,11 +14,13 @@ from gradmark.benchmarks.measurement import block, engines
 from gradmark.benchmarks.measurement.block import Setting, measure_block, warm_states
 from gradmark.benchmarks.measurement.engines import Plan
 from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
+from gradmark.benchmarks.problems import Minibatch
 from gradmark.benchmarks.studies.measure import measure
 from gradmark.benchmarks.studies.summary import _engine
 from gradmark.estimators import Reparameterization, ScoreFunction
 from gradmark.estimators.core import Estimator, Params, Problem, State
 from gradmark.estimators.shared_weights import SharedWeights, Use
+from tests.cases.module_models import Images, Mixing
 from tests.methods import METHODS
 
 SAMPLES = 2  # the fewest that all methods take
@@ -98,6 +100,37 @@ def test_small_weights_and_single_replicates_are_lifted(monkeypatch: pytest.Monk
     assert plan(setting).reason == "the weights are not large"
 
 
+KINDS = {
+    "convolution": [],
+    "layer norm": [],
+    "group norm": [],
+    "embedding": [],
+    "recurrent": ["recurrent.weight_ih_l0"],
+}
+KINDS |= {"decides": ["layer.weight", "layer.bias"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [None, 3])
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
+def test_modules_have_the_moments_of_lifted_weights(
+    kind: str, size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "LARGE", 0)
+    problem = Images(kind) if size is None else Minibatch(Images(kind), size)
+    for method in (Reparameterization(), ScoreFunction()):
+        setting = setting_of(problem, method)
+        assert plan(setting) == Plan(True, frozenset(f"encoder.{name}" for name in KINDS[kind]))
+        found, expected = measure_block(setting, 8, 1), lifted_only(monkeypatch, setting)
+        assert found.shared == 8
+        assert farthest(expected, replace(found, shared=0)) < ROUNDING[torch.float64]
+
+
+def test_a_module_that_lets_rows_depend_on_one_another_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "LARGE", 0)
+    assert plan(setting_of(Mixing(), Reparameterization())).reason == "with shared weights the estimates are others"
+
+
 @pytest.mark.parametrize("name", ["MovingAverageBaseline", "NVIL"])
 def test_warm_baselines_have_the_moments_of_lifted_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = setting_of("Minibatch(problem=BernoulliVAE(latents=40), size=6)", specs.estimator(f"{name}()"))
@@ -173,14 +206,14 @@ def test_methods_that_cannot_share_are_found_out(
 
 
 def test_the_evidence_rejects_factors_that_are_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    note = SharedWeights.note
+    note = SharedWeights._note
 
-    def wrong(self: SharedWeights, leaf: Tensor, use: Use, bias: bool) -> Tensor | None:
-        return note(self, leaf, Use(use.inputs, use.slopes * (1 + 1e-6)), bias)
+    def wrong(self: SharedWeights, weight: Tensor, use: Use) -> Tensor | None:
+        return note(self, weight, Use(use.inputs, use.slopes * (1 + 1e-6)))
 
     assert plan(setting_of(NETWORK, Reparameterization())).shares
     engines._plans.clear()
-    monkeypatch.setattr(SharedWeights, "note", wrong)
+    monkeypatch.setattr(SharedWeights, "_note", wrong)
     assert plan(setting_of(NETWORK, Reparameterization())).reason == "with shared weights the estimates are others"
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gradmark.benchmarks.measurement.factored import Factored, Part, formed, part_of
+from gradmark.benchmarks.measurement.factored import Factored, Part, formed
 from gradmark.benchmarks.measurement.fold import fold
 from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
-from gradmark.estimators.shared_weights import Factors, Use
+from gradmark.estimators.shared_weights import Use
 
 REPLICATES = 8
 OUTPUTS, INPUTS = 60, 80
@@ -105,9 +105,3 @@ def test_replicates_without_a_gradient_or_with_one_that_is_not_finite(kind: str)
     part.uses[0].slopes[5, 0, 0] = torch.nan
     assert fold([part], None, paired=True).nonfinite == 1
     compare([part], None, paired=True)
-
-
-def test_the_gradient_of_a_bias_is_the_sum_of_its_slopes() -> None:
-    uses = factors("two uses").uses
-    expected = sum(use.slopes.sum(1) for use in uses)
-    torch.testing.assert_close(part_of(Factors(uses, bias=True)), expected, rtol=1e-14, atol=1e-14)
