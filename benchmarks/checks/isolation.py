@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from gradmark.benchmarks import specs
+from gradmark.benchmarks.checks.check_server import kept_server
 from gradmark.benchmarks.checks.report import CheckReport, from_record
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.crash import ended
-from gradmark.benchmarks.errors import LONGEST, ON_PATH, ROOT, shortened
+from gradmark.benchmarks.errors import LONGEST, ROOT, shortened
 
 LATE = 600.0  # seconds beyond its budget after which a process is killed; it stops itself long before that
 PROCESS = "process"  # names the result of a process that ended before its checks did
@@ -69,7 +68,7 @@ def _checked(job: dict[str, Any], tell: Callable[[str], object]) -> CheckReport 
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
-        lines, code = _run(job | {"trace": str(trace)})
+        lines, code = kept_server().run(job | {"trace": str(trace)}, job["budget"] + LATE)
         where = _innermost(trace.read_text(errors="replace")) if trace.exists() else None
     messages = [json.loads(line) for line in lines if line.startswith("{")]
     for message in messages:
@@ -89,26 +88,6 @@ def _checked(job: dict[str, Any], tell: Callable[[str], object]) -> CheckReport 
     detail = _end(code, where, f"{job['budget'] / 3:.3g} seconds")
     results.append(CheckResult("failed", detail, check=PROCESS, estimator=job["spec"]))
     return CheckReport(job["spec"], declared, "failed", time.monotonic() - start, tuple(results))
-
-
-def _run(job: dict[str, Any]) -> tuple[list[str], int]:
-    """The lines that the process wrote, and its exit code."""
-    path = os.pathsep.join(filter(None, (str(ON_PATH), os.environ.get("PYTHONPATH"))))
-    # -P: the current folder is not on the path, where a folder `benchmarks` would hide this package
-    command = [sys.executable, "-P", "-m", "gradmark.benchmarks.checks.worker"]
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None, text=True, env=environment
-    ) as process:
-        try:
-            out, _ = process.communicate(json.dumps(job), timeout=job["budget"] + LATE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            out, _ = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
-        return out.splitlines(), process.returncode
 
 
 def _end(code: int, where: str | None, limit: str) -> str:

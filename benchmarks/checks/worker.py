@@ -1,7 +1,8 @@
-"""`python -m gradmark.benchmarks.checks.worker`: checks one estimator in a process of its own, which may crash.
+"""`python -m gradmark.benchmarks.checks.worker FD`: checks each estimator in a process of its own, which may crash.
 
-stdin: one JSON object with `spec`, `against`, `level`, `budget`, `plugins` and `trace`. stdout: JSON lines, a
-`{"step": …}` before each spec is read or checked, a `{"loaded": …}` for each plug-in, `{"bad": …}` or
+The processes are forked for the jobs that come over the socket FD (`gradmark.benchmarks.checks.check_server`). stdin of
+each: one JSON object with `spec`, `against`, `level`, `budget`, `plugins`, `trace` and `environment`. stdout: JSON
+lines, a `{"step": …}` before each spec is read or checked, a `{"loaded": …}` for each plug-in, `{"bad": …}` or
 `{"declared": …}`, then a `{"result": …}` for each check at once, then `{"report": …}`.
 What the estimator prints goes to stderr.
 """
@@ -18,6 +19,7 @@ from typing import IO, Any
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case
+from gradmark.benchmarks.checks.check_server import forked
 from gradmark.benchmarks.checks.exceptions import blamed
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.checks.runner import SHARE, SHORTEST, run_checks
@@ -34,8 +36,12 @@ PAIRS = tuple((at, check) for at in ("init", "moved") for check in PROBLEM_CHECK
 
 
 def main() -> None:
-    """Run the checks that stdin asks for."""
+    """Run the checks that stdin asks for, in each process that is forked."""
+    if not forked(int(sys.argv[1])):
+        return
     job: dict[str, Any] = json.load(sys.stdin)
+    os.environ.clear()
+    os.environ.update(job["environment"])
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # keep the estimator's prints out of the JSON lines
     with open(job["trace"], "w") as trace:  # noqa: PTH123

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gradmark.benchmarks.checks.check_server import kept_server
 from gradmark.benchmarks.cli.commands import main
+
+pytestmark = pytest.mark.xdist_group("check_server")  # starting a server takes seconds
 
 PLUGIN = """
 import os, time
@@ -152,3 +158,46 @@ def test_result_comes_first_and_passes_on_request(
     assert " passed " not in out.partition("\n")[2]
     assert run(tmp_path, monkeypatch, *arguments, "--verbose") == 0
     assert " passed " in capfd.readouterr().out.partition("\n")[2]
+
+
+def test_each_estimator_has_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They are forked by one server, with the variables and the folder of the moment."""
+    said = "import os, sys\nprint(os.getpid(), os.getppid(), os.environ['MINE'], os.getcwd(), sys.stdin.read() == '')\n"
+    processes = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "mine.py").write_text(said)
+        monkeypatch.setenv("MINE", name)
+        assert run(folder, monkeypatch, "mine.Missing()") == 2
+        process, server, variable, where, nothing = capfd.readouterr().err.splitlines()[0].split()
+        processes.append((process, server))
+        assert (variable, where, nothing) == (name, str(folder), "True")
+    (first, server), (second, again) = processes
+    assert first != second
+    assert server == again != str(os.getpid())
+
+
+def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import time\ntime.sleep(1000)\n")
+    job = {"spec": "mine.X()", "against": [], "level": 0.001, "budget": 60.0, "plugins": str(tmp_path)}
+    start = time.monotonic()
+    lines, status = kept_server().run(job | {"trace": str(tmp_path / "trace")}, seconds=1.0)
+    assert status == -signal.SIGKILL
+    assert [json.loads(line)["step"] for line in lines] == ["estimator 'mine.X()': loading it"]
+    assert time.monotonic() - start < 500
+    lines, status = kept_server().run(job | {"spec": "X", "trace": str(tmp_path / "trace")}, seconds=600.0)
+    assert (status, "bad" in json.loads(lines[-1])) == (0, True)
+
+
+def test_a_server_that_died_is_replaced(tmp_path: Path) -> None:
+    first = kept_server()
+    assert kept_server() is first
+    os.kill(first.pid, signal.SIGKILL)
+    job = {"spec": "X", "against": [], "level": 0.001, "budget": 60.0, "plugins": ".", "trace": str(tmp_path / "trace")}
+    assert first.run(job, seconds=600.0) == ([], -signal.SIGKILL)
+    second = kept_server()
+    assert second.alive
+    assert second.pid != first.pid
