@@ -133,14 +133,17 @@ def keep_freed_memory() -> None:
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
-def measure_block(setting: Setting, size: int, seed: int, warm: State = None) -> Moments:
+def measure_block(
+    setting: Setting, size: int, seed: int, warm: State = None, plan: engines.Plan | None = None
+) -> Moments:
     """`size` independent estimates from one seed, folded.
 
-    With `warm`, states `[warm-ups, …]`, each of them is the state of equally many consecutive replicates.
+    With `warm`, states `[warm-ups, …]`, each of them is the state of equally many consecutive replicates. `plan` says
+    how the gradients are made, by default as `plan_for` does.
     """
     keep_freed_memory()
     with _enough_threads(setting, size):
-        return _measure(setting, size, seed, warm)
+        return _measure(setting, size, seed, warm, plan or plan_for(setting, size, warm))
 
 
 def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager[None]:
@@ -149,15 +152,15 @@ def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager
     return threads(1 if small else torch.get_num_threads())
 
 
-def _measure(setting: Setting, size: int, seed: int, warm: State) -> Moments:
+def _measure(setting: Setting, size: int, seed: int, warm: State, plan: engines.Plan) -> Moments:
     estimates = _Estimates(setting, size, seed, warm)
-    found = engines.gradients(_plan(setting, size, warm), setting.params, size, estimates)
+    found = engines.gradients(plan, setting.params, size, estimates)
     moments = fold(found.parts, setting.exact, estimates.paired)
     return replace(moments, shared=moments.replicates) if found.shared else moments
 
 
-def _plan(setting: Setting, size: int, warm: State) -> engines.Plan:
-    """How the gradients of this block are made: the same for all blocks of a cell."""
+def plan_for(setting: Setting, size: int, warm: State = None) -> engines.Plan:
+    """How the gradients of a block are made: in the same way for all blocks of a cell."""
     like = next(iter(setting.params.values()))
     key = (setting.problem, setting.estimator, setting.num_samples, like.dtype, like.device)
 

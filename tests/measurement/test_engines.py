@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.measurement import block, engines
-from gradmark.benchmarks.measurement.block import Setting, measure_block, warm_states
+from gradmark.benchmarks.measurement import engines
+from gradmark.benchmarks.measurement.block import Setting, measure_block, plan_for, warm_states
 from gradmark.benchmarks.measurement.engines import Plan
 from gradmark.benchmarks.measurement.moments import MAX_COORDINATES, Moments
 from gradmark.benchmarks.problems import Minibatch
@@ -49,11 +49,9 @@ def setting_of(problem: Problem | str, estimator: Estimator, dtype: torch.dtype 
     return Setting(problem, estimator, SAMPLES, {name: value.to(dtype) for name, value in problem.init().items()})
 
 
-def lifted_only(monkeypatch: pytest.MonkeyPatch, setting: Setting, warm: State = None) -> Moments:
+def lifted_only(setting: Setting, warm: State = None) -> Moments:
     """The block measured with lifted weights."""
-    with monkeypatch.context() as patch:
-        patch.setattr(block, "_plan", lambda *_: Plan(False))
-        return measure_block(setting, 8, 1, warm)
+    return measure_block(setting, 8, 1, warm, Plan(False))
 
 
 def farthest(expected: Moments, found: Moments, dtype: torch.dtype = torch.float64) -> float:
@@ -65,20 +63,18 @@ def farthest(expected: Moments, found: Moments, dtype: torch.dtype = torch.float
 
 
 def plan(setting: Setting) -> Plan:
-    return block._plan(setting, 8, None)
+    return plan_for(setting, 8)
 
 
 @pytest.mark.parametrize("text", PROBLEMS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_every_method_has_the_moments_of_lifted_weights(
-    text: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_method_has_the_moments_of_lifted_weights(text: str, dtype: torch.dtype) -> None:
     problem = specs.problem(text)
     for method in METHODS:
         if method.refuses(problem.seen, SAMPLES) is not None:
             continue
         name, setting = type(method).__name__, setting_of(problem, method, dtype)
-        found, expected = measure_block(setting, 8, 1), lifted_only(monkeypatch, setting)
+        found, expected = measure_block(setting, 8, 1), lifted_only(setting)
         alone = name in NOT_A_SURROGATE or method.deterministic
         assert (found.shared, expected.shared) == (0 if alone else 8, 0), name
         difference = farthest(expected, replace(found, shared=0), dtype)
@@ -95,7 +91,7 @@ def test_reasons_not_to_share() -> None:
 def test_small_weights_and_single_replicates_are_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
     setting = setting_of(NETWORK, ScoreFunction())
     assert plan(setting).shares
-    assert block._plan(setting, 1, None).reason == "replicates do not differ"
+    assert plan_for(setting, 1).reason == "replicates do not differ"
     monkeypatch.setattr(engines, "LARGE", 10**6)
     assert plan(setting).reason == "the weights are not large"
 
@@ -121,7 +117,7 @@ def test_modules_have_the_moments_of_lifted_weights(
     for method in (Reparameterization(), ScoreFunction()):
         setting = setting_of(problem, method)
         assert plan(setting) == Plan(True, frozenset(f"encoder.{name}" for name in KINDS[kind]))
-        found, expected = measure_block(setting, 8, 1), lifted_only(monkeypatch, setting)
+        found, expected = measure_block(setting, 8, 1), lifted_only(setting)
         assert found.shared == 8
         assert farthest(expected, replace(found, shared=0)) < ROUNDING[torch.float64]
 
@@ -132,10 +128,10 @@ def test_a_module_that_lets_rows_depend_on_one_another_is_found_out(monkeypatch:
 
 
 @pytest.mark.parametrize("name", ["MovingAverageBaseline", "NVIL"])
-def test_warm_baselines_have_the_moments_of_lifted_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_warm_baselines_have_the_moments_of_lifted_weights(name: str) -> None:
     setting = setting_of("Minibatch(problem=BernoulliVAE(latents=40), size=6)", specs.estimator(f"{name}()"))
     warm = warm_states(setting, 2, 5)
-    found, expected = measure_block(setting, 8, 1, warm), lifted_only(monkeypatch, setting, warm)
+    found, expected = measure_block(setting, 8, 1, warm), lifted_only(setting, warm)
     assert found.shared == 8
     assert farthest(expected, replace(found, shared=0)) < ROUNDING[torch.float64]
 
@@ -179,10 +175,10 @@ class Writing(ScoreFunction):
         return super().surrogate(problem, params, state, num_samples)
 
 
-def test_a_weight_that_is_used_outside_of_a_layer_is_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weight_that_is_used_outside_of_a_layer_is_lifted() -> None:
     setting = setting_of(NETWORK, Decayed())
     assert plan(setting) == Plan(True, frozenset({"decoder_logits_weight"}))
-    found, expected = measure_block(setting, 8, 1), lifted_only(monkeypatch, setting)
+    found, expected = measure_block(setting, 8, 1), lifted_only(setting)
     assert found.shared == 8
     assert farthest(expected, replace(found, shared=0)) < ROUNDING[torch.float64]
 
@@ -195,12 +191,10 @@ def test_a_weight_that_is_used_outside_of_a_layer_is_lifted(monkeypatch: pytest.
         (Writing(), "RuntimeError: unsupported operation"),
     ],
 )
-def test_methods_that_cannot_share_are_found_out(
-    estimator: Estimator, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_methods_that_cannot_share_are_found_out(estimator: Estimator, reason: str) -> None:
     setting = setting_of(NETWORK, estimator)
     assert plan(setting).reason.startswith(reason)
-    found, expected = measure_block(setting, 8, 1), lifted_only(monkeypatch, setting)
+    found, expected = measure_block(setting, 8, 1), lifted_only(setting)
     assert farthest(expected, found) == 0.0
     assert np.isfinite(found.traces).all()
 
@@ -217,12 +211,11 @@ def test_the_evidence_rejects_factors_that_are_wrong(monkeypatch: pytest.MonkeyP
     assert plan(setting_of(NETWORK, Reparameterization())).reason == "with shared weights the estimates are others"
 
 
-def test_a_block_that_turns_out_to_need_lifted_weights_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_turns_out_to_need_lifted_weights_gets_them() -> None:
     setting = setting_of(NETWORK, Decayed())
-    monkeypatch.setattr(block, "_plan", lambda *_: Plan(True))  # made by evidence that did not show it
-    found = measure_block(setting, 8, 1)
+    found = measure_block(setting, 8, 1, plan=Plan(True))  # evidence that did not show it would say so
     assert found.shared == 0
-    assert farthest(lifted_only(monkeypatch, setting), found) == 0.0
+    assert farthest(lifted_only(setting), found) == 0.0
 
 
 def test_the_summary_says_how_the_gradients_were_made() -> None:
