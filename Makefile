@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Tests start processes, and each of them would compile gradmark anew: 1.5 seconds
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-full test-all lint types docs benchmark readme note false-alarms clean
+.PHONY: demo test test-full test-all lint types docs benchmark readme note speed false-alarms clean
 
 demo: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -66,6 +66,16 @@ note: $(VENV)/installed
 	$(BIN)/gradmark figures note.store note.figures
 	cd docs/note/figures && for f in *.png; do cp ../../../note.figures/$$f .; done
 
+# The table of docs/reference/speed.md, measured again with the peers: about a quarter of an hour on a quiet machine
+speed: $(VENV)/compared
+	rm -rf speed.store
+	$(BIN)/gradmark run speed --store speed.store
+	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md
+
+$(VENV)/compared: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'
+	@touch $@
+
 # The README's figure and numbers, made again: about eight minutes
 readme: $(VENV)/installed
 	$(BIN)/gradmark run demo --store $(STORE)
@@ -78,4 +88,4 @@ false-alarms: $(VENV)/installed
 	$(BIN)/python -m gradmark.benchmarks.trust.false_alarms
 
 clean:
-	rm -rf $(VENV) .links site $(STORE) $(REPORT) note.store note.figures note.pdf
+	rm -rf $(VENV) .links site $(STORE) $(REPORT) note.store note.figures note.pdf speed.store

@@ -30,19 +30,19 @@ def write(store: Path, problem: str, readme: Path, image: Path, loop: Path) -> N
     if problem not in results.problems:
         raise BadInput(f"--problem {problem!r}: not measured in this store; use one of {', '.join(results.problems)}")
     text = "\n\n".join([_stated(results), winners(results), table(results, problem)])
-    page = _between(readme.read_text(encoding="utf-8"), "results", text)
-    page = _between(page, "loop", loop.read_text(encoding="utf-8").strip())
+    page = between(readme.read_text(encoding="utf-8"), "results", text)
+    page = between(page, "loop", loop.read_text(encoding="utf-8").strip())
     image.write_bytes(picture(results, problem))
     readme.write_text(page, encoding="utf-8")
 
 
-def _between(page: str, name: str, text: str) -> str:
+def between(page: str, name: str, text: str) -> str:
     """The page with `text` between the marks called `name`, which replaces what was there."""
     start, stop = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, mark, rest = page.partition(start)
     _, end, after = rest.partition(stop)
     if not (mark and end):
-        raise BadInput(f"--readme: the page has no lines {start} and {stop}; put them where the {name} belong")
+        raise BadInput(f"the page has no lines {start} and {stop}; put them where the {name} belong")
     return f"{before}{start}\n{text}\n{stop}{after}"
 
 
@@ -97,7 +97,7 @@ def winners(results: Results) -> str:
             cell = best.entry.record.cell
             names = [best.entry.label, second.entry.label]
             rows.append([f"`{cell.problem}`", cell.at, str(cell.num_samples), *names, _ratio(second)])
-    return _markdown(rows)
+    return markdown(rows)
 
 
 def table(results: Results, problem: str) -> str:
@@ -108,7 +108,7 @@ def table(results: Results, problem: str) -> str:
     rows = [["at", "method", "total variance", "relative, paired", "bias (smallest detectable)", f"time, {unit}"]]
     for group, pair in zip(subject.groups, subject.rankings, strict=True):
         rows += [_row(entry, pair[0], scale) for entry in group]
-    return f"`{problem}`, {subject.entries[0].record.cell.num_samples} samples:\n\n{_markdown(rows)}"
+    return f"`{problem}`, {subject.entries[0].record.cell.num_samples} samples:\n\n{markdown(rows)}"
 
 
 def _row(entry: Entry, ranking: Ranking, scale: float) -> list[str]:
@@ -156,6 +156,7 @@ def _stated(results: Results) -> str:
     )
 
 
-def _markdown(rows: list[list[str]]) -> str:
+def markdown(rows: list[list[str]]) -> str:
+    """A table, its heads first."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])

@@ -42,5 +42,8 @@ from gradmark.benchmarks.experiments.diffusion.learned_score import LearnedScore
 from gradmark.benchmarks.experiments.diffusion.diffusion_bound import DiffusionBound as DiffusionBound
 from gradmark.benchmarks.experiments.diffusion.time_sampling import TimeSampling as TimeSampling
 
+# gradmark itself, against a loop and other libraries
+from gradmark.benchmarks.experiments.speed.speed import Speed as Speed
+
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Experiment}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -16,6 +16,8 @@ from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity, log_interval
 
 FEWEST = 2  # rounds that an interval is made of
+FEWEST_DRAWN = 6  # rounds that a bootstrap draws from: the median of fewer has hardly any values
+RESAMPLES = 10_000
 
 
 def in_rounds(seconds: Sequence[float] | Sequence[Sequence[float]]) -> list[list[float]]:
@@ -59,6 +61,20 @@ def nested_ratio(
         return Quantity(value if math.isfinite(value) else None)
     relative = math.hypot(one.stderr / one.value, other.stderr / other.value)
     return log_interval(value, relative, min(len(top), len(bottom)) - 1, level)
+
+
+def bootstrap_median(rounds: Array, level: float = LEVEL) -> Quantity:
+    """The median over rounds, with the percentiles of medians of rounds drawn again; from `FEWEST_DRAWN` rounds on.
+
+    No shape is assumed: a few rounds that something else disturbed move neither the median nor its interval.
+    """
+    value = float(np.median(rounds))
+    if len(rounds) < FEWEST_DRAWN:
+        return Quantity(value)
+    again = np.random.default_rng(0).integers(len(rounds), size=(RESAMPLES, len(rounds)))
+    medians = np.median(rounds[again], axis=1)
+    low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
+    return Quantity(value, float(medians.std(ddof=1)), (float(low), float(high)), level)
 
 
 def over_rounds(medians: Array, level: float = LEVEL) -> Quantity:

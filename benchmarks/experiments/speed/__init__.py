@@ -1,0 +1,1 @@
+"""How fast a variance is measured: gradmark against a hand-written loop and against other libraries."""

@@ -1,0 +1,98 @@
+"""`python -m gradmark.reports.speed_page STORE PAGE`: the table of speeds as Markdown, between a page's marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.store.records import Outcome
+from gradmark.reports.layout.numbers import NONE, plain, quantity_line, time_unit
+from gradmark.reports.markdown import between, markdown
+from gradmark.reports.results import speeds
+from gradmark.reports.results.parts import experiment_class
+from gradmark.reports.results.results import read
+
+MARK = "speed"
+
+
+def page(outcomes: list[Outcome]) -> str:
+    """Gradmark against the loop and the best peer; then everybody; then the machine and what is unsafe."""
+    unsafe = [f"* {speeds.session(each)['work']}: {line}" for each in outcomes for line in speeds.warnings(each)]
+    parts = [_summary(outcomes), _everybody(outcomes), _absent(outcomes), speeds.machine(outcomes), "\n".join(unsafe)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    heads = ["work", "gradmark, a replicate", "against the loop", "against the best peer", "the best peer"]
+    heads += ["the fastest", "of the product rate"]
+    return markdown([heads, *map(_summarised, outcomes)])
+
+
+def _summarised(outcome: Outcome) -> list[str]:
+    ours = speeds.timed(outcome)[0]
+    loop = next((row for row in speeds.timed(outcome) if row["contender"] == "loop"), None)
+    peer = speeds.best_peer(outcome)
+    best, tied = speeds.fastest(outcome)
+    share = ours["share_of_product_rate"]
+    return [
+        speeds.session(outcome)["work"],
+        _time(ours["seconds"]),
+        NONE if loop is None else _line(loop["over_gradmark"]),
+        NONE if peer is None else _line(peer["over_gradmark"]),
+        NONE if peer is None else peer["contender"],
+        best + (f" (tie with {', '.join(tied)})" if tied else ""),
+        NONE if share is None else f"{plain(100 * share, 2)} %",
+    ]
+
+
+def _everybody(outcomes: list[Outcome]) -> str:
+    """The time of everybody over gradmark's, and the variances over gradmark's."""
+    names = list(dict.fromkeys(row["contender"] for outcome in outcomes for row in speeds.rows(outcome)))[1:]
+    rows = [["work", *(f"{name}: time, variance" for name in names)]]
+    for outcome in outcomes:
+        known = {row["contender"]: row for row in speeds.timed(outcome)}
+        cells = [_both(known[name]) if name in known else NONE for name in names]
+        rows.append([speeds.session(outcome)["work"], *cells])
+    return markdown(rows)
+
+
+def _both(row: dict[str, Any]) -> str:
+    return f"{_line(row['over_gradmark'])}, {_line(row['variance_over_gradmark'])}"
+
+
+def _absent(outcomes: list[Outcome]) -> str:
+    """Who took no part in what, a line for each reason."""
+    works: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        for row in speeds.rows(outcome):
+            if row.get("absent"):
+                works.setdefault((row["contender"], row["absent"]), []).append(speeds.session(outcome)["work"])
+    return "\n".join(f"* {name}, {'; '.join(left)}: {reason}." for (name, reason), left in works.items())
+
+
+def _time(seconds: dict[str, Any]) -> str:
+    unit, scale = time_unit([seconds["value"]])
+    return f"{_line(speeds.scaled(seconds, scale))} {unit}"
+
+
+def _line(quantity: dict[str, Any]) -> str:
+    return " ".join(quantity_line(quantity["value"], *(quantity["ci"] or (None, None)))).strip()
+
+
+@click.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PAGE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(store: Path, path: Path) -> None:
+    """Put the table of speeds of a store into a page, between its marks."""
+    outcomes = [each for each in read(store).answered if experiment_class(each) == "Speed"]
+    if not outcomes:
+        raise BadInput(f"store {str(store)!r}: it has no comparison of speeds; run `gradmark run speed` first")
+    path.write_text(between(path.read_text(encoding="utf-8"), MARK, page(outcomes)), encoding="utf-8")
+    click.echo(f"{path} holds the speeds of {store}")
+
+
+if __name__ == "__main__":
+    main()
