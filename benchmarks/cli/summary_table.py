@@ -37,6 +37,7 @@ def _lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("total variance", _quantity(summary["total_variance"], none)),
         ("exactly", _exactly(summary["total_variance"])),
         *([("warm-ups", _warm_ups(summary))] if summary["warm_ups"] else []),
+        *([("engine", summary["engine"])] if summary["engine"] != "lifted weights" else []),
         ("bias", _bias(summary["bias"])),
         ("signal to noise", _quantity(summary["snr"], summary["snr"]["reason"])),
         ("cosine", _quantity(summary["cosine"], summary["cosine"]["reason"])),

@@ -47,12 +47,7 @@ class Factored:
         use, *others = self.uses
         if others or operations_of_rows(use) > operations_of_forming(use):
             return None
-        slopes, inputs = use.slopes.double(), use.inputs.double()
-        if len(inputs) == 1:
-            return slopes.flatten(1) @ ((inputs @ inputs.mT) @ slopes).flatten(1).mT
-        slopes, inputs = slopes.flatten(0, 1), _of_each(Use(inputs, slopes)).flatten(0, 1)
-        products = (slopes @ slopes.mT) * (inputs @ inputs.mT)
-        return products.unflatten(1, (len(self), -1)).unflatten(0, (len(self), -1)).sum((1, 3))
+        return _products_of_rows(use.slopes.double(), use.inputs.double())
 
 
 Part: TypeAlias = Tensor | Factored  # the gradient of one named tensor, `[R, P]`
@@ -83,10 +78,25 @@ def operations_of_forming(use: Use) -> int:
 def operations_of_rows(use: Use) -> int:
     """Of the inner products of the rows."""
     replicates, rows, outputs = use.slopes.shape
-    inputs = use.inputs.shape[-1]
-    if len(use.inputs) == 1:
-        return DOUBLE * (rows**2 * (inputs + replicates * outputs) + replicates**2 * rows * outputs)
-    return DOUBLE * (replicates * rows) ** 2 * (outputs + inputs)
+    distinct, _, inputs = use.inputs.shape
+    each = replicates // distinct
+    pairs = distinct * (distinct + 1) // 2
+    return DOUBLE * pairs * rows * (rows * inputs + rows * each * outputs + each**2 * outputs)
+
+
+def _products_of_rows(slopes: Tensor, inputs: Tensor) -> Tensor:
+    """⟨G_r, G_s⟩ for s ≥ r from the rows, and by symmetry for all: one step for each of the inputs that differ."""
+    distinct, rows, outputs = len(inputs), slopes.shape[1], slopes.shape[2]
+    slopes = slopes.unflatten(0, (distinct, -1)).transpose(1, 2).flatten(2)  # [distinct, rows, each · outputs]
+    each = slopes.shape[2] // outputs
+    gram = slopes.new_zeros(distinct, each, distinct, each)
+    for g in range(distinct):
+        between = (inputs[g] @ inputs[g:].flatten(0, 1).mT).unflatten(1, (-1, rows)).transpose(0, 1)
+        weighed = (between @ slopes[g:]).unflatten(2, (each, outputs)).transpose(1, 2).flatten(2)
+        own = slopes[g].unflatten(1, (each, outputs)).transpose(0, 1).flatten(1)
+        found = (own @ weighed.flatten(0, 1).mT).unflatten(1, (-1, each))
+        gram[g, :, g:], gram[g:, :, g] = found, found.permute(1, 2, 0)
+    return gram.flatten(2).flatten(0, 1)
 
 
 def _formed(use: Use) -> Tensor:

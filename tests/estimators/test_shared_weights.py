@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.measurement.block import lifted, seeded
@@ -203,6 +204,23 @@ def test_outputs_are_laid_out_as_those_of_lifted_weights(x: Tensor) -> None:
         found = linear(x, shared.params["weight"], shared.params["bias"])
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-15)
     assert found.stride() == expected.stride()
+
+
+def test_a_layer_sees_the_same_data_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also data that are equal, but not data that were written to since."""
+    calls = []
+    affine = functional.linear
+    monkeypatch.setattr(functional, "linear", lambda *given: calls.append(given) or affine(*given))
+    shared, x = SharedWeights(PARAMS, REPLICATES), X.clone()
+    with shared.recording():
+        first = linear(x, shared.params["weight"], shared.params["bias"])
+        again = linear(X.expand(REPLICATES, 5, 3), shared.params["weight"], shared.params["bias"])
+        assert len(calls) == 1
+        assert torch.equal(first, again)
+        x.mul_(2)
+        doubled = linear(x, shared.params["weight"], shared.params["bias"])
+    assert len(calls) == 2
+    torch.testing.assert_close(doubled - PARAMS["bias"], 2 * (first - PARAMS["bias"]), rtol=1e-12, atol=1e-12)
 
 
 def test_a_shared_parameter_cannot_be_written_to() -> None:
