@@ -20,6 +20,7 @@ from gradmark.estimators.core import Estimate, Estimator, Params, State, Surroga
 from gradmark.estimators.shared_weights import NotShared, SharedWeights
 
 LARGE = 2**16  # parameters below which lifting them costs nothing that matters
+MOVED = 0.01  # how far the probe's parameters are moved: where some are zero, so are gradients that may be wrong
 PROBE = 2  # replicates that are made both ways: the rows of a minibatch are drawn for as many
 SAME = 1e-9  # difference of one tensor's gradient beside its norm, in float64, that is rounding
 NOTHING = 1e-13  # difference beside the norm of the whole gradient that is rounding, where a tensor's nearly cancels
@@ -56,7 +57,7 @@ def plan_of(estimator: Estimator, params: Params, replicates: int, key: Hashable
     if type(estimator).estimate is not SurrogateEstimator.estimate:
         return Plan(False, reason="the estimate is not the gradient of a surrogate loss")
     if key not in _plans:
-        _plans[key] = by_evidence(probe, {name: value.double() for name, value in params.items()})
+        _plans[key] = by_evidence(probe, _moved(params))
     return _plans[key]
 
 
@@ -81,6 +82,13 @@ def by_evidence(probe: Estimating, params: Params) -> Plan:
         shared.state, expected.state
     )
     return Plan(same, own, "" if same else "with shared weights the estimates are others")
+
+
+def _moved(params: Params) -> Params:
+    """Parameters near these, in float64."""
+    draw = torch.Generator().manual_seed(0)
+    noise = {name: torch.randn(value.shape, generator=draw, dtype=torch.float64) for name, value in params.items()}
+    return {name: value.double() + MOVED * noise[name].to(value.device) for name, value in params.items()}
 
 
 def gradients(plan: Plan, params: Params, replicates: int, estimate: Estimating) -> Gradients:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Training
+from gradmark.benchmarks.measurement.block import Setting, measure_block, plan_for
+from gradmark.benchmarks.measurement.engines import Plan
 from gradmark.benchmarks.studies import measure
 from gradmark.benchmarks.training import convergence
 
@@ -42,6 +46,20 @@ def test_the_same_seed_gives_the_same_numbers_and_leaves_the_generators() -> Non
     )
     assert first == again
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("estimator", ["Reparameterization()", "LeaveOneOut()"])
+def test_shared_weights_have_the_moments_of_lifted_weights(estimator: str) -> None:
+    """In float64: the same draws, and no more than rounding between them."""
+    problem = specs.problem("Minibatch(problem=GaussianVAE(hidden=600), size=20)")
+    params = {name: value.to("cuda") for name, value in problem.init().items()}
+    setting = Setting(problem, specs.estimator(estimator), 2, params)
+    plan = plan_for(setting, 8)
+    assert plan.shares
+    shared, alone = (measure_block(setting, 8, 1, plan=each) for each in (plan, Plan(False)))
+    assert (shared.shared, alone.shared) == (8, 0)
+    np.testing.assert_allclose(shared.traces, alone.traces, rtol=1e-9)
+    np.testing.assert_allclose(shared.within_traces, alone.within_traces, rtol=1e-9)
 
 
 def test_training_on_the_gpu() -> None:

@@ -205,10 +205,15 @@ def test_the_evidence_rejects_factors_that_are_wrong(monkeypatch: pytest.MonkeyP
     def wrong(self: SharedWeights, weight: Tensor, use: Use) -> Tensor | None:
         return note(self, weight, Use(use.inputs, use.slopes * (1 + 1e-6)))
 
-    assert plan(setting_of(NETWORK, Reparameterization())).shares
-    engines._plans.clear()
-    monkeypatch.setattr(SharedWeights, "_note", wrong)
-    assert plan(setting_of(NETWORK, Reparameterization())).reason == "with shared weights the estimates are others"
+    setting = setting_of(NETWORK, Reparameterization())
+    zero = replace(setting, params={name: torch.zeros_like(value) for name, value in setting.params.items()})
+    for each in (setting, zero):  # where all weights are zero, so are their gradients, right or wrong
+        assert plan(each).shares
+        engines._plans.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(SharedWeights, "_note", wrong)
+            assert plan(each).reason == "with shared weights the estimates are others"
+        engines._plans.clear()
 
 
 def test_a_block_that_turns_out_to_need_lifted_weights_gets_them() -> None:
