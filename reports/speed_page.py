@@ -18,10 +18,11 @@ from gradmark.reports.results.results import read
 MARK = "speed"
 
 
-def page(outcomes: list[Outcome]) -> str:
-    """Gradmark against the loop and the best peer; then everybody; then the machine and what is unsafe."""
+def page(outcomes: list[Outcome], trained: list[Outcome]) -> str:
+    """Gradmark against the loop and the best peer; then everybody, training, the machine and what is unsafe."""
     unsafe = [f"* {speeds.session(each)['work']}: {line}" for each in outcomes for line in speeds.warnings(each)]
-    parts = [_summary(outcomes), _everybody(outcomes), _absent(outcomes), speeds.machine(outcomes), "\n".join(unsafe)]
+    tables = [_summary(outcomes), _everybody(outcomes), _absent(outcomes), *map(_training, trained)]
+    parts = [*tables, speeds.machine(outcomes), "\n".join(unsafe)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -73,6 +74,17 @@ def _absent(outcomes: list[Outcome]) -> str:
     return "\n".join(f"* {name}, {'; '.join(left)}: {reason}." for (name, reason), left in works.items())
 
 
+def _training(outcome: Outcome) -> str:
+    """A step of training, in a sentence."""
+    row = speeds.training(outcome)
+    return (
+        f"Training `{row['problem']}` at {row['rates']} rates, {row['runs_at_once']} seeds at once: "
+        f"{_time(row['step_seconds'])} for a step of one run, by a loop of single runs "
+        f"{_time(row['loop_step_seconds'])}, that is {_line(row['loop_over_gradmark'])} times as long. The bound after "
+        f"{row['steps_of_a_turn']} steps is {_line(row['bound_over_gradmark'])} times gradmark's."
+    )
+
+
 def _time(seconds: dict[str, Any]) -> str:
     unit, scale = time_unit([seconds["value"]])
     return f"{_line(speeds.scaled(seconds, scale))} {unit}"
@@ -87,10 +99,12 @@ def _line(quantity: dict[str, Any]) -> str:
 @click.argument("path", metavar="PAGE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(store: Path, path: Path) -> None:
     """Put the table of speeds of a store into a page, between its marks."""
-    outcomes = [each for each in read(store).answered if experiment_class(each) == "Speed"]
+    answered = read(store).answered
+    outcomes = [each for each in answered if experiment_class(each) == "Speed"]
     if not outcomes:
         raise BadInput(f"store {str(store)!r}: it has no comparison of speeds; run `gradmark run speed` first")
-    path.write_text(between(path.read_text(encoding="utf-8"), MARK, page(outcomes)), encoding="utf-8")
+    trained = [each for each in answered if experiment_class(each) == "TrainingSpeed"]
+    path.write_text(between(path.read_text(encoding="utf-8"), MARK, page(outcomes, trained)), encoding="utf-8")
     click.echo(f"{path} holds the speeds of {store}")
 
 

@@ -44,6 +44,7 @@ from gradmark.benchmarks.experiments.diffusion.time_sampling import TimeSampling
 
 # gradmark itself, against a loop and other libraries
 from gradmark.benchmarks.experiments.speed.speed import Speed as Speed
+from gradmark.benchmarks.experiments.speed.training_speed import TrainingSpeed as TrainingSpeed
 
 _CLASSES = {name: value for name, value in globals().items() if isinstance(value, type) and value is not Experiment}
 __all__ = list(_CLASSES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -153,10 +153,18 @@ def _enough_threads(setting: Setting, replicates: int) -> AbstractContextManager
 
 
 def _measure(setting: Setting, size: int, seed: int, warm: State, plan: engines.Plan) -> Moments:
+    found, paired = block_gradients(setting, size, seed, warm, plan)
+    moments = fold(found.parts, setting.exact, paired)
+    return replace(moments, shared=moments.replicates) if found.shared else moments
+
+
+def block_gradients(
+    setting: Setting, size: int, seed: int, warm: State, plan: engines.Plan
+) -> tuple[engines.Gradients, bool]:
+    """The gradients of a block before they are folded, and whether replicates 2i and 2i+1 share their rows."""
     estimates = _Estimates(setting, size, seed, warm)
     found = engines.gradients(plan, setting.params, size, estimates)
-    moments = fold(found.parts, setting.exact, estimates.paired)
-    return replace(moments, shared=moments.replicates) if found.shared else moments
+    return found, estimates.paired
 
 
 def plan_for(setting: Setting, size: int, warm: State = None) -> engines.Plan:

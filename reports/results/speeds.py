@@ -29,6 +29,11 @@ def session(outcome: Outcome) -> Row:
     return (outcome.tables or {})["session"][0]
 
 
+def training(outcome: Outcome) -> Row:
+    """What is known of training many runs at once."""
+    return (outcome.tables or {})["training"][0]
+
+
 def fastest(outcome: Outcome) -> tuple[str, list[str]]:
     """The contender with the smallest median, and those that the measurement does not separate from it."""
     best = min(timed(outcome), key=lambda row: row["seconds"]["value"])

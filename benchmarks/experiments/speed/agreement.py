@@ -21,8 +21,8 @@ def agreement(peer: Timed, ours: Timed) -> Quantity:
     return Quantity(ratio, stderr, (max(ratio - reach, 0.0), ratio + reach))
 
 
-def disagreement(peer: Timed, ours: Timed, names: list[str]) -> str | None:
-    """None where the variances agree, in total and in each named tensor; else where and by how much they do not.
+def disagreement(peer: Timed, ours: Timed, names: list[str], what: str = "variance") -> str | None:
+    """None where the variances (or `what`) agree, in total and in each named part; else where and by how much not.
 
     Student's t on the ratio of the means over rounds. A turn of a slow peer has few replicates, and a heavy tail may be
     missing from all of them. So its standard error is at least the one that as many of gradmark's replicates would
@@ -33,8 +33,8 @@ def disagreement(peer: Timed, ours: Timed, names: list[str]) -> str | None:
     for name, value, far in zip(["all", *names], ratio, np.abs(ratio - 1) > reach, strict=True):
         if far:
             return (
-                f"{peer.name}'s variance of {name} is {value:.3g} times gradmark's; they must be the same: one of "
-                "the two estimates is wrong, and no speed is reported"
+                f"{peer.name}'s {what} of {name} is {value:.3g} times gradmark's; they must be the same: one of the "
+                "two is wrong, and no speed is reported"
             )
     return None
 

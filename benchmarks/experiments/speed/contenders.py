@@ -6,14 +6,24 @@ import importlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
 
 from gradmark.benchmarks.experiments.speed.works import Work
-from gradmark.benchmarks.measurement.block import block_seed, block_size, measure_block
-from gradmark.benchmarks.measurement.moments import Array, merged
+from gradmark.benchmarks.measurement.block import (
+    Setting,
+    block_gradients,
+    block_seed,
+    block_size,
+    measure_block,
+    plan_for,
+)
+from gradmark.benchmarks.measurement.factored import formed
+from gradmark.benchmarks.measurement.fold import fold_coordinates
+from gradmark.benchmarks.measurement.moments import Array, Moments, merged
 
 
 class Absent(Exception):
@@ -47,8 +57,13 @@ def with_total(traces: Array) -> Array:
 
 
 def gradmark(work: Work, device: torch.device) -> Contender:
-    """Whole blocks, folded and merged, as a study measures them; each turn has blocks of its own."""
+    """Whole blocks, folded and merged, as a study measures them; each turn has blocks of its own.
+
+    Where each coordinate is wanted, they are folded coordinate by coordinate also beyond `MAX_COORDINATES`, up to which
+    a study keeps them.
+    """
     setting = work.setting(device)
+    measure = _every_coordinate if work.per_coordinate else measure_block
     size = block_size(setting.problem, setting.num_samples, setting.params)
     numbers = itertools.count()
 
@@ -57,6 +72,13 @@ def gradmark(work: Work, device: torch.device) -> Contender:
             block_seed(setting.problem, setting.num_samples, "init", seed, size, next(numbers))
             for _ in range(replicates // size)
         ]
-        return merged([measure_block(setting, size, each) for each in seeds]).traces.mean(0)
+        blocks = (measure(setting, size, each) for each in seeds)
+        # moments of many coordinates are large: one block at a time
+        return (reduce(Moments.__add__, blocks) if work.per_coordinate else merged(list(blocks))).traces.mean(0)
 
     return Contender("gradmark", turn, size)
+
+
+def _every_coordinate(setting: Setting, size: int, seed: int) -> Moments:
+    found, paired = block_gradients(setting, size, seed, None, plan_for(setting, size))
+    return fold_coordinates([formed(part) for part in found.parts], setting.exact, paired)

@@ -14,11 +14,11 @@ from gradmark.benchmarks.experiment import Experiment, Tables
 from gradmark.benchmarks.experiments.speed import works
 from gradmark.benchmarks.experiments.speed.agreement import agreement, disagreement
 from gradmark.benchmarks.experiments.speed.contenders import Absent, Contender, gradmark
+from gradmark.benchmarks.experiments.speed.cores import cores
 from gradmark.benchmarks.experiments.speed.operations import PRODUCT, SIZE, operations, product
 from gradmark.benchmarks.experiments.speed.peers import PEERS
 from gradmark.benchmarks.experiments.speed.rounds import Session, Timed, interleaved
 from gradmark.benchmarks.experiments.speed.works import Work
-from gradmark.benchmarks.measurement.block import threads
 from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.measurement.timing_rounds import bootstrap_median
 
@@ -30,11 +30,11 @@ PACKAGES = {"JAX": "jax", "JAX scan": "jax", "Pyro": "pyro-ppl", "storchastic": 
 class Speed(Experiment):
     """Seconds of one replicate of a variance, through gradmark and through `peers`, on the CPU or a GPU.
 
-    All take turns of `turn_seconds` in each of `rounds` rounds, in one process, with `threads` threads of torch and in
-    float32. Ratios are formed within a round; medians over rounds have bootstrap intervals. A replicate is one estimate
-    of the gradient, drawn anew. Equally many replicates of an equal variance give an equal relative interval: that is
-    why the time of a replicate is compared, and why the variances must agree. Where a peer's does not, the experiment
-    fails. A peer that is not installed, or has no such estimator, is a row with the reason.
+    All take turns of `turn_seconds` in each of `rounds` rounds, in one process, in float32, on as many cores as torch
+    has threads. Ratios are formed within a round; medians over rounds have bootstrap intervals. A replicate is one
+    estimate of the gradient, drawn anew. Equally many replicates of an equal variance give an equal relative interval:
+    that is why the time of a replicate is compared, and why the variances must agree. Where a peer's does not, the
+    experiment fails. A peer that is not installed, or has no such estimator, is a row with the reason.
 
     The table `contenders` has a row for each: seconds of a replicate, that over gradmark's, its total variance over
     gradmark's, and its share of the machine's rate of matrix products, measured in the same rounds. `session` says what
@@ -49,7 +49,6 @@ class Speed(Experiment):
     peers: tuple[str, ...] = ("loop", "vmap", "JAX scan", "JAX", "Pyro", "storchastic")
     rounds: int = 15
     turn_seconds: float = 0.3
-    threads: int = 2
     device: Literal["cpu", "cuda"] = "cpu"
     small: bool = False
 
@@ -58,11 +57,9 @@ class Speed(Experiment):
             raise ValueError(f"Speed(work={self.work!r}): no such work; use one of {'; '.join(works.NAMES)}")
         if unknown := [name for name in self.peers if name not in PEERS]:
             raise ValueError(f"Speed(peers={self.peers}): {unknown[0]!r} is not one of {', '.join(PEERS)}")
-        if self.rounds < 2 or not 0 < self.turn_seconds <= 60 or not 1 <= self.threads <= 1024:
-            raise ValueError(
-                f"Speed(rounds={self.rounds}, turn_seconds={self.turn_seconds}, threads={self.threads}): two rounds or "
-                "more of turns of up to a minute, with 1 to 1024 threads"
-            )
+        if self.rounds < 2 or not 0 < self.turn_seconds <= 60:
+            call = f"Speed(rounds={self.rounds}, turn_seconds={self.turn_seconds})"
+            raise ValueError(f"{call}: use two rounds or more of turns of up to a minute")
 
     def refuses(self) -> str | None:
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -71,7 +68,7 @@ class Speed(Experiment):
 
     def run(self, seed: int) -> Tables:
         work, device = works.work(self.work, self.small), torch.device(self.device)
-        with threads(self.threads):
+        with cores(torch.get_num_threads()):
             contenders, absent = _contenders(work, self.peers, device)
             session = interleaved([*contenders, product(device)], self.rounds, self.turn_seconds, seed)
         *timed, multiplied = session.timed
@@ -88,7 +85,7 @@ class Speed(Experiment):
     def _session(self, session: Session, counted: int, rate: float) -> dict[str, Any]:
         busy = [share for share in session.busy if share is not None]
         return {
-            "rounds": self.rounds, "threads": self.threads, "device": self.device, "operations": counted,
+            "rounds": self.rounds, "threads": torch.get_num_threads(), "device": self.device, "operations": counted,
             "product_rate": rate, "busy": float(np.median(busy)) if busy else None,
             "busiest": max(busy, default=None), "versions": dict(_versions(session)),
         }  # fmt: skip

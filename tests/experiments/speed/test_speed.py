@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,16 +12,17 @@ from click.testing import CliRunner
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.cells import Inquiry
-from gradmark.benchmarks.experiments import Speed
+from gradmark.benchmarks.experiments import Speed, TrainingSpeed
 from gradmark.benchmarks.experiments.speed import peers, works
 from gradmark.benchmarks.experiments.speed.contenders import Absent, Contender, gradmark
+from gradmark.benchmarks.experiments.speed.cores import cores
 from gradmark.benchmarks.experiments.speed.peers import with_jax
 from gradmark.benchmarks.store.store import Store
 from gradmark.benchmarks.studies import provenance, runner, study
 from gradmark.reports import document, speed_page
 from gradmark.reports.results import speeds
 
-QUICK = {"rounds": 2, "turn_seconds": 0.002, "small": True, "threads": 1}
+QUICK = {"rounds": 2, "turn_seconds": 0.002, "small": True}
 
 
 @pytest.mark.parametrize("name", works.NAMES)
@@ -63,6 +65,25 @@ def test_a_peer_that_measures_something_else_fails_the_experiment(
     assert "loop's variance of all is 2 times gradmark's" in (outcome.reason or "")
 
 
+def test_training_at_once_and_one_by_one_reach_the_same_bound() -> None:
+    [row] = TrainingSpeed(seeds=4, rates=(0.01, 0.03), steps=3, rows=20, rounds=6).run(0)["training"]
+    assert row["loop_over_gradmark"]["value"] > 0
+    assert abs(row["bound_over_gradmark"]["value"] - 1) < 0.1
+    with pytest.raises(ValueError, match="two seeds and two rounds or more"):
+        TrainingSpeed(seeds=1)
+
+
+def test_a_comparison_keeps_to_as_many_cores_as_threads() -> None:
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this system does not bind threads to cores")
+    before = os.sched_getaffinity(0)
+    with cores(1):
+        assert len(os.sched_getaffinity(0)) == 1
+    with cores(1000):
+        assert os.sched_getaffinity(0) == before
+    assert os.sched_getaffinity(0) == before
+
+
 def test_fields_are_checked() -> None:
     assert Speed().peers == tuple(peers.PEERS)
     with pytest.raises(ValueError, match=r"no such work; use one of toy, ScoreFunction; "):
@@ -81,11 +102,14 @@ def test_the_study_has_every_work_once() -> None:
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("speeds") / "s"
-    quick = "rounds=6, turn_seconds=0.002, threads=1, small=True"
+    quick = "rounds=6, turn_seconds=0.002, small=True"
     with Store(folder) as store:
         store.add_provenance(provenance.gather())
-        runner.run([], [], store, inquiries=[Inquiry(f'Speed(peers=("loop", "vmap"), {quick})')])
+        runner.run([], [], store, inquiries=[Inquiry(f'Speed(peers=("loop", "vmap"), {quick})'), Inquiry(TRAINING)])
     return folder
+
+
+TRAINING = "TrainingSpeed(seeds=2, rates=(0.01, 0.1), steps=2, rows=5, rounds=6)"
 
 
 def test_a_section_and_a_page(stored: Path, tmp_path: Path) -> None:
@@ -99,12 +123,13 @@ def test_a_section_and_a_page(stored: Path, tmp_path: Path) -> None:
     assert text.endswith("<!-- speed: end -->\nrest\n")
     assert "old" not in text
     assert "| toy, ScoreFunction | " in text
-    assert "1 thread, cpu, float32, seed 0, 6 rounds" in text
+    assert "Training `GaussianVAE(rows=5)` at 2 rates, 2 seeds at once: " in text
+    assert " cpu, float32, seed 0, 6 rounds" in text
 
 
 def test_who_is_the_fastest_and_what_is_unsafe(stored: Path) -> None:
     with Store(stored, write=False) as store:
-        [outcome] = store.outcomes()
+        outcome = store.outcomes()[0]
     ours, by_loop, by_vmap = speeds.timed(outcome)
     names = {row["contender"] for row in (ours, by_loop, by_vmap)}
     best, tied = speeds.fastest(outcome)
