@@ -1,4 +1,4 @@
-"""The checks on torch's `meta` device, in place of a GPU: tensors have a shape and a device, and no numbers.
+"""torch's `meta` device instead of a GPU: tensors have a shape and a device, and no numbers.
 
 What mixes devices raises there as it does on a GPU, and so does `.item()`, for which a GPU makes the host wait.
 """

@@ -55,7 +55,9 @@ Part: TypeAlias = Tensor | Factored  # the gradient of one named tensor, `[R, P]
 
 def part_of(gradient: Tensor | Factors) -> Part:
     """A gradient `[R, …]`, flattened, or its factors."""
-    return gradient.detach().flatten(1) if isinstance(gradient, Tensor) else Factored(gradient.uses)
+    if isinstance(gradient, Tensor):
+        return gradient.detach().reshape(len(gradient), -1)  # of a scalar, `[R]`, too
+    return Factored(gradient.uses)
 
 
 def formed(part: Part) -> Tensor:

@@ -1,4 +1,4 @@
-"""A grid of nodes in place of the draws of an estimate: one node in each replicate, with its weight."""
+"""A grid of nodes instead of the draws of an estimate: one node in each replicate, with its weight."""
 
 from __future__ import annotations
 
