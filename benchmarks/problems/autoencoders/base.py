@@ -29,6 +29,11 @@ class ImageModel(LatentVariableModel):
     def num_rows(self) -> int:
         return self.rows or data.find(self.data).rows
 
+    @property
+    def seen_rows(self) -> int:
+        """How many rows each replicate sees, without a copy of them."""
+        return self.num_rows if self._selected is None else self._selected.shape[-1]
+
 
 def check_layers(problem: Problem, name: str, rows: int | None, latents: Sequence[str], hidden: int = 1) -> None:
     """BadInput for an unknown data set, ValueError for one that is no images or a size out of range.

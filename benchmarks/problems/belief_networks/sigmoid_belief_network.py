@@ -85,7 +85,7 @@ class SigmoidBeliefNetwork(ImageModel):
         return StagedBits(logits, (1,) * self.lower + (0,) * self.upper, self._batch(params), upper)
 
     def _batch(self, params: Params) -> tuple[int, ...]:
-        return (*params["prior_logits"].shape[:-1], self.observations(params).shape[-2])
+        return (*params["prior_logits"].shape[:-1], self.seen_rows)
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         lit = layer(params, "decoder_pixels", z[..., : self.lower])

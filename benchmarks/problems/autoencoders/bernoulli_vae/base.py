@@ -73,10 +73,8 @@ class BinaryAutoEncoder(ImageModel):
 
     def prior(self, params: Params) -> Distribution:
         like = params["encoder_logits_bias"]
-        size = self.observations(params).shape[-2]
-        logits = (
-            self.prior_logits(params).unsqueeze(-2).expand(*like.shape[:-1], size, self.latents)
-        )  # the closed-form KL needs q's shape
+        shape = (*like.shape[:-1], self.seen_rows, self.latents)  # the closed-form KL needs q's
+        logits = self.prior_logits(params).unsqueeze(-2).expand(shape)
         return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
 
     def log_likelihood(self, params: Params, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
