@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 DEVICES = ("cpu", "cuda")
-CATALOGUE = Path(__file__).resolve().parents[2] / "estimators" / "__init__.py"
+ROOT = Path(__file__).resolve().parents[2]
+CATALOGUE = ROOT / "estimators" / "__init__.py"
+WORKS = ROOT / "benchmarks" / "experiments" / "speed" / "works.py"
 
 
 def catalogue() -> list[str]:
@@ -24,6 +26,14 @@ def catalogue() -> list[str]:
     """
     imports = [node for node in ast.parse(CATALOGUE.read_text("utf-8")).body if isinstance(node, ast.ImportFrom)]
     return [alias.asname for node in imports for alias in node.names if alias.asname]
+
+
+def listed_works() -> list[str]:
+    """The works of `gradmark run speed` in the working tree, read from the text of their list, in order."""
+    named = [node for node in ast.parse(WORKS.read_text("utf-8")).body if isinstance(node, ast.AnnAssign)]
+    listed = next(node.value for node in named if getattr(node.target, "id", "") == "_LISTED")
+    assert isinstance(listed, ast.Dict), "the list is a dictionary by name"
+    return [key.value for key in listed.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
 def package(*names: str) -> Any:
@@ -42,8 +52,12 @@ block = package("gradmark.benchmarks.measurement.block", "benchmarks.block")
 specs = package("gradmark.benchmarks.specs", "benchmarks.specs")
 timing = package("gradmark.benchmarks.measurement.timing", "gradmark.benchmarks.measurement.cost", "benchmarks.timing")
 moments = package("gradmark.benchmarks.measurement.moments", "benchmarks.moments")
-quantities = package("gradmark.benchmarks.measurement.quantities", "benchmarks.readings")
+timing_rounds = package("gradmark.benchmarks.measurement.timing_rounds")
 provenance = package("gradmark.benchmarks.studies.provenance", "benchmarks.provenance")
+_COMPARISON = "gradmark.benchmarks.experiments.speed"
+works, contenders, peers, rounds, cores, training_speed = (
+    package(f"{_COMPARISON}.{name}") for name in ("works", "contenders", "peers", "rounds", "cores", "training_speed")
+)
 
 
 @contextmanager

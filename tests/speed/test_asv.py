@@ -9,7 +9,6 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 import torch
 
@@ -96,18 +95,19 @@ def test_what_cannot_run_is_na(monkeypatch: pytest.MonkeyPatch) -> None:
         estimates.Toy().setup("ScoreFunction", "cpu")
 
 
-@pytest.mark.parametrize("name", against_loop.CASES)
-def test_loop_and_harness_estimate_the_same(name: str) -> None:
-    case = against_loop.CASES[name]
-    with cells.block.seeded(0, torch.device("cpu")):
-        mean, variance = (value.double().numpy() for value in against_loop.hand_written(case, 400)())
-    moments = against_loop.harness(case, 2000)()
-    stderr = np.sqrt(variance / 400 + moments.second / moments.units**2)
-    assert np.all(np.abs(mean - moments.mean) < 5 * stderr)
+def test_every_work_of_the_comparison_is_a_parameter() -> None:
+    assert cells.listed_works() == list(cells.works.NAMES) == against_loop.Replicate.params
+    assert [work for work in cells.works.NAMES if against_loop.target(work) is None] == [
+        work for work in cells.works.NAMES if "VAE" in work
+    ]
+    with pytest.raises(NotImplementedError, match="no work 'frog'"):
+        against_loop.Replicate().setup("frog")
 
 
-def test_comparison_gives_a_ratio_for_each_round() -> None:
-    case = next(iter(against_loop.CASES.values()))
-    ratios = against_loop.compare(case, rounds=2, replicates=10, turns=3)
-    assert len(ratios) == 2
-    assert min(ratios) > 0
+def test_a_work_has_seconds_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, loop = against_loop.timed("toy, ScoreFunction", loop=True, rounds=2, turn_seconds=0.001)
+    assert (ours.name, loop.name) == ("gradmark", "loop")
+    assert len(ours.seconds) == len(loop.seconds) == 2
+    assert min(*ours.seconds, *loop.seconds) > 0
+    monkeypatch.setattr(against_loop, "timed", lambda work, loop, rounds: [ours])
+    assert len(against_loop.Replicate().track_seconds("toy, ScoreFunction")["samples"]) == 2

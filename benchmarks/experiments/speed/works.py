@@ -62,7 +62,7 @@ def _regression(small: bool) -> Problem:
 
 
 def _gaussian_vae(small: bool) -> Problem:
-    return GaussianVAE(rows=5) if small else GaussianVAE(data="mnist-5k", latents=20, hidden=500, rows=100)
+    return GaussianVAE(hidden=16, rows=5) if small else GaussianVAE(data="mnist-5k", latents=20, hidden=500, rows=100)
 
 
 def _bernoulli_vae(small: bool) -> Problem:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.func import grad, vmap
 
 from gradmark.benchmarks.experiments.speed import works
 from gradmark.benchmarks.experiments.speed.agreement import agreement, disagreement
@@ -14,7 +15,9 @@ from gradmark.benchmarks.experiments.speed.contenders import Absent, Contender, 
 from gradmark.benchmarks.experiments.speed.operations import operations
 from gradmark.benchmarks.experiments.speed.peers import PEERS
 from gradmark.benchmarks.experiments.speed.peers.running import PerCoordinate, Sums
+from gradmark.benchmarks.experiments.speed.peers.surrogates import noise_of, surrogate_of
 from gradmark.benchmarks.experiments.speed.rounds import Timed
+from gradmark.benchmarks.measurement.block import measure_block
 from gradmark.estimators import DisARM, LeaveOneOut, Reparameterization
 
 HOST = torch.device("cpu")
@@ -42,6 +45,19 @@ def test_a_peer_measures_the_same_variances(name: str, peer: str) -> None:
     ours, theirs = found(gradmark(work, HOST)), found(contender)
     assert disagreement(theirs, ours, list(work.problem.init())) is None
     assert ours.traces.shape == theirs.traces.shape
+
+
+@pytest.mark.parametrize("name", works.NAMES)
+def test_the_losses_of_the_peers_have_gradmark_s_mean(name: str) -> None:
+    """Six standard errors of each coordinate: one false alarm in a hundred thousand for the largest network."""
+    work = works.work(name, small=True)
+    setting, size = work.setting(HOST), 512
+    moments = measure_block(setting, size, 0)
+    noise = noise_of(work, size, HOST, torch.Generator().manual_seed(0))
+    found = vmap(grad(surrogate_of(work, work.rows(HOST))), in_dims=(None, 0))(setting.params, noise)
+    gradient = torch.cat([part.flatten(1) for part in found.values()], 1).double().numpy()
+    stderr = np.sqrt(gradient.var(0, ddof=1) / size + moments.second / size**2)
+    assert np.all(np.abs(gradient.mean(0) - moments.mean) <= 6 * stderr + 1e-6)
 
 
 @pytest.mark.parametrize("name", works.NAMES)

@@ -43,7 +43,8 @@ def test_turns_fill_their_time_and_alternate(clock: Clock) -> None:
     assert clock.turns[-8:] == ["slow", "fast", "fast", "slow"] * 2  # the first of four rounds warms up
     assert [each.replicates for each in session.timed] == [504, 2]  # two at least
     np.testing.assert_allclose(session.timed[0].seconds, [0.001] * 3)
-    np.testing.assert_allclose(session.timed[1].traces[:, 0], [6, 7, 8])
+    seeds = np.array([each.traces[:, 0] for each in session.timed])
+    assert len(np.unique(seeds)) == seeds.size  # of every contender in every round
     assert len(session.busy) == 3
 
 
