@@ -1,12 +1,8 @@
 """The data sets: what each is, where it comes from, its checksum; loaded once for each dtype and device.
 
-Images are rows of pixel intensities in [0, 1]. Nothing is binarised: an intensity is used directly as the target of a
-Bernoulli cross-entropy, as in the original code of the variational auto-encoder. Fixed and dynamic binarisation give
-other bounds, and the latter another source of noise.
-
-The checksum is that of the decompressed bytes, verified once in a process. How many they are is known, so that no more
-is ever read or decompressed, and a pipe or a device is not opened at all. Everything that can go wrong with a file is a
-`BadInput` of one line: the file, what is wrong with it, and where the set comes from.
+Images are rows of pixel intensities in [0, 1], used directly as targets of a Bernoulli cross-entropy, as in the first
+code of the variational auto-encoder. Nothing is binarised. The checksum is that of the decompressed bytes, verified
+once in a process. How many they are is known: no more is ever read or decompressed. A fault of a file is a `BadInput`.
 """
 
 from __future__ import annotations
@@ -24,16 +20,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.regular_files import fault_of_file, read_bounded
 from gradmark.benchmarks.shared_data import shared
+
+if TYPE_CHECKING:  # `gradmark list data` needs no tensors
+    import torch
+    from torch import Tensor
 
 FOLDER = "GRADMARK_DATA"  # the environment variable that names the folder of the IDX files
 TIMEOUT = 10.0  # seconds without an answer after which a download has failed
@@ -95,12 +93,16 @@ def find(name: str) -> DataSet:
 @shared
 def features(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     """All rows `[rows, columns]`, pixels scaled to [0, 1]; BadInput where the file is not as it should be."""
+    import torch
+
     return torch.from_numpy(_table(name).features).to(device, dtype) / find(name).scale
 
 
 @shared
 def labels(name: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The label of each row, `[rows]`; ValueError for a set whose labels are in another file."""
+    import torch
+
     found = _table(name).labels
     if found is None:
         raise ValueError(f"labels(name={name!r}): this file holds images only; use mnist-5k or breast_cancer")

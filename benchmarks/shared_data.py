@@ -7,9 +7,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from torch import Tensor
-from torch.utils._pytree import tree_leaves
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -53,6 +50,9 @@ def written() -> list[str]:
 
 def _checksum(made: Any) -> int:
     """Of all bytes; fast, as it guards against accidents only."""
+    from torch import Tensor  # here only, as lists of data sets need none
+    from torch.utils._pytree import tree_leaves
+
     total = 0
     for value in tree_leaves(made):
         if isinstance(value, Tensor) and not value.is_meta:  # which has a shape and no numbers

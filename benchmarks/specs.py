@@ -43,6 +43,7 @@ CATALOGUES = {
 BESIDE = ("num_samples", "at", "seed", "replicates", "device", "dtype")  # given beside a spec, not its fields
 _given: ContextVar[dict[str, Spec]] = ContextVar("_given", default={})  # noqa: B039  # never written to
 LISTED = ("estimator", "problem", "experiment")  # by `gradmark list`
+STATEFUL, STATELESS = ("cold", "warm"), ("none",)  # the states in which an estimator is measured
 
 
 def names(kind: str) -> list[str]:
@@ -73,7 +74,7 @@ def states(text: str) -> tuple[str, ...]:
     """
     from gradmark.estimators.core import Estimator
 
-    return ("cold", "warm") if type(estimator(text)).init is not Estimator.init else ("none",)
+    return STATEFUL if type(estimator(text)).init is not Estimator.init else STATELESS
 
 
 def problem(text: str) -> Problem:

@@ -26,22 +26,13 @@ def rows(kind: str) -> list[dict[str, Any]]:
 
 
 def _studies() -> list[dict[str, Any]]:
-    from gradmark.benchmarks.studies import study  # pydantic: for this table only
+    from gradmark.benchmarks.cli import study_counts  # pydantic: for this table only
 
-    return [
-        {
-            "name": name,
-            "title": plan.title,
-            "cells": len(plan.cells()),
-            "trainings": len(plan.trainings()),
-            "experiments": len(plan.inquiries()),
-        }
-        for name, plan in study.published().items()
-    ]
+    return study_counts.studies()
 
 
 def _data() -> list[dict[str, Any]]:
-    from gradmark.benchmarks import data  # torch: for this table only
+    from gradmark.benchmarks import data  # numpy: for this table only
 
     return [
         {

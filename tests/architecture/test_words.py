@@ -29,7 +29,6 @@ ALLOWED = [  # file or folder, the words, why
     ("tests/store/test_versions.py", {"place"}, "the same"),
     ("reports/sections/along_training.py", {"place"}, "a key in older stores"),
     ("reports/sections/reverse_test.py", {"verdict"}, "a key in older stores"),
-    ("benchmarks/speed/cells.py", {"reading"}, "a module of older commits, whose speed asv measures"),
     ("benchmarks/checks/properties.py", {"claim"}, "the former name of `properties`, in the error that says so"),
     ("tests/checks/test_former_names.py", {"claim"}, "the same"),
     ("CHANGELOG.md", {"claim"}, "the same"),

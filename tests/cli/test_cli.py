@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.cli import commands, study_counts
 from gradmark.benchmarks.cli.summary_table import show_summary
-from gradmark.benchmarks.studies import measure
+from gradmark.benchmarks.studies import measure, study
 
 TOY = ["--problem", "GaussianToy()", "--estimator"]
 KEYS = {
@@ -154,6 +154,22 @@ def test_help_and_lists_load_no_torch(arguments: list[str]) -> None:
         "assert not {'torch', 'numpy', 'pydantic'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_no_list_loads_torch() -> None:
+    code = (
+        "import sys; from gradmark.benchmarks.cli.commands import cli; cli(['list'], standalone_mode=False); "
+        "assert not {'torch', 'scipy', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_studies_are_counted_from_their_text_as_they_are_run() -> None:
+    plans = study.published()
+    counted = {row["name"]: (row["cells"], row["trainings"], row["experiments"]) for row in study_counts.studies()}
+    assert counted == {
+        name: (len(plan.cells()), len(plan.trainings()), len(plan.inquiries())) for name, plan in plans.items()
+    }
 
 
 def test_measuring_loads_nothing_heavy_but_torch() -> None:
