@@ -22,7 +22,7 @@ from gradmark.benchmarks.experiments.speed.works import Work
 from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.measurement.timing_rounds import bootstrap_median
 
-SEPARATING = 0.995  # level of the interval that tells a contender from the fastest one
+SEPARATING = 0.999  # level of the interval that tells a contender from the fastest one
 PACKAGES = {"JAX": "jax", "JAX scan": "jax", "Pyro": "pyro-ppl", "storchastic": "storchastic"}
 
 
@@ -125,6 +125,7 @@ def _row(timed: Timed, everybody: list[Timed], least_seconds: float) -> dict[str
         "contender": timed.name,
         "absent": None,
         "seconds": seconds.json(),
+        "seconds_by_round": timed.seconds.tolist(),
         "over_gradmark": (itself if timed is ours else bootstrap_median(timed.seconds / ours.seconds)).json(),
         "over_fastest": (itself if timed is fastest else behind).json(),
         "replicates": timed.replicates * len(timed.seconds),
