@@ -8,7 +8,7 @@ REPORT ?= report.pdf
 THREADS ?= 2
 # What docs/trust.md counts, in its order
 COUNTS = fuzz_specs fuzz_studies fuzz_parameters damaged_stores kills bias coverage warm_baselines seconds copies \
-	few_contributions hostile_cells
+	few_contributions hostile_cells rankings
 # The first interpreter in the supported range, 3.11 to 3.13
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
@@ -72,7 +72,9 @@ note: $(VENV)/installed
 speed: $(VENV)/compared
 	rm -rf speed.store
 	$(BIN)/gradmark run speed --store speed.store --threads $(THREADS)
-	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md
+	$(BIN)/python -m gradmark.benchmarks.experiments.speed.counts > counts.md
+	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md --counts counts.md
+	rm counts.md
 
 $(VENV)/compared: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'

@@ -15,14 +15,13 @@ from gradmark.reports.results import speeds
 from gradmark.reports.results.parts import experiment_class
 from gradmark.reports.results.results import read
 
-MARK = "speed"
+MARK = "speed"  # the other mark is `counts`
 
 
 def page(outcomes: list[Outcome], trained: list[Outcome]) -> str:
     """Gradmark against the loop and the best peer; then everybody, training, the machine and what is unsafe."""
-    unsafe = [f"* {speeds.session(each)['work']}: {line}" for each in outcomes for line in speeds.warnings(each)]
     tables = [_summary(outcomes), _everybody(outcomes), _absent(outcomes), *map(_training, trained)]
-    parts = [*tables, speeds.machine(outcomes), "\n".join(unsafe)]
+    parts = [*tables, speeds.machine(outcomes), _unsafe(outcomes)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -38,11 +37,12 @@ def _summarised(outcome: Outcome) -> list[str]:
     peer = speeds.best_peer(outcome)
     best, tied = speeds.fastest(outcome)
     share = ours["share_of_product_rate"]
+    aims = [f" (aim: {aim:g})" for aim in speeds.aims(outcome)] or ["", ""]
     return [
         speeds.session(outcome)["work"],
         _time(ours["seconds"]),
-        NONE if loop is None else _line(loop["over_gradmark"]),
-        NONE if peer is None else _line(peer["over_gradmark"]),
+        NONE if loop is None else _line(loop["over_gradmark"]) + aims[0],
+        NONE if peer is None else _line(peer["over_gradmark"]) + aims[1],
         NONE if peer is None else peer["contender"],
         best + (f" (tie with {', '.join(tied)})" if tied else ""),
         NONE if share is None else f"{plain(100 * share, 2)} %",
@@ -74,6 +74,15 @@ def _absent(outcomes: list[Outcome]) -> str:
     return "\n".join(f"* {name}, {'; '.join(left)}: {reason}." for (name, reason), left in works.items())
 
 
+def _unsafe(outcomes: list[Outcome]) -> str:
+    """What makes rankings unsafe, a line for each reason with the works that it is about."""
+    works: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for reason in speeds.warnings(outcome):
+            works.setdefault(reason, []).append(speeds.session(outcome)["work"])
+    return "\n".join(f"* Unsafe, as {reason}: {'; '.join(named)}." for reason, named in works.items())
+
+
 def _training(outcome: Outcome) -> str:
     """A step of training, in a sentence."""
     row = speeds.training(outcome)
@@ -97,14 +106,18 @@ def _line(quantity: dict[str, Any]) -> str:
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("path", metavar="PAGE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def main(store: Path, path: Path) -> None:
-    """Put the table of speeds of a store into a page, between its marks."""
+@click.option("--counts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Lines for its marks.")
+def main(store: Path, path: Path, counts: Path | None) -> None:
+    """Put the table of speeds of a store into a page, between its marks, and the lines of `counts` too."""
     answered = read(store).answered
     outcomes = [each for each in answered if experiment_class(each) == "Speed"]
     if not outcomes:
         raise BadInput(f"store {str(store)!r}: it has no comparison of speeds; run `gradmark run speed` first")
     trained = [each for each in answered if experiment_class(each) == "TrainingSpeed"]
-    path.write_text(between(path.read_text(encoding="utf-8"), MARK, page(outcomes, trained)), encoding="utf-8")
+    text = between(path.read_text(encoding="utf-8"), MARK, page(outcomes, trained))
+    if counts is not None:
+        text = between(text, "counts", counts.read_text(encoding="utf-8").strip())
+    path.write_text(text, encoding="utf-8")
     click.echo(f"{path} holds the speeds of {store}")
 
 

@@ -78,7 +78,7 @@ def _work() -> None:
 
 
 def wrong(timed: list[Timed]) -> tuple[int, int, int]:
-    """Pairs in the right order, in the wrong one, and not told apart."""
+    """Pairs in the right order, in the wrong one, and not separated."""
     pairs = list(itertools.combinations(timed, 2))  # the first of a pair has less to do
     right, reversed_ = sum(separated(b, a) for a, b in pairs), sum(separated(a, b) for a, b in pairs)
     return right, reversed_, len(pairs) - right - reversed_
@@ -103,7 +103,7 @@ def main(runs: int, rounds: int, turn_seconds: float) -> None:
     quiet = interleaved(contenders, rounds, turn_seconds, 0)
     with load(os.cpu_count() or 1):
         busy = interleaved(contenders, rounds, turn_seconds, 1)
-    click.echo("| machine | busy with other work | pairs in order | in the wrong order | not told apart |")
+    click.echo("| machine | busy with other work | pairs in order | in the wrong order | not separated |")
     click.echo("| --- | ---: | ---: | ---: | ---: |")
     for name, session in (("as it is", quiet), ("under load", busy)):
         shares = [share for share in session.busy if share is not None]

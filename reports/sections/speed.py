@@ -29,7 +29,7 @@ def blocks(outcomes: list[Outcome], key: str) -> list[Block]:
         for row in speeds.rows(outcome):
             table.row(*_cells(row, scale))
         for line in speeds.warnings(outcome):
-            table.note(f"{session['work']}: {line}")
+            table.note(f"{session['work']}: a ranking is unsafe, as {line}.")
     table.note(speeds.machine(outcomes))
     return [*prose.blocks(PROSE), table.block()]
 

@@ -1,4 +1,4 @@
-"""Kernels, bytes and operations of one replicate: `python -m gradmark.benchmarks.speed.counts`.
+"""Kernels, bytes and operations of one replicate: `python -m gradmark.benchmarks.experiments.speed.counts`.
 
 They do not depend on the machine, and say what a time is made of: a block's estimate by itself, then its fold.
 """
