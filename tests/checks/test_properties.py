@@ -168,10 +168,10 @@ class SlowBits(BernoulliToy):
 
 @dataclass(frozen=True)
 class SlowToWarmUp(MovingAverageBaseline):
-    """Takes a tenth of a second each time, and so half a minute to be warmed up."""
+    """Takes half a second each time, and so half a minute to be warmed up."""
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        CLOCK.sleep(0.1)
+        CLOCK.sleep(0.5)
         return super().surrogate(problem, params, state, num_samples)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 CELL = Cell("GaussianToy()", "ScoreFunction()")
 HOLD = """
 import sys, time
+from collections.abc import Iterator
 from pathlib import Path
 from gradmark.benchmarks.store.store import Store
 store = Store(Path(sys.argv[1]))
@@ -74,6 +76,15 @@ def test_a_reader_sees_one_state_while_a_run_writes(tmp_path: Path) -> None:
             assert [record.status for record in reader.records()] == ["missing"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests run in the background of a script, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_sigterm_says_what_ctrl_c_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
