@@ -21,6 +21,7 @@ REPLICATES = 2**16  # of the first stage
 FEWEST = 2**13  # for heavy tails
 FEWEST_EXPENSIVE = 2**10  # where an estimate makes EXPENSIVE evaluations of the cost for each draw
 EXPENSIVE = 16
+EXACT, AT_ONCE_EXACT = 2**10, 2**6  # where all noise is the selection of rows: an oracle may have 100 nodes for each
 CONTROLLED = 2**14  # of the first stage, with a control variate
 RARE = "hardly any draw has met the event that the parameter is about"
 LEVEL = 0.001  # by default, over all cases of one estimator
@@ -40,7 +41,7 @@ def summed(case: EstimatorCase, truth: Array, replicates: int, seed: int, contro
     """The moments of at least so many independent estimates, less their control, about the exact gradient `[P]`."""
     sums = Sums(truth)
     size = block_size(case.on.problem, case.num_samples, case.on.params)
-    size = min(size, max(MOST_AT_ONCE // case.numbers(), 1))
+    size = min(size, AT_ONCE_EXACT if case.estimator.deterministic else max(MOST_AT_ONCE // case.numbers(), 1))
     for index in range(-(-replicates // size)):
         drawn = block_seed(case.on.problem, case.num_samples, "check", seed, size, index)
         gradient = gradients(case, size, drawn)
@@ -81,7 +82,8 @@ def mean_by_monte_carlo(
         if truth is None and control is None:
             return skipped(case.no_exact)
         fewest = FEWEST if case.numbers() < EXPENSIVE * draws else FEWEST_EXPENSIVE
-        replicates = min(max(room, fewest), REPLICATES if control is None else CONTROLLED)
+        most = EXACT if case.estimator.deterministic else REPLICATES if control is None else CONTROLLED
+        replicates = min(max(room, fewest), most)
         if math.isfinite(seconds) and (expected := _expected_seconds(case, replicates)) > seconds:
             return skipped(
                 f"{replicates} estimates would take about {expected:.0f} s; a larger --budget checks this too"
