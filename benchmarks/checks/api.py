@@ -71,7 +71,7 @@ def gradient_is_finite(case: EstimatorCase) -> CheckResult:
         params = case.params((case.replicates(ESTIMATES),), dtype)
         for name, value in case.estimate(params).gradient.items():
             if not value.isfinite().all():
-                share = f"{int((~value.isfinite()).flatten(1).any(1).sum())} of {len(value)}"
+                share = f"{int((~value.isfinite()).reshape(len(value), -1).any(1).sum())} of {len(value)}"
                 return failed(f"{share} replicates have NaN or infinity in {dtype}", name)
     return passed()
 

@@ -213,6 +213,13 @@ def estimator_cases(estimators: Iterable[Estimator], cases: Sequence[Case]) -> l
     return [each for estimator in estimators for case in cases for each in cases_of(estimator, case)]
 
 
+def largest_differences(found: Params, expected: Params) -> Tensor:
+    """How far two gradients `[R, …]` are apart in each coordinate, `[P]`: the largest over replicates."""
+    return (
+        torch.cat([(found[name] - value).reshape(len(value), -1) for name, value in expected.items()], 1).abs().amax(0)
+    )
+
+
 def coordinate(params: Params, flat: int) -> str:
     """The name of a coordinate of the flattened gradient, as `name[i, j]`."""
     return coordinate_name(flat, {name: value.shape for name, value in params.items()})

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from gradmark.benchmarks.checks.cases import HOST, EstimatorCase, coordinate
+from gradmark.benchmarks.checks.cases import HOST, EstimatorCase, coordinate, largest_differences
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.measurement.block import seeded
 from gradmark.benchmarks.quadrature.replay import Diverged, Recorded, Replayed, continuous
@@ -51,7 +51,7 @@ def single_precision_is_enough(case: EstimatorCase) -> CheckResult:
                 single = case.estimator.estimate(problem, params, state, case.num_samples).gradient
         except Diverged as fault:
             return skipped(f"draws cannot be replayed in single precision: {fault}")
-    off = torch.cat([(single[name] - value).flatten(1) for name, value in double.items()], 1).abs().amax(0)
+    off = largest_differences(single, double)
     allowed = LOST * (1.0 + max(value.abs().max().item() for value in double.values()))
     worst = int(off.argmax())
     if not off[worst] > allowed:  # NaN passes here: `gradient_is_finite` fails then

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from gradmark.benchmarks import specs
-from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordinate
+from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordinate, largest_differences
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
 from gradmark.benchmarks.checks.meta_device import ANY_DEVICE
 from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
@@ -194,7 +194,7 @@ def variational(case: EstimatorCase) -> list[str]:
 
 def _difference(case: EstimatorCase, expected: Params, found: Params) -> CheckResult:
     """Whether two gradients are equal up to rounding in every replicate and coordinate."""
-    flat = torch.cat([(found[name] - value).flatten(1) for name, value in expected.items()], 1).abs().amax(0)
+    flat = largest_differences(found, expected)
     scale = 1.0 + max(value.abs().max().item() for value in expected.values())
     worst = int(flat.argmax())
     if flat[worst] <= TOLERANCE * scale:

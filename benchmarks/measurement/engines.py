@@ -120,7 +120,7 @@ def _with_shared_weights(estimate: Estimating, params: Params, replicates: int, 
 
 def _same_gradients(parts: list[Part], expected: list[Tensor]) -> bool:
     """Whether each tensor's gradient of each replicate is the same to rounding; never where one is not a number."""
-    wanted = [value.detach().flatten(1) for value in expected]
+    wanted = [formed(part_of(value)) for value in expected]
     norms = torch.stack([value.norm(dim=1) for value in wanted])
     off = torch.stack([(formed(part) - value).norm(dim=1) for part, value in zip(parts, wanted, strict=True)])
     return bool((off <= (SAME * norms).maximum(NOTHING * norms.norm(dim=0))).all())

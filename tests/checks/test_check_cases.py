@@ -81,6 +81,12 @@ def test_right_is_right(estimator: Estimator, problem: Problem) -> None:
     report_on(estimator, problem, 1, 2).demand()
 
 
+@pytest.mark.parametrize("estimator", [LeaveOneOut(), Reparameterization()], ids=str)
+def test_no_check_stumbles_over_scalars(estimator: Estimator) -> None:
+    results = run_checks(estimator, [Case(ScalarGaussian(), "init", num_samples=(2,))], budget=PATIENCE).checks
+    assert [result for result in results if "the check itself raised" in result.detail] == []
+
+
 def test_the_weights_of_a_mixture_need_their_gradient() -> None:
     wrong = report_on(mixture_q.Gathered(), mixture_q.MixtureQ(), 1)
     failed = next(result for result in wrong.checks if result.status == "failed")

@@ -66,6 +66,24 @@ def plan(setting: Setting) -> Plan:
     return plan_for(setting, 8)
 
 
+@dataclass(frozen=True)
+class Offset(problems.GaussianVAE):
+    """An auto-encoder with a parameter of shape ()."""
+
+    def init(self) -> Params:
+        return super().init() | {"offset": torch.tensor(0.3, dtype=torch.float64)}
+
+    def log_likelihood(self, params: Params, z: Tensor) -> Tensor:
+        return super().log_likelihood(params, z) - params["offset"].square().unsqueeze(-1)
+
+
+def test_a_scalar_beside_large_weights() -> None:
+    setting = setting_of(Offset(rows=6), Reparameterization())
+    found = measure_block(setting, 8, 1)
+    assert found.shared == 8
+    assert farthest(lifted_only(setting), replace(found, shared=0)) <= ROUNDING[torch.float64]
+
+
 HALF = [PROBLEMS[1], PROBLEMS[4]]  # that are measured in float32, too
 
 
