@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
@@ -19,6 +20,7 @@ class Diverged(Exception):
     """The second run makes other draws than the first, so that the recorded ones do not fit."""
 
 
+@cache  # asked at every operation
 def is_draw(operation: OpOverload) -> bool:
     """Whether an operation draws: most are tagged so; a few that take a generator (Dirichlet, binomial) are not."""
     takes_generator = any(argument.name == "generator" for argument in operation._schema.arguments)

@@ -71,12 +71,12 @@ class Gridded(Dispatch):
         self.weight = torch.ones(replicates, dtype=torch.float64)
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not is_draw(func):
+            return func(*args, **(kwargs or {}))
         call = arguments(func, args, kwargs or {})
-        # an operation may overwrite its argument, which the draw may depend on
+        # the draw may overwrite its argument, which its nodes depend on
         kept = {name: value.clone() if isinstance(value, Tensor) else value for name, value in call.items()}
         out = func(*args, **(kwargs or {}))
-        if not is_draw(func):
-            return out
         if not self.left or self.left[0][0].operation is not func:
             raise Unreplaceable("which draws are made depends on the draws before")
         draw, digits = self.left.pop(0)
