@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import hypothesis
@@ -38,6 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
         option.benchmark_skip = True
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each item of a cover, or of each item there is; see `parametrize_cover`."""
+    for mark in metafunc.definition.iter_markers("cover"):
+        cover = mark.args[0]
+        metafunc.parametrize(cover.names, cover.params(metafunc.config.option.full))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is marked `full`, and most combinations of what is marked `each_once`; unless `--full` is given."""
     if config.option.full:
@@ -49,6 +57,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (left_out if out else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Check annotated shapes again, in the first calls of each function or, with `--full`, in all."""
+    shapes = sys.modules.get("tests.shapes")  # jaxtyping has imported it where it checks
+    if shapes is not None:
+        shapes.CHECKS.start_test(None if item.config.option.full else shapes.CALLS)
 
 
 @pytest.fixture

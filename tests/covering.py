@@ -2,14 +2,15 @@
 
 A test over every combination of estimator, problem, check and state has thousands of cases, and most of them say what
 another one has said. `cover` keeps a subset in which every *meeting* of the full product occurs: a meeting is whatever
-the caller names, such as one estimator with one check. The other combinations carry the mark `full`, and run with
-`pytest --full` (`make test-all`, and the gate).
+the caller names, such as one estimator with one check. The other combinations are not made into tests but with
+`pytest --full` (`make test-full`, and the gate).
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -49,6 +50,30 @@ def cover(
     return [items[index] for index in sorted(chosen)]
 
 
+@dataclass(frozen=True)
+class Cover:
+    """The items that a test takes as its arguments `names`: those of the cover, or all of them with `--full`."""
+
+    names: Sequence[str]
+    items: Sequence[tuple[Any, ...]]
+    chosen: Sequence[tuple[Any, ...]]
+    shares: Callable[..., str] | None = None
+
+    def params(self, full: bool) -> list[Any]:
+        """The arguments for pytest; an identifier is made of the texts of an item's parts, or of functions' names."""
+        items = self.items if full else self.chosen
+        parts = {id(part): part for item in items for part in item}  # many items share one: its text is long to make
+        texts = {key: getattr(part, "__name__", None) or str(part) for key, part in parts.items()}
+        return [
+            pytest.param(
+                *item,
+                marks=[] if self.shares is None else [pytest.mark.xdist_group(self.shares(*item))],
+                id="-".join(texts[id(part)] for part in item),
+            )
+            for item in items
+        ]
+
+
 def parametrize_cover(
     names: Sequence[str],
     items: Sequence[tuple[Any, ...]],
@@ -56,26 +81,13 @@ def parametrize_cover(
     cost: Callable[..., float] = lambda *item: 1.0,
     shares: Callable[..., str] | None = None,
 ) -> pytest.MarkDecorator:
-    """Give a test every item as its arguments `names`; those outside the cover are marked `full`.
+    """Give a test the items of the cover as its arguments `names`, and with `--full` every item.
 
-    An item's identifier is made of the texts of its parts, or of their names where they are functions. Items for which
-    `shares` is the same run in one process, one after another: what one computes and keeps serves the next.
+    Items for which `shares` is the same run in one process, one after another: what one computes and keeps serves the
+    next.
     """
-    parts = {id(part): part for item in items for part in item}  # many items share one, and its text is long to make
-    texts = {key: getattr(part, "__name__", None) or str(part) for key, part in parts.items()}
-    chosen = {id(item) for item in cover(items, lambda item: meetings(*item), lambda item: cost(*item))}
-    params = [
-        pytest.param(
-            *item,
-            marks=[
-                *([] if id(item) in chosen else [pytest.mark.full]),
-                *([] if shares is None else [pytest.mark.xdist_group(shares(*item))]),
-            ],
-            id="-".join(texts[id(part)] for part in item),
-        )
-        for item in items
-    ]
-    return pytest.mark.parametrize(names, params)
+    chosen = cover(items, lambda item: meetings(*item), lambda item: cost(*item))
+    return pytest.mark.cover(Cover(names, items, chosen, shares))
 
 
 @cache

@@ -61,10 +61,9 @@ def test_of_equal_gain_the_cheaper_item_is_kept() -> None:
     assert cover(items, lambda item: ["same"]) == [("dear", 5.0)]
 
 
-def test_what_is_left_out_is_marked() -> None:
+def test_a_plain_run_has_the_cover_and_a_full_one_every_item() -> None:
     mark = parametrize_cover(("a", "b"), [(1, "x"), (1, "y")], lambda a, b: [a]).mark
-    names, params = mark.args
-    assert names == ("a", "b")
-    assert [(param.values, param.id, [m.name for m in param.marks]) for param in params] == [
-        ((1, "x"), "1-x", []), ((1, "y"), "1-y", ["full"]),
-    ]  # fmt: skip
+    found = mark.args[0]
+    assert found.names == ("a", "b")
+    assert [(param.values, param.id) for param in found.params(full=False)] == [((1, "x"), "1-x")]
+    assert [(param.values, param.id) for param in found.params(full=True)] == [((1, "x"), "1-x"), ((1, "y"), "1-y")]
