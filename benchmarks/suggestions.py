@@ -12,6 +12,7 @@ ALIKE = 0.6  # how alike two names are at least, where one may be meant by the o
 OTHER_NAMES = {
     "ScoreFunction": ("REINFORCE", "LikelihoodRatio", "BBVI", "BlackBoxVI", "LogDerivativeTrick", "SF", "VanillaPG"),
     "LeaveOneOut": ("RLOO", "LOO", "REINFORCELeaveOneOut", "REINFORCELOO"),
+    "ConstantBaseline": ("FixedBaseline", "ReinforcementComparison"),
     "MovingAverageBaseline": ("REINFORCEWithBaseline", "Baseline", "MovingAverage", "EMABaseline"),
     "NVIL": ("NeuralVariationalInference", "InputDependentBaseline"),
     "VarGrad": ("LogVariance", "LogVarianceLoss", "VarianceGradient"),

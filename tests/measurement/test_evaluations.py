@@ -23,7 +23,7 @@ from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "GaussianToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (1, 1): "Reparameterization",
         (2, 0): "LeaveOneOut",
         (2, 2): "Antithetic",
@@ -31,13 +31,13 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
         (2, 0): "LeaveOneOut ARM DisARM",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
         (2, 0): "LeaveOneOut",
         (3, 0): "ExactGradient",
@@ -45,14 +45,14 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "StepToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (2, 0): "LeaveOneOut",
         (4, 0): "MeasureValued MeasureValuedIndependent",
     },
     "LinearGaussian(latents=2, observed=3, rows=4)": {
         (0, 0): "ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
             "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG ExactGradient ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
@@ -60,7 +60,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "BayesianLogisticRegression()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
         (1, 1): "Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "Antithetic VIMCO",
@@ -69,7 +69,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "GaussianMixture()": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
             "StraightThroughGumbelSoftmax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
@@ -79,7 +79,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "CategoricalMixture()": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
             "StraightThroughGumbelSoftmax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
@@ -89,7 +89,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "HiddenMarkovModel()": {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
             "StraightThroughGumbelSoftmax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
@@ -97,11 +97,11 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "BayesianGaussianMixture()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (2, 0): "LeaveOneOut",
     },
     "FixedBeliefNetwork()": {
-        (1, 0): "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
         (2, 0): "LeaveOneOut VarGrad ARM DisARM",
         (2, 2): "VIMCO",
@@ -110,21 +110,21 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "GammaPosterior()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "VIMCO",
     },
     "DirichletPosterior()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "VIMCO",
     },
     "GaussianVAE(latents=2, rows=3)": {
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
             "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
@@ -133,7 +133,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "BernoulliVAE(latents=2, rows=3)": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction StraightThrough "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction StraightThrough "
             "GumbelSoftmax StraightThroughGumbelSoftmax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad ARM DisARM VIMCO",
@@ -142,23 +142,23 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "SigmoidBeliefNetwork()": {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
-        (1, 1): "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction ExactPosterior",
+        (1, 1): "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction ExactPosterior",
         (2, 2): "LeaveOneOut VarGrad VIMCO",
     },
     "ContextualBandit()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
         (2, 0): "LeaveOneOut",
     },
     "TabularMDP()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
         (2, 0): "LeaveOneOut",
     },
     "Minibatch(problem=LinearGaussian(latents=1, observed=2, rows=3), size=2)": {
         (0, 0): "ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
+            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
             "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG ExactGradient ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",

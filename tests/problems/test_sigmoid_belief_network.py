@@ -174,6 +174,7 @@ def test_a_part_of_the_rows_at_a_time_is_the_whole(monkeypatch: pytest.MonkeyPat
 
 FITTING = {
     "ScoreFunction",
+    "ConstantBaseline",
     "MovingAverageBaseline",
     "LeaveOneOut",
     "VarGrad",

@@ -25,7 +25,6 @@ from tests.controls.unusual.pathwise import (
 )
 from tests.controls.unusual.score_function import (
     AuxiliaryBaseline,
-    ConstantControl,
     DefensiveImportance,
     Delayed,
     ImportanceSampled,
@@ -48,7 +47,7 @@ def unusual() -> list[Estimator]:
         cls()
         for cls in (
             InverseDistribution, BoxMuller, Flattened, SumOfTwo, RandomSign, ImportanceSampled, RandomBaseline,
-            OtherHalf, MedianOfOthers, RescaledMean, ConstantControl, Delayed, GumbelArgmax, IndexDrawn,
+            OtherHalf, MedianOfOthers, RescaledMean, Delayed, GumbelArgmax, IndexDrawn,
             FlattenedIndices, RotatedBits,
             OneSiteAtATime, Both, TossedCoin, Roulette, NoisyTruth, RandomWeight,
             MuProp, LocalExpectation, BitFlip, ARMS, DoubleControlVariate, UnorderedSet, SumAndSample,

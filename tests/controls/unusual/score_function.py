@@ -94,15 +94,6 @@ class RescaledMean(SurrogateEstimator):
 
 
 @dataclass(frozen=True)
-class ConstantControl(SurrogateEstimator):
-    """A third of the score is taken off, whatever the cost."""
-
-    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        z = problem.distribution(params).sample((num_samples,))
-        return scored(problem, params, z, 1 / 3).mean(0), state
-
-
-@dataclass(frozen=True)
 class Delayed(SurrogateEstimator):
     """The baseline is the mean cost of the estimate before the last one."""
 
