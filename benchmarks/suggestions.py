@@ -29,6 +29,7 @@ OTHER_NAMES = {
     "StraightThrough": ("STE", "StraightThroughEstimator"),
     "GumbelSoftmax": ("Concrete", "BinaryConcrete", "RelaxedBernoulli", "Gumbel"),
     "StraightThroughGumbelSoftmax": ("STGS", "StraightThroughGumbel", "STGumbelSoftmax", "HardGumbelSoftmax"),
+    "ReinMax": ("SecondOrderStraightThrough", "STSecondOrder"),
     "DisARM": ("U2G",),
     "IWAE": ("IWELBO", "ImportanceWeighted", "RenyiELBO"),
     "DReG": ("DoublyReparameterized", "IWAEDReG"),

@@ -58,6 +58,15 @@ class Relaxation(ABC):
     def soft(self, z: Tensor, temperature: Tensor | float) -> Tensor:
         """A smooth stand-in for `hard(z)`, which it becomes as the temperature (broadcast against z) goes to 0."""
 
+    @abstractmethod
+    def log_prob(self, b: Tensor) -> Tensor:
+        """log q of each site's state, differentiable in the logits; an axis of size 1 where a site has categories."""
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of b, differentiable in the logits."""
+        return self.soft(self.logits, 1.0)
+
 
 class LogisticBits(Relaxation):
     """Independent bits: z = logit + Logistic(0, 1), b = 1[z > 0]; softened, the binary Concrete distribution."""
@@ -77,6 +86,9 @@ class LogisticBits(Relaxation):
     def soft(self, z: Tensor, temperature: Tensor | float) -> Tensor:
         return (z / temperature).sigmoid()
 
+    def log_prob(self, b: Tensor) -> Tensor:
+        return logsigmoid((2 * b - 1) * self.logits)
+
 
 class GumbelOneHot(Relaxation):
     """One-hot categories: z = log p + Gumbel(0, 1), b = argmax z; softened, the Concrete distribution."""
@@ -95,6 +107,9 @@ class GumbelOneHot(Relaxation):
 
     def soft(self, z: Tensor, temperature: Tensor | float) -> Tensor:
         return (z / temperature).softmax(-1)
+
+    def log_prob(self, b: Tensor) -> Tensor:
+        return (b * self.logits).sum(-1, keepdim=True)
 
 
 def relaxation(q: Distribution) -> Relaxation | None:

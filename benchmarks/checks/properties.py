@@ -15,6 +15,7 @@ from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordina
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
 from gradmark.benchmarks.checks.meta_device import ANY_DEVICE
 from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
+from gradmark.benchmarks.checks.quadratic_costs import exact_for_quadratic_costs
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
 from gradmark.benchmarks.checks.shared_draws import SHARED_NOISE
 from gradmark.benchmarks.measurement.block import seeded
@@ -149,6 +150,7 @@ PROPERTIES = (
     zero_at_the_posterior,
     order_changes_nothing,
     exact_variance_halves,
+    exact_for_quadratic_costs,
     draws_are_distinct,
     is_the_same_as("one_draw_is_reparameterization", "Reparameterization", num_samples=1),
     is_the_same_as("one_draw_is_sticking_the_landing", "StickingTheLanding", num_samples=1),

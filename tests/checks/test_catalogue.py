@@ -41,7 +41,14 @@ from gradmark.benchmarks.checks.pairs import check_pairs
 from gradmark.benchmarks.checks.properties import Raised, constants_change_nothing, zero_at_the_posterior
 from gradmark.benchmarks.checks.results import BIAS_CHECK
 from gradmark.benchmarks.checks.variance_by_monte_carlo import replicated, variance_fall, variance_falls_with_draws
-from gradmark.benchmarks.problems import BernoulliToy, GammaPosterior, GaussianToy, LinearGaussian, StepToy
+from gradmark.benchmarks.problems import (
+    BernoulliToy,
+    BernoulliVAE,
+    GammaPosterior,
+    GaussianToy,
+    LinearGaussian,
+    StepToy,
+)
 from gradmark.estimators import (
     DReG,
     ExactGradient,
@@ -69,6 +76,7 @@ STEPS = Case(StepToy(edges=(-0.4, 0.5, 0.9), loc=0.3, scale=0.7), "init")
 GAMMA = Case(GammaPosterior(), "moved", (3,))
 BIT = Case(BernoulliToy(probs=(0.3,)), "init", (3,))
 MODEL = Case(LinearGaussian(latents=2, observed=3, rows=3), "moved", (3,))
+DECODER = Case(BernoulliVAE(latents=1, rows=2), "moved", (1,))  # not quadratic between states
 ROW = Case(LinearGaussian(latents=1, observed=2, rows=1))
 PAIR = Case(LinearGaussian(latents=1, observed=2, rows=2))  # where two draws are few enough for quadrature
 POSTERIOR = Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
@@ -127,7 +135,7 @@ def test_catalogue_passes_every_check(check: Check, case: EstimatorCase) -> None
 
 @pytest.mark.parametrize("estimator", BIASED, ids=str)
 def test_declared_bias_is_found(estimator: Estimator) -> None:
-    cases = estimator_cases([estimator], [GAUSSIAN, BIT, MODEL])
+    cases = estimator_cases([estimator], [GAUSSIAN, BIT, MODEL, DECODER])
     result = bias_check(cases)(cases[0])
     assert (result.check, result.status) == (BIAS_CHECK, "passed"), result
 

@@ -9,11 +9,12 @@ import pytest
 
 from gradmark.benchmarks.checks import CHECKS, Case, estimator_cases
 from gradmark.benchmarks.checks.mean import mean_is_exact
+from gradmark.benchmarks.checks.quadratic_costs import exact_for_quadratic_costs
 from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
-from gradmark.estimators import ARM, RELAX, DisARM
+from gradmark.estimators import ARM, RELAX, DisARM, ReinMax
 from gradmark.estimators.core import Estimator
 from tests.controls.control import Control
-from tests.controls.wrong import coupled, relaxed_control_variates
+from tests.controls.wrong import coupled, relaxed_control_variates, straight_through
 from tests.estimators import relaxed_bits
 from tests.estimators.agreement import assert_agrees, measured
 
@@ -24,6 +25,10 @@ CATEGORY = Case(CategoricalToy())
 
 def of_the_mean(wrong: Estimator, right: Estimator, on: Case, draws: int = 2, state: str = "none") -> Control:
     return Control(wrong, (mean_is_exact,), right, on, state, draws)
+
+
+def of_a_quadratic(wrong: Estimator, on: Case) -> Control:
+    return Control(wrong, (exact_for_quadratic_costs,), ReinMax(), on, num_samples=1)
 
 
 FIXED = relaxed_control_variates.FixedControl()
@@ -41,6 +46,9 @@ CONTROLS = [
     of_the_mean(relaxed_control_variates.NoiseReused(), FIXED, BIT),
     of_the_mean(relaxed_control_variates.NormaliserForgotten(), FIXED, CATEGORY),
     of_the_mean(relaxed_control_variates.LearnsWhatItUses(), RELAX(rate=0.1), BIT, 1, "cold"),
+    of_a_quadratic(straight_through.AlwaysAtTheMean(), CATEGORY),
+    of_a_quadratic(straight_through.AtTheDraw(), BIT),
+    of_a_quadratic(straight_through.TwiceTheSlope(), BITS),
 ]
 
 
@@ -49,7 +57,7 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
     control.demand()
 
 
-@pytest.mark.parametrize("right", [coupled.Pairs(), FIXED], ids=str)
+@pytest.mark.parametrize("right", [coupled.Pairs(), FIXED, straight_through.InJacobians()], ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator, at_most: int | None) -> None:
     for case in estimator_cases([right], [BIT, CATEGORY])[:at_most]:
         for check in CHECKS:

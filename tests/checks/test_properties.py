@@ -26,6 +26,7 @@ from gradmark.estimators import (
     GumbelSoftmax,
     LeaveOneOut,
     MovingAverageBaseline,
+    ReinMax,
     Reparameterization,
     ScoreFunction,
     VarGrad,
@@ -36,7 +37,7 @@ from tests.checks.test_prior_gradients import LEARNED, ForgetsThePrior
 from tests.controls.control import Control
 from tests.controls.unusual.bits import RotatedBits
 from tests.controls.unusual.score_function import MedianOfOthers
-from tests.controls.wrong import antithetic, coupled, multisample, relaxed, score_function
+from tests.controls.wrong import antithetic, coupled, multisample, relaxed, score_function, straight_through
 
 BY_NAME = {check.__name__: check for check in PROPERTIES}
 GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
@@ -90,6 +91,7 @@ PROPERTY_CONTROLS = [
     property_control(FirstCountsTwice(), "order_changes_nothing", Reparameterization(), GAUSSIAN),
     property_control(MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
     property_control(antithetic.AntitheticInTheSampleMean(), "draws_are_distinct", Antithetic(), GAUSSIAN),
+    property_control(straight_through.MeanNotTakenOff(), "exact_for_quadratic_costs", ReinMax(), BIT),
     property_control(Short(IWAE()), "one_draw_is_reparameterization", IWAE(), MODEL),
     property_control(Short(DReG()), "one_draw_is_sticking_the_landing", DReG(), MODEL),
     property_control(Short(VarGrad()), "of_q_is_leave_one_out", VarGrad(), MODEL),

@@ -32,13 +32,13 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut ARM DisARM",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut",
         (3, 0): "ExactGradient",
         (3, 3): "REBAR RELAX",
@@ -70,7 +70,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ExactPosterior"
+            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -80,7 +80,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ExactPosterior"
+            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -90,7 +90,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ExactPosterior"
+            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 4): "REBAR RELAX",
@@ -102,7 +102,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "FixedBeliefNetwork()": {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut VarGrad ARM DisARM",
         (2, 2): "VIMCO",
         (3, 3): "REBAR RELAX",
@@ -134,7 +134,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad ARM DisARM VIMCO",
         (3, 4): "REBAR RELAX",

@@ -34,16 +34,17 @@ from tests.controls.wrong import (
     relaxed,
     relaxed_control_variates,
     score_function,
+    straight_through,
 )
 
 FAMILIES = (
     *(score_function, learned_baselines, rao_blackwell, pathwise, implicit, antithetic, measure_valued),
-    *(coupled, relaxed, relaxed_control_variates, multisample, exact, contract),
+    *(coupled, relaxed, straight_through, relaxed_control_variates, multisample, exact, contract),
 )
 RIGHT: tuple[type[Estimator], ...] = (  # what wrong ones are made from
     *(score_function.Weighted, learned_baselines.MovingAverage, learned_baselines.Learned, rao_blackwell.BySite),
     *(pathwise.Pathwise, pathwise.Landing, implicit.Implicit, antithetic.Mirrored, measure_valued.Differences),
-    *(coupled.Pairs, relaxed_control_variates.FixedControl),
+    *(coupled.Pairs, relaxed_control_variates.FixedControl, straight_through.InJacobians),
     *(multisample.Variance, multisample.Doubly, multisample.Objectives),
     rao_blackwell.EveryTermForEverySite,  # the plain score function, of which the method's point is to leave terms out
 )
