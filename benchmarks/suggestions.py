@@ -14,6 +14,7 @@ OTHER_NAMES = {
     "LeaveOneOut": ("RLOO", "LOO", "REINFORCELeaveOneOut", "REINFORCELOO"),
     "ConstantBaseline": ("FixedBaseline", "ReinforcementComparison"),
     "MovingAverageBaseline": ("REINFORCEWithBaseline", "Baseline", "MovingAverage", "EMABaseline"),
+    "OptimalControlVariate": ("OptimalBaseline", "ScoreControlVariate", "BBVICV", "PerParameterBaseline"),
     "NVIL": ("NeuralVariationalInference", "InputDependentBaseline"),
     "VarGrad": ("LogVariance", "LogVarianceLoss", "VarianceGradient"),
     "RaoBlackwellScoreFunction": ("RaoBlackwell", "RaoBlackwellized", "RaoBlackwellization", "RBScoreFunction"),

@@ -6,6 +6,7 @@ from gradmark.estimators.core import Estimator
 from gradmark.estimators.score_function.score_function import ScoreFunction as ScoreFunction
 from gradmark.estimators.score_function.constant_baseline import ConstantBaseline as ConstantBaseline
 from gradmark.estimators.score_function.moving_average_baseline import MovingAverageBaseline as MovingAverageBaseline
+from gradmark.estimators.score_function.optimal_control_variate import OptimalControlVariate as OptimalControlVariate
 from gradmark.estimators.score_function.nvil import NVIL as NVIL
 from gradmark.estimators.score_function.leave_one_out import LeaveOneOut as LeaveOneOut
 from gradmark.estimators.score_function.var_grad import VarGrad as VarGrad

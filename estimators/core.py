@@ -166,11 +166,16 @@ class SurrogateEstimator(Estimator):
         return Estimate(gradient_of_sum(loss, leaves), state)
 
 
-def gradient_of_sum(loss: Tensor, params: Params) -> Params:
-    """The gradient of the summed loss: row r of it is replicate r's; zero where the loss does not reach a parameter."""
+def gradient_of_sum(loss: Tensor, params: Params, retain_graph: bool = False) -> Params:
+    """The gradient of the summed loss: row r of it is replicate r's; zero where the loss does not reach a parameter.
+
+    With `retain_graph` what the loss is made of can be differentiated once more.
+    """
     if not loss.requires_grad:
         return {name: torch.zeros_like(value) for name, value in params.items()}
-    found = torch.autograd.grad(loss.sum(), list(params.values()), materialize_grads=True, allow_unused=True)
+    found = torch.autograd.grad(
+        loss.sum(), list(params.values()), retain_graph=retain_graph, materialize_grads=True, allow_unused=True
+    )
     return {name: part.detach() for name, part in zip(params, found, strict=True)}  # torch 2.6 attaches its zeros
 
 

@@ -7,6 +7,7 @@ from tests.checks import (
     test_catalogue,
     test_catalogue_families,
     test_catalogue_multisample,
+    test_control_variates_of_the_score,
     test_discrete_controls,
     test_properties,
 )
@@ -18,6 +19,7 @@ from tests.estimators import test_rao_blackwell
 LISTS = (
     *(test_catalogue.CONTROLS, test_properties.PROPERTY_CONTROLS, SHARING_CONTROLS, test_catalogue_families.CONTROLS),
     *(test_catalogue_multisample.CONTROLS, test_discrete_controls.CONTROLS),
+    test_control_variates_of_the_score.CONTROLS,
 )
 # Of the first, test_catalogue has tests of its own; the second hides behind a bias that it declares
 ELSEWHERE: set[type[Estimator]] = {contract.BiasedByName, relaxed.ForgetsTheModel}

@@ -54,6 +54,7 @@ FITS = {
     "ScoreFunction": "111111111111111111111",
     "ConstantBaseline": "111111111111111111111",
     "MovingAverageBaseline": "111111111111111111111",
+    "OptimalControlVariate": "111111111111111111111",
     "NVIL": "----11-111-1--1111--1",
     "LeaveOneOut": "222222222222222222222",
     "VarGrad": "----222222-2222222--2",

@@ -23,7 +23,7 @@ from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "GaussianToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "Reparameterization",
         (2, 0): "LeaveOneOut",
         (2, 2): "Antithetic",
@@ -31,13 +31,13 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut ARM DisARM",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut",
         (3, 0): "ExactGradient",
@@ -45,22 +45,23 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "StepToy()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (2, 0): "LeaveOneOut",
         (4, 0): "MeasureValued MeasureValuedIndependent",
     },
     "LinearGaussian(latents=2, observed=3, rows=4)": {
         (0, 0): "ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
-            "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG ExactGradient ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
+            "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG "
+            "ExactGradient ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
         (7, 1): "MeasureValued MeasureValuedIndependent",
     },
     "BayesianLogisticRegression()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (1, 1): "Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "Antithetic VIMCO",
@@ -69,8 +70,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "GaussianMixture()": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
+            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -79,8 +80,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "CategoricalMixture()": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
+            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -89,19 +90,21 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "HiddenMarkovModel()": {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL StraightThrough GumbelSoftmax "
-            "StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
+            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 4): "REBAR RELAX",
     },
     "BayesianGaussianMixture()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (2, 0): "LeaveOneOut",
     },
     "FixedBeliefNetwork()": {
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction",
+        (1, 0): (
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL RaoBlackwellScoreFunction"
+        ),
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
         (2, 0): "LeaveOneOut VarGrad ARM DisARM",
         (2, 2): "VIMCO",
@@ -110,22 +113,22 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "GammaPosterior()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "VIMCO",
     },
     "DirichletPosterior()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
         (2, 2): "VIMCO",
     },
     "GaussianVAE(latents=2, rows=3)": {
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
-            "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
+            "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
         (7, 1): "MeasureValued MeasureValuedIndependent",
@@ -133,8 +136,9 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "BernoulliVAE(latents=2, rows=3)": {
         (0, 0): "ExactGradient",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
+            "RaoBlackwellScoreFunction StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax "
+            "ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad ARM DisARM VIMCO",
         (3, 4): "REBAR RELAX",
@@ -142,24 +146,28 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     },
     "SigmoidBeliefNetwork()": {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
-        (1, 1): "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction ExactPosterior",
+        (1, 1): (
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
+            "RaoBlackwellScoreFunction ExactPosterior"
+        ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
     },
     "ContextualBandit()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (2, 0): "LeaveOneOut",
     },
     "TabularMDP()": {
         (0, 0): "ExactGradient",
-        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline RaoBlackwellScoreFunction",
+        (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (2, 0): "LeaveOneOut",
     },
     "Minibatch(problem=LinearGaussian(latents=1, observed=2, rows=3), size=2)": {
         (0, 0): "ExactMarginalLikelihood",
         (1, 1): (
-            "ScoreFunction ConstantBaseline MovingAverageBaseline NVIL RaoBlackwellScoreFunction Reparameterization "
-            "ReparameterizationAnalyticKL StickingTheLanding IWAE DReG ExactGradient ExactPosterior"
+            "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
+            "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG "
+            "ExactGradient ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
         (4, 1): "MeasureValued MeasureValuedIndependent",

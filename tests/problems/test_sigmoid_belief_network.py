@@ -176,6 +176,7 @@ FITTING = {
     "ScoreFunction",
     "ConstantBaseline",
     "MovingAverageBaseline",
+    "OptimalControlVariate",
     "LeaveOneOut",
     "VarGrad",
     "RaoBlackwellScoreFunction",

@@ -23,6 +23,7 @@ from gradmark.estimators.core import Estimator
 from tests.controls.wrong import (
     antithetic,
     contract,
+    control_variates,
     coupled,
     exact,
     implicit,
@@ -38,11 +39,13 @@ from tests.controls.wrong import (
 )
 
 FAMILIES = (
-    *(score_function, learned_baselines, rao_blackwell, pathwise, implicit, antithetic, measure_valued),
+    *(score_function, learned_baselines, control_variates, rao_blackwell),
+    *(pathwise, implicit, antithetic, measure_valued),
     *(coupled, relaxed, straight_through, relaxed_control_variates, multisample, exact, contract),
 )
 RIGHT: tuple[type[Estimator], ...] = (  # what wrong ones are made from
     *(score_function.Weighted, learned_baselines.MovingAverage, learned_baselines.Learned, rao_blackwell.BySite),
+    control_variates.Coefficients,
     *(pathwise.Pathwise, pathwise.Landing, implicit.Implicit, antithetic.Mirrored, measure_valued.Differences),
     *(coupled.Pairs, relaxed_control_variates.FixedControl, straight_through.InJacobians),
     *(multisample.Variance, multisample.Doubly, multisample.Objectives),
