@@ -24,11 +24,11 @@ demo: $(VENV)/installed
 
 # Every check, and of their combinations a cover: about 4 minutes on 2 quiet cores. Ends with the lines that no test ran
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report=term
 
 # Every combination: about 20 minutes
 test-full: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --full
+	$(BIN)/python -m pytest --numprocesses 2 --full
 
 # All tests, then every count behind docs/trust.md but the false alarms: some hours on 2 quiet cores
 test-all: test-full

@@ -61,10 +61,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Check annotated shapes again, in the first calls of each function or, with `--full`, in all."""
+    """Check annotated shapes again, in the first calls of each function."""
     shapes = sys.modules.get("tests.shapes")  # jaxtyping has imported it where it checks
     if shapes is not None:
-        shapes.CHECKS.start_test(None if item.config.option.full else shapes.CALLS)
+        shapes.CHECKS.start_test()
 
 
 @pytest.fixture

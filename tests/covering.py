@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import pytest
@@ -57,21 +57,13 @@ class Cover:
     names: Sequence[str]
     items: Sequence[tuple[Any, ...]]
     chosen: Sequence[tuple[Any, ...]]
-    shares: Callable[..., str] | None = None
 
     def params(self, full: bool) -> list[Any]:
         """The arguments for pytest; an identifier is made of the texts of an item's parts, or of functions' names."""
         items = self.items if full else self.chosen
         parts = {id(part): part for item in items for part in item}  # many items share one: its text is long to make
         texts = {key: getattr(part, "__name__", None) or str(part) for key, part in parts.items()}
-        return [
-            pytest.param(
-                *item,
-                marks=[] if self.shares is None else [pytest.mark.xdist_group(self.shares(*item))],
-                id="-".join(texts[id(part)] for part in item),
-            )
-            for item in items
-        ]
+        return [pytest.param(*item, id="-".join(texts[id(part)] for part in item)) for item in items]
 
 
 def parametrize_cover(
@@ -83,11 +75,16 @@ def parametrize_cover(
 ) -> pytest.MarkDecorator:
     """Give a test the items of the cover as its arguments `names`, and with `--full` every item.
 
-    Items for which `shares` is the same run in one process, one after another: what one computes and keeps serves the
-    next.
+    Items for which `shares` is the same run one after another: what one computes and keeps serves the next.
     """
     chosen = cover(items, lambda item: meetings(*item), lambda item: cost(*item))
-    return pytest.mark.cover(Cover(names, items, chosen, shares))
+    if shares is not None:
+        items, chosen = (sorted(each, key=partial(_called, shares)) for each in (items, chosen))
+    return pytest.mark.cover(Cover(names, items, chosen))
+
+
+def _called(function: Callable[..., str], item: tuple[Any, ...]) -> str:
+    return function(*item)
 
 
 @cache

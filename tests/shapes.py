@@ -1,7 +1,7 @@
 """How annotated shapes are checked under pytest: beartype everywhere but in constructors.
 
-A check takes longer than many a function that it checks. So a plain run checks the first CALLS calls that each test
-makes of a function, and `--full` checks all of them.
+A check takes longer than many a function that it checks. So the first CALLS calls that each test makes of a function
+are checked, and the others, which may be thousands, are not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from beartype import beartype
 from beartype._check.code import codemain
 
-CALLS = 20
+CALLS = 50
 
 # beartype looks at one item of a list, chosen by a generator: its own, as the tests watch Python's
 codemain.getrandbits = random.Random(0).getrandbits  # pyright: ignore[reportPrivateImportUsage]
@@ -24,20 +24,19 @@ class Checks:
     """Which functions have been checked often enough in this test, and are left alone until the next one."""
 
     def __init__(self) -> None:
-        self.most: int | None = None  # calls of a function that are checked; None for all
         self.calls: dict[int, int] = {}
         self.unchecked: set[Any] = set()
 
-    def start_test(self, most: int | None) -> None:
-        """Check every function again, in the first `most` calls."""
+    def start_test(self) -> None:
+        """Check every function again."""
         for function in self.unchecked:
             del function.__no_type_check__
-        self.most, self.calls, self.unchecked = most, {}, set()
+        self.calls, self.unchecked = {}, set()
 
     def count(self, function: Callable[..., Any]) -> None:
         """Count a call, and have no further call checked where they have been enough."""
         made = self.calls[id(function)] = self.calls.get(id(function), 0) + 1
-        if self.most is None or made != self.most:
+        if made != CALLS:
             return
         wrapper = _wrapper(function)
         if wrapper is not None:
@@ -62,7 +61,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrapper(function: Any) -> Any:
-    """The function that jaxtyping has put in the place of one, by its qualified name; None where it is not there."""
+    """What jaxtyping has put where a function was, by its qualified name; None where it is not found."""
     found: Any = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = vars(found).get(name) if hasattr(found, "__dict__") else None

@@ -15,8 +15,6 @@ import pytest
 from gradmark.benchmarks.checks.check_server import kept_server
 from gradmark.benchmarks.cli.commands import main
 
-pytestmark = pytest.mark.xdist_group("check_server")  # starting a server takes seconds
-
 PLUGIN = """
 import os, time
 from dataclasses import dataclass

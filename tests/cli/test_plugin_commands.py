@@ -67,7 +67,6 @@ def process(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
     return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.xdist_group("check_server")
 def test_one_rule_for_every_command(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     said = f"gradmark: plug-in own_estimator from {folder / 'own_estimator.py'}\n"
     for text in ("own_estimator.Mine()", "own_estimator.py:Mine()", f"{folder}/own_estimator.py:Mine()"):
@@ -81,7 +80,6 @@ def test_one_rule_for_every_command(folder: Path, capfd: pytest.CaptureFixture[s
     assert (code, err) == (0, said)
 
 
-@pytest.mark.xdist_group("check_server")
 def test_the_folder_may_be_another(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
 ) -> None:
