@@ -30,6 +30,7 @@ OTHER_NAMES = {
     "StraightThrough": ("STE", "StraightThroughEstimator"),
     "GumbelSoftmax": ("Concrete", "BinaryConcrete", "RelaxedBernoulli", "Gumbel"),
     "StraightThroughGumbelSoftmax": ("STGS", "StraightThroughGumbel", "STGumbelSoftmax", "HardGumbelSoftmax"),
+    "GappedStraightThrough": ("GST", "GappedST", "GappedSTE"),
     "ReinMax": ("SecondOrderStraightThrough", "STSecondOrder"),
     "DisARM": ("U2G",),
     "IWAE": ("IWELBO", "ImportanceWeighted", "RenyiELBO"),

@@ -62,6 +62,10 @@ class Relaxation(ABC):
     def log_prob(self, b: Tensor) -> Tensor:
         """log q of each site's state, differentiable in the logits; an axis of size 1 where a site has categories."""
 
+    @abstractmethod
+    def gapped(self, b: Tensor, gap: float) -> Tensor:
+        """The logits, moved by constants until the state b is the largest, by at least `gap`."""
+
     @property
     def mean(self) -> Tensor:
         """The mean of b, differentiable in the logits."""
@@ -89,6 +93,10 @@ class LogisticBits(Relaxation):
     def log_prob(self, b: Tensor) -> Tensor:
         return logsigmoid((2 * b - 1) * self.logits)
 
+    def gapped(self, b: Tensor, gap: float) -> Tensor:
+        sign, held = 2 * b - 1, self.logits.detach()
+        return self.logits + (sign * (sign * held).clamp_min(gap) - held)
+
 
 class GumbelOneHot(Relaxation):
     """One-hot categories: z = log p + Gumbel(0, 1), b = argmax z; softened, the Concrete distribution."""
@@ -110,6 +118,11 @@ class GumbelOneHot(Relaxation):
 
     def log_prob(self, b: Tensor) -> Tensor:
         return (b * self.logits).sum(-1, keepdim=True)
+
+    def gapped(self, b: Tensor, gap: float) -> Tensor:
+        held = self.logits.detach()
+        largest = held.amax(-1, keepdim=True)
+        return self.logits + (torch.where(b > 0, largest, torch.minimum(held, largest - gap)) - held)
 
 
 def relaxation(q: Distribution) -> Relaxation | None:

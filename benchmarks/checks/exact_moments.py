@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 
@@ -44,6 +45,11 @@ def expectation_is_exact(case: EstimatorCase) -> CheckResult:
     It fails also where a replicate depends on others. Skipped without an oracle, where draws cannot be replaced or are
     not made for each replicate (another check finds shared draws), and where the quadrature has not converged.
     """
+    return compared_mean(case)
+
+
+def compared_mean(case: EstimatorCase, names: Collection[str] | None = None) -> CheckResult:
+    """The expectation of the code beside the exact gradient, of the parameters `names` or of all of them."""
     exact = case.exact()
     if exact is None:
         return skipped(case.no_exact)
@@ -53,7 +59,11 @@ def expectation_is_exact(case: EstimatorCase) -> CheckResult:
         return skipped(str(reason))
     except NotAlone as reason:
         return failed(str(reason))
-    return _compared(case, moments, torch.cat([value.reshape(-1) for value in exact.values()]))
+    truth = torch.cat([value.reshape(-1) for value in exact.values()])
+    if names is not None:
+        chosen = [torch.full((value.numel(),), name in names) for name, value in exact.items()]
+        truth = torch.where(torch.cat(chosen), truth, moments.mean)
+    return _compared(case, moments, truth)
 
 
 def _compared(case: EstimatorCase, moments: ExactMoments, truth: Tensor) -> CheckResult:

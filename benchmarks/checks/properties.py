@@ -14,6 +14,7 @@ from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks.cases import HOST, Case, EstimatorCase, coordinate, largest_differences
 from gradmark.benchmarks.checks.exact_moments import exact_variance_halves
 from gradmark.benchmarks.checks.meta_device import ANY_DEVICE
+from gradmark.benchmarks.checks.model_parameters import unbiased_for_the_model, variational
 from gradmark.benchmarks.checks.order import UnknownAxis, in_two_orders
 from gradmark.benchmarks.checks.quadratic_costs import exact_for_quadratic_costs
 from gradmark.benchmarks.checks.results import CheckResult, check, failed, passed, skipped
@@ -151,6 +152,7 @@ PROPERTIES = (
     order_changes_nothing,
     exact_variance_halves,
     exact_for_quadratic_costs,
+    unbiased_for_the_model,
     draws_are_distinct,
     is_the_same_as("one_draw_is_reparameterization", "Reparameterization", num_samples=1),
     is_the_same_as("one_draw_is_sticking_the_landing", "StickingTheLanding", num_samples=1),
@@ -181,16 +183,6 @@ def modelled(case: EstimatorCase) -> list[str]:
     if not cost.requires_grad:
         return []
     found = torch.autograd.grad(cost.sum(), list(leaves.values()), allow_unused=True)
-    return [name for name, value in zip(leaves, found, strict=True) if value is not None]
-
-
-def variational(case: EstimatorCase) -> list[str]:
-    """The names of the parameters that q depends on."""
-    leaves = {name: value.requires_grad_() for name, value in case.params((1,)).items()}
-    with seeded(1, HOST):
-        q = case.on.problem.template.distribution(leaves)
-        log_q = q.log_prob(q.sample())
-    found = torch.autograd.grad(log_q.sum(), list(leaves.values()), allow_unused=True)
     return [name for name, value in zip(leaves, found, strict=True) if value is not None]
 
 

@@ -34,7 +34,7 @@ class ReinMax(SurrogateEstimator):
     unbiased = False
     requires = (BitsOrCategories(), DifferentiableCost())
     evaluations = Evaluations(forward=1, backward=1)
-    properties = ("exact_variance_halves", "exact_for_quadratic_costs")
+    properties = ("exact_variance_halves", "exact_for_quadratic_costs", "unbiased_for_the_model")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

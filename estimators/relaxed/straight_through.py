@@ -35,7 +35,7 @@ class StraightThrough(SurrogateEstimator):
         KnownMean(),
     )
     evaluations = Evaluations(forward=1, backward=1)
-    properties = ("exact_variance_halves",)
+    properties = ("exact_variance_halves", "unbiased_for_the_model")
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
         q = problem.distribution(params)

@@ -35,7 +35,7 @@ class StraightThroughGumbelSoftmax(SurrogateEstimator):
     unbiased = False
     requires = (BitsOrCategories(), DifferentiableCost())
     evaluations = Evaluations(forward=1, backward=1)
-    properties = ("exact_variance_halves",)
+    properties = ("exact_variance_halves", "unbiased_for_the_model")
     temperature: float = 0.5
 
     def validate(self) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from gradmark.benchmarks.checks import CHECKS, Case, estimator_cases
 from gradmark.benchmarks.checks.mean import mean_is_exact
+from gradmark.benchmarks.checks.model_parameters import unbiased_for_the_model
 from gradmark.benchmarks.checks.quadratic_costs import exact_for_quadratic_costs
-from gradmark.benchmarks.problems import BernoulliToy, CategoricalToy
-from gradmark.estimators import ARM, RELAX, DisARM, ReinMax
+from gradmark.benchmarks.problems import BernoulliToy, BernoulliVAE, CategoricalToy
+from gradmark.estimators import ARM, RELAX, DisARM, GappedStraightThrough, ReinMax
 from gradmark.estimators.core import Estimator
 from tests.controls.control import Control
 from tests.controls.wrong import coupled, relaxed_control_variates, straight_through
@@ -21,6 +22,7 @@ from tests.estimators.agreement import assert_agrees, measured
 BIT = Case(BernoulliToy(probs=(0.3,)), "init")
 BITS = Case(BernoulliToy(probs=(0.3, 0.85, 0.55, 0.02)), "init")
 CATEGORY = Case(CategoricalToy())
+DECODER = Case(BernoulliVAE(latents=1, rows=2), "moved")
 
 
 def of_the_mean(wrong: Estimator, right: Estimator, on: Case, draws: int = 2, state: str = "none") -> Control:
@@ -29,6 +31,10 @@ def of_the_mean(wrong: Estimator, right: Estimator, on: Case, draws: int = 2, st
 
 def of_a_quadratic(wrong: Estimator, on: Case) -> Control:
     return Control(wrong, (exact_for_quadratic_costs,), ReinMax(), on, num_samples=1)
+
+
+def of_the_model(wrong: Estimator) -> Control:
+    return Control(wrong, (unbiased_for_the_model,), GappedStraightThrough(), DECODER, num_samples=1)
 
 
 FIXED = relaxed_control_variates.FixedControl()
@@ -49,6 +55,9 @@ CONTROLS = [
     of_a_quadratic(straight_through.AlwaysAtTheMean(), CATEGORY),
     of_a_quadratic(straight_through.AtTheDraw(), BIT),
     of_a_quadratic(straight_through.TwiceTheSlope(), BITS),
+    of_the_model(straight_through.LikeliestState()),
+    of_the_model(straight_through.DrawnAtTheTemperature()),
+    of_the_model(straight_through.CostBetweenStates()),
 ]
 
 
@@ -57,7 +66,9 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
     control.demand()
 
 
-@pytest.mark.parametrize("right", [coupled.Pairs(), FIXED, straight_through.InJacobians()], ids=str)
+@pytest.mark.parametrize(
+    "right", [coupled.Pairs(), FIXED, straight_through.InJacobians(), straight_through.Gapped()], ids=str
+)
 def test_what_controls_are_made_from_is_right(right: Estimator, at_most: int | None) -> None:
     for case in estimator_cases([right], [BIT, CATEGORY])[:at_most]:
         for check in CHECKS:

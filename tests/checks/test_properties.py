@@ -29,6 +29,7 @@ from gradmark.estimators import (
     ReinMax,
     Reparameterization,
     ScoreFunction,
+    StraightThroughGumbelSoftmax,
     VarGrad,
 )
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State, SurrogateEstimator
@@ -44,6 +45,7 @@ GAUSSIAN = Case(GaussianToy(k=0.5, loc=0.8, scale=0.6), "init")
 BIT = Case(BernoulliToy(probs=(0.3,)), "init")
 FAR = Case(BernoulliToy(probs=(0.3, 0.7)), "far")
 MODEL = Case(LinearGaussian(latents=2, observed=3, rows=3))
+DECODER = Case(BernoulliVAE(latents=1, rows=1))
 ROWS = Case(Minibatch(BernoulliVAE(latents=1, rows=3), size=2))
 
 
@@ -92,6 +94,7 @@ PROPERTY_CONTROLS = [
     property_control(MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
     property_control(antithetic.AntitheticInTheSampleMean(), "draws_are_distinct", Antithetic(), GAUSSIAN),
     property_control(straight_through.MeanNotTakenOff(), "exact_for_quadratic_costs", ReinMax(), BIT),
+    property_control(relaxed.PriorlessSTGumbel(), "unbiased_for_the_model", StraightThroughGumbelSoftmax(), DECODER),
     property_control(Short(IWAE()), "one_draw_is_reparameterization", IWAE(), MODEL),
     property_control(Short(DReG()), "one_draw_is_sticking_the_landing", DReG(), MODEL),
     property_control(Short(VarGrad()), "of_q_is_leave_one_out", VarGrad(), MODEL),

@@ -71,6 +71,7 @@ FITS = {
     "DisARM": "-e---------e---ee----",
     "GumbelSoftmax": "-11----111-1---11----",
     "StraightThroughGumbelSoftmax": "-11----111-1---11----",
+    "GappedStraightThrough": "-11----111-1---11----",
     "ReinMax": "-11----111-1---11----",
     "REBAR": "-11----111-1---11----",
     "RELAX": "-11----111-1---11----",

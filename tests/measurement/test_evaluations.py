@@ -32,13 +32,13 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
         (2, 0): "LeaveOneOut ARM DisARM",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
         (2, 0): "LeaveOneOut",
         (3, 0): "ExactGradient",
         (3, 3): "REBAR RELAX",
@@ -71,7 +71,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -81,7 +81,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 3): "ExactMarginalLikelihood",
@@ -91,7 +91,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (3, 4): "REBAR RELAX",
@@ -105,7 +105,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (1, 0): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL RaoBlackwellScoreFunction"
         ),
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
         (2, 0): "LeaveOneOut VarGrad ARM DisARM",
         (2, 2): "VIMCO",
         (3, 3): "REBAR RELAX",
@@ -137,8 +137,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
-            "RaoBlackwellScoreFunction StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax ReinMax "
-            "ExactPosterior"
+            "RaoBlackwellScoreFunction StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax "
+            "GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad ARM DisARM VIMCO",
         (3, 4): "REBAR RELAX",

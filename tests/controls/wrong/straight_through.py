@@ -1,12 +1,13 @@
-"""Wrong straight-through estimators; `InJacobians` is right."""
+"""Wrong straight-through estimators; `InJacobians` and `Gapped` are right."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.distributions import Bernoulli, OneHotCategorical
 
-from gradmark.estimators import ReinMax
+from gradmark.estimators import GappedStraightThrough, ReinMax
 from gradmark.estimators.core import Params, Problem, State
 from gradmark.estimators.couplings import LogisticBits, Relaxation
 from gradmark.estimators.draws import cost_at
@@ -61,3 +62,47 @@ class TwiceTheSlope(InJacobians):
 
     def path(self, relaxed: Relaxation, b: Tensor) -> Tensor:
         return 2 * super().path(relaxed, b)
+
+
+@dataclass(frozen=True)
+class Gapped(GappedStraightThrough):
+    """A right gapped straight-through, with hooks for what may go wrong."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        q = problem.distribution(params)
+        relaxed = BitsOrCategories().of(q)
+        b = self.state(relaxed, q.sample((num_samples,)))
+        soft = relaxed.soft(relaxed.gapped(b, self.gap), self.temperature)
+        return cost_at(problem, params, self.forward(b, soft)).mean(0), state
+
+    def state(self, relaxed: Relaxation, b: Tensor) -> Tensor:
+        """The hard draws, made of those of q."""
+        return b
+
+    def forward(self, b: Tensor, soft: Tensor) -> Tensor:
+        """Where the cost is evaluated, with the slope of `soft`."""
+        return b + (soft - soft.detach())
+
+
+class LikeliestState(Gapped):
+    """Takes the likeliest state for a draw."""
+
+    def state(self, relaxed: Relaxation, b: Tensor) -> Tensor:
+        return relaxed.hard(relaxed.logits.detach().expand_as(b))
+
+
+class DrawnAtTheTemperature(Gapped):
+    """Divides the logits by the temperature before it draws as well: the draws are not those of q."""
+
+    def state(self, relaxed: Relaxation, b: Tensor) -> Tensor:
+        colder = relaxed.soft(relaxed.logits.detach(), self.temperature).expand_as(b)
+        if isinstance(relaxed, LogisticBits):
+            return Bernoulli(colder, validate_args=False).sample()
+        return OneHotCategorical(colder, validate_args=False).sample()
+
+
+class CostBetweenStates(Gapped):
+    """Evaluates the cost at the soft draw."""
+
+    def forward(self, b: Tensor, soft: Tensor) -> Tensor:
+        return soft
