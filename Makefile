@@ -15,6 +15,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 # Tests start processes, and each of them would compile gradmark anew: 1.5 seconds
 export PYTHONDONTWRITEBYTECODE =
+# glibc gives large tensors back to the system at once, and takes as long to get their pages again as tests to fill them
+export MALLOC_MMAP_THRESHOLD_ = 4000000000
+export MALLOC_TRIM_THRESHOLD_ = 4000000000
 
 .PHONY: demo test test-full test-all lint types docs benchmark readme note speed false-alarms clean
 
