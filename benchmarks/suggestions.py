@@ -18,6 +18,8 @@ OTHER_NAMES = {
     "NVIL": ("NeuralVariationalInference", "InputDependentBaseline"),
     "VarGrad": ("LogVariance", "LogVarianceLoss", "VarianceGradient"),
     "RaoBlackwellScoreFunction": ("RaoBlackwell", "RaoBlackwellized", "RaoBlackwellization", "RBScoreFunction"),
+    "RaoBlackwellLeaveOneOut": ("RBRLOO", "RBLOO", "RaoBlackwellRLOO", "RaoBlackwellizedLeaveOneOut"),
+    "DoubleControlVariate": ("DoubleCV", "DCV", "DoubleControlVariates"),
     "Reparameterization": (
         "Reparam", "Reparametrization", "Reparameterisation", "ReparameterizationTrick", "ReparametrizationTrick",
         "Pathwise", "PathwiseDerivative", "PathwiseGradient", "SGVB", "RSample", "IPA", "ELBO", "TraceELBO",

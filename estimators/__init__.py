@@ -13,6 +13,10 @@ from gradmark.estimators.score_function.var_grad import VarGrad as VarGrad
 from gradmark.estimators.score_function.rao_blackwell_score_function import (
     RaoBlackwellScoreFunction as RaoBlackwellScoreFunction,
 )
+from gradmark.estimators.score_function.rao_blackwell_leave_one_out import (
+    RaoBlackwellLeaveOneOut as RaoBlackwellLeaveOneOut,
+)
+from gradmark.estimators.score_function.double_control_variate import DoubleControlVariate as DoubleControlVariate
 
 # Pathwise: needs a cost that can be differentiated, and a z that can be reparameterized
 from gradmark.estimators.pathwise.reparameterization import Reparameterization as Reparameterization

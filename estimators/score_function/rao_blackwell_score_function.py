@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, Term, detached
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, detached
 from gradmark.estimators.requirements import CostInTerms, Stages
+from gradmark.estimators.score_function.base import downstream
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,3 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
         values = torch.stack([term.value for term in terms], -1)
         weights = values.detach() @ downstream(terms, sites.stages).to(values)
         return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
-
-
-def downstream(terms: Sequence[Term], stages: tuple[int, ...]) -> Tensor:
-    """Whether each term can be changed by the draw of each site: `[T, d]`."""
-    last = [max((stages[i] for i in term.coordinates), default=-1) for term in terms]
-    return torch.tensor(
-        [
-            [i in term.coordinates or stage < latest for i, stage in enumerate(stages)]
-            for term, latest in zip(terms, last, strict=True)
-        ]
-    )

@@ -50,11 +50,13 @@ from gradmark.benchmarks.problems import (
     StepToy,
 )
 from gradmark.estimators import (
+    DoubleControlVariate,
     DReG,
     ExactGradient,
     ImplicitReparameterization,
     LeaveOneOut,
     MovingAverageBaseline,
+    RaoBlackwellLeaveOneOut,
     Reparameterization,
     ScoreFunction,
     StickingTheLanding,
@@ -152,7 +154,12 @@ def test_the_mean_is_checked_on_every_problem_with_an_oracle() -> None:
         assert (case.exact() is None) == (case.on.problem.no_oracle is not None)
 
 
-JOINT = (LeaveOneOut, VarGrad)  # each draw's weight depends on the others: their variance has closed forms instead
+JOINT = (
+    LeaveOneOut,
+    VarGrad,
+    RaoBlackwellLeaveOneOut,
+    DoubleControlVariate,
+)  # each draw's weight depends on the others: their variance has closed forms instead
 INDEPENDENT = [each for each in METHODS if not (each.deterministic or each.target.moves or isinstance(each, JOINT))]
 
 

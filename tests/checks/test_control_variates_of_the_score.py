@@ -9,19 +9,22 @@ import pytest
 from gradmark.benchmarks.checks import CHECKS, estimator_cases
 from gradmark.benchmarks.checks.independence import replicates_are_independent
 from gradmark.benchmarks.checks.mean import mean_is_exact
-from gradmark.estimators import OptimalControlVariate
+from gradmark.estimators import DoubleControlVariate, OptimalControlVariate
 from gradmark.estimators.core import Estimator
 from tests.checks.test_catalogue import BIT, GAUSSIAN, PAIR
 from tests.controls.control import Control
 from tests.controls.wrong import control_variates
 
-OPTIMAL = OptimalControlVariate()
+OPTIMAL, DOUBLE = OptimalControlVariate(), DoubleControlVariate()
 CONTROLS = [
     Control(control_variates.CoefficientOfTheseDraws(), (mean_is_exact,), OPTIMAL, BIT, "cold", num_samples=1),
     Control(control_variates.CoefficientUpdatedFirst(), (mean_is_exact,), OPTIMAL, BIT, "warm", num_samples=1),
     Control(control_variates.CoefficientOfAllReplicates(), (replicates_are_independent,), OPTIMAL, GAUSSIAN, "warm"),
+    Control(control_variates.SlopeOfTheDrawItself(), (mean_is_exact,), DOUBLE, BIT, "warm", num_samples=2),
+    Control(control_variates.MeanOfTheControlForgotten(), (mean_is_exact,), DOUBLE, BIT, "warm", num_samples=2),
+    Control(control_variates.MeanOfTheControlUnscaled(), (mean_is_exact,), DOUBLE, GAUSSIAN, "warm", num_samples=2),
 ]
-BASES: list[Estimator] = [control_variates.Coefficients()]
+BASES: list[Estimator] = [control_variates.Coefficients(), control_variates.FirstOrder()]
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=str)

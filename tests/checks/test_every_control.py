@@ -14,13 +14,14 @@ from tests.checks import (
 from tests.checks.test_sharing import SHARING_CONTROLS
 from tests.controls import smallest_cases
 from tests.controls.wrong import ORIGINS, contract, origin, relaxed, wrong
-from tests.estimators import test_rao_blackwell
+from tests.estimators import test_rao_blackwell, test_rao_blackwell_leave_one_out
 
 LISTS = (
     *(test_catalogue.CONTROLS, test_properties.PROPERTY_CONTROLS, SHARING_CONTROLS, test_catalogue_families.CONTROLS),
     *(test_catalogue_multisample.CONTROLS, test_discrete_controls.CONTROLS),
     test_control_variates_of_the_score.CONTROLS,
 )
+SITES = (test_rao_blackwell, test_rao_blackwell_leave_one_out)
 # Of the first, test_catalogue has tests of its own; the second hides behind a bias that it declares
 ELSEWHERE: set[type[Estimator]] = {contract.BiasedByName, relaxed.ForgetsTheModel}
 
@@ -28,7 +29,7 @@ ELSEWHERE: set[type[Estimator]] = {contract.BiasedByName, relaxed.ForgetsTheMode
 def test_every_control_has_its_check_and_a_right_neighbour() -> None:
     """But for those of other authors: of them it is enough that something rejects them."""
     listed = {type(control.wrong) for controls in LISTS for control in controls}
-    listed |= {type(estimator) for estimator in test_rao_blackwell.WRONG}
+    listed |= {type(estimator) for tests in SITES for estimator in tests.WRONG}
     assert {cls for cls in wrong() if origin(cls) is None} - listed == ELSEWHERE
 
 

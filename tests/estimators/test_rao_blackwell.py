@@ -26,7 +26,7 @@ from gradmark.benchmarks.problems import (
 )
 from gradmark.estimators import RaoBlackwellScoreFunction, ScoreFunction
 from gradmark.estimators.core import Estimator, Params, Term
-from gradmark.estimators.score_function.rao_blackwell_score_function import downstream
+from gradmark.estimators.score_function.base import downstream
 from tests.controls.wrong import rao_blackwell
 from tests.estimators import closed_forms
 from tests.estimators.agreement import measured

@@ -59,6 +59,8 @@ FITS = {
     "LeaveOneOut": "222222222222222222222",
     "VarGrad": "----222222-2222222--2",
     "RaoBlackwellScoreFunction": "-1--1-1----1--1111111",
+    "RaoBlackwellLeaveOneOut": "-2--2-2----2--2222222",
+    "DoubleControlVariate": "222-222222-222222---2",
     "Reparameterization": "1---111-------1-----1",
     "ImplicitReparameterization": "------------11-------",
     "ReparameterizationAnalyticKL": "----111-----111-----1",

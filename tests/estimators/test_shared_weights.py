@@ -20,7 +20,7 @@ from tests.methods import METHODS
 REPLICATES = 4
 SAMPLES = 2  # the fewest that all methods take
 ROUNDING = 1e-13  # of a gradient, beside its norm: some hundred spacings of float64
-NOT_A_SURROGATE = {"OptimalControlVariate", "REBAR", "RELAX"}
+NOT_A_SURROGATE = {"DoubleControlVariate", "OptimalControlVariate", "REBAR", "RELAX"}
 USED_BY_ORACLES = {"LinearGaussian": ["weight"]}  # outside of a layer
 CLOSED_FORMS = {"ExactPosterior", "ExactMarginalLikelihood"}  # which may use no layer
 PROBLEMS = [

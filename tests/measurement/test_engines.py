@@ -33,7 +33,7 @@ PROBLEMS = [
     "Minibatch(problem=SigmoidBeliefNetwork(lower=32, upper=8), size=6)",
     "LinearGaussian(observed=100, latents=30, rows=6)",
 ]
-NOT_A_SURROGATE = {"OptimalControlVariate", "REBAR", "RELAX"}
+NOT_A_SURROGATE = {"DoubleControlVariate", "OptimalControlVariate", "REBAR", "RELAX"}
 NETWORK = "Minibatch(problem=GaussianVAE(), size=6)"
 
 

@@ -26,20 +26,22 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "Reparameterization",
         (2, 0): "LeaveOneOut",
-        (2, 2): "Antithetic",
+        (2, 2): "Antithetic DoubleControlVariate",
         (4, 0): "MeasureValued MeasureValuedIndependent",
     },
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
-        (2, 0): "LeaveOneOut ARM DisARM",
+        (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut ARM DisARM",
+        (2, 2): "DoubleControlVariate",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
         (2, 0): "LeaveOneOut",
+        (2, 2): "DoubleControlVariate",
         (3, 0): "ExactGradient",
         (3, 3): "REBAR RELAX",
     },
@@ -56,15 +58,16 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG "
             "ExactGradient ExactPosterior"
         ),
-        (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 4): "DoubleControlVariate",
         (7, 1): "MeasureValued MeasureValuedIndependent",
     },
     "BayesianLogisticRegression()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
         (1, 1): "Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
-        (2, 0): "LeaveOneOut VarGrad",
-        (2, 2): "Antithetic VIMCO",
+        (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad",
+        (2, 2): "Antithetic VIMCO DoubleControlVariate",
         (94, 0): "MeasureValued MeasureValuedIndependent",
     },
     "GaussianMixture()": {
@@ -74,6 +77,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
+        (2, 4): "DoubleControlVariate",
         (3, 3): "ExactMarginalLikelihood",
         (3, 4): "REBAR RELAX",
     },
@@ -84,6 +88,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
+        (2, 4): "DoubleControlVariate",
         (3, 3): "ExactMarginalLikelihood",
         (3, 4): "REBAR RELAX",
     },
@@ -94,6 +99,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
+        (2, 4): "DoubleControlVariate",
         (3, 4): "REBAR RELAX",
     },
     "BayesianGaussianMixture()": {
@@ -106,8 +112,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL RaoBlackwellScoreFunction"
         ),
         (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
-        (2, 0): "LeaveOneOut VarGrad ARM DisARM",
-        (2, 2): "VIMCO",
+        (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad ARM DisARM",
+        (2, 2): "VIMCO DoubleControlVariate",
         (3, 3): "REBAR RELAX",
         (64, 0): "ExactGradient ExactMarginalLikelihood",
     },
@@ -116,21 +122,22 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
-        (2, 2): "VIMCO",
+        (2, 2): "VIMCO DoubleControlVariate",
     },
     "DirichletPosterior()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
         (1, 1): "ImplicitReparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG",
         (2, 0): "LeaveOneOut VarGrad",
-        (2, 2): "VIMCO",
+        (2, 2): "VIMCO DoubleControlVariate",
     },
     "GaussianVAE(latents=2, rows=3)": {
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
             "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG"
         ),
-        (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 4): "DoubleControlVariate",
         (7, 1): "MeasureValued MeasureValuedIndependent",
     },
     "BernoulliVAE(latents=2, rows=3)": {
@@ -140,7 +147,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "RaoBlackwellScoreFunction StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax "
             "GappedStraightThrough ReinMax ExactPosterior"
         ),
-        (2, 2): "LeaveOneOut VarGrad ARM DisARM VIMCO",
+        (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad ARM DisARM VIMCO",
+        (2, 4): "DoubleControlVariate",
         (3, 4): "REBAR RELAX",
         (4, 4): "ExactMarginalLikelihood",
     },
@@ -150,17 +158,17 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
             "RaoBlackwellScoreFunction ExactPosterior"
         ),
-        (2, 2): "LeaveOneOut VarGrad VIMCO",
+        (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad VIMCO",
     },
     "ContextualBandit()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
-        (2, 0): "LeaveOneOut",
+        (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut",
     },
     "TabularMDP()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
-        (2, 0): "LeaveOneOut",
+        (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut",
     },
     "Minibatch(problem=LinearGaussian(latents=1, observed=2, rows=3), size=2)": {
         (0, 0): "ExactMarginalLikelihood",
@@ -169,7 +177,8 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
             "RaoBlackwellScoreFunction Reparameterization ReparameterizationAnalyticKL StickingTheLanding IWAE DReG "
             "ExactGradient ExactPosterior"
         ),
-        (2, 2): "LeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad Antithetic VIMCO",
+        (2, 4): "DoubleControlVariate",
         (4, 1): "MeasureValued MeasureValuedIndependent",
     },
 }

@@ -180,6 +180,7 @@ FITTING = {
     "LeaveOneOut",
     "VarGrad",
     "RaoBlackwellScoreFunction",
+    "RaoBlackwellLeaveOneOut",
     "VIMCO",
     "ExactGradient",
     "ExactPosterior",

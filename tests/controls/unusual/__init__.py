@@ -6,7 +6,6 @@ from gradmark.estimators.core import Estimator
 from tests.controls.unusual.bits import (
     ARMS,
     BitFlip,
-    DoubleControlVariate,
     LocalExpectation,
     MuProp,
     OneSiteAtATime,
@@ -50,7 +49,7 @@ def unusual() -> list[Estimator]:
             OtherHalf, MedianOfOthers, RescaledMean, Delayed, GumbelArgmax, IndexDrawn,
             FlattenedIndices, RotatedBits,
             OneSiteAtATime, Both, TossedCoin, Roulette, NoisyTruth, RandomWeight,
-            MuProp, LocalExpectation, BitFlip, ARMS, DoubleControlVariate, UnorderedSet, SumAndSample,
+            MuProp, LocalExpectation, BitFlip, ARMS, UnorderedSet, SumAndSample,
             AuxiliaryBaseline, DefensiveImportance, Alternating, CrossFitted, TaylorControlVariate, RandomisedSobol,
             LAX, RandomisedQuadrature, RejectionReparameterization, ForwardGradient, ChunkedWide,
         )

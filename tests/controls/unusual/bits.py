@@ -15,11 +15,10 @@ from gradmark.estimators.core import (
     State,
     SurrogateEstimator,
     detached,
-    replicate_axes,
 )
 from gradmark.estimators.couplings import GumbelOneHot, relaxation
 from gradmark.estimators.requirements import Bits, BitsOrCategories, DifferentiableCost, MinSamples
-from tests.controls.unusual.base import bits, distribution_of, others_of, over_axes, refusal, scored
+from tests.controls.unusual.base import bits, distribution_of, refusal, scored
 
 
 @dataclass(frozen=True)
@@ -145,51 +144,6 @@ class ARMS(SurrogateEstimator):
         above = (cost - cost.mean(0)).detach().unsqueeze(-1)
         slope = (above * b).sum(0) / n * debias.to(logits)
         return (slope * logits).sum(-1) + cost.mean(0), state
-
-
-@dataclass(frozen=True)
-class DoubleControlVariate(SurrogateEstimator):
-    """Leave-one-out with two first-order control variates: in the baseline, and one for the draw itself.
-
-    With b̄ = E[b], α from earlier estimates, and a bar over k for the mean over the *other* draws:
-
-        g = 1/K Σ_k { [cost(b_k) − mean_{j≠k}(cost(b_j) − α cost′(b_j)ᵀ(b_j − b̄)) − α c̄_kᵀ(b_k − b̄)] s(b_k)
-                      + α c̄_kᵀ ∂b̄/∂params + ∂cost(b_k)/∂params },       c̄_k = mean_{j≠k} cost′(b_j)
-
-    Unbiased, given the other draws and α: E[c̄ᵀ(b_k − b̄) s(b_k)] = c̄ᵀ ∂b̄/∂params, and the baseline meets a score of
-    mean zero. α is the regression of cost − mean of the others on c̄_kᵀ(b_k − b̄) over earlier estimates, 1 at first.
-
-    Reference: Double Control Variates for Gradient Estimation in Discrete Latent Variable Models, Michalis K. Titsias,
-    Jiaxin Shi, 2022.
-    """
-
-    decay: float = 0.9
-
-    requires = (Bits(), DifferentiableCost(), MinSamples(2, "the others are needed"))
-
-    def init(self, problem: Problem, params: Params) -> State:
-        like, axes = next(iter(params.values())), replicate_axes(problem, params)
-        return {"top": like.new_ones(axes), "bottom": like.new_ones(axes)}
-
-    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q, held = problem.distribution(params), detached(params)
-        fixed, mean, z = problem.distribution(held), q.mean, q.sample((num_samples,))
-        cost, free = problem.cost(params, z, fixed), z.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(problem.cost(held, free, fixed).sum(), [free])
-        ratio = state["top"] / state["bottom"]
-        alpha, away = over_axes(ratio, cost.dim() - 1 - ratio.dim()), z - mean.detach()
-        own, across = (slope * away).sum(-1), others_of(slope)
-        control, value = (across * away).sum(-1), cost.detach()
-        rest = value - others_of(value - alpha * own) - alpha * control
-        loss = (rest * q.log_prob(z) + cost).mean(0) + alpha * (across.mean(0) * mean).sum(-1)
-
-        def averaged(x: Tensor) -> Tensor:
-            return x.mean(0).reshape(*ratio.shape, -1).mean(-1) * (1 - self.decay)
-
-        return loss, {
-            "top": self.decay * state["top"] + averaged((value - others_of(value)) * control),
-            "bottom": self.decay * state["bottom"] + averaged(control**2),
-        }
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,11 @@ FAMILIES = (
 )
 RIGHT: tuple[type[Estimator], ...] = (  # what wrong ones are made from
     *(score_function.Weighted, learned_baselines.MovingAverage, learned_baselines.Learned, rao_blackwell.BySite),
-    control_variates.Coefficients,
+    *(control_variates.Coefficients, control_variates.FirstOrder),
     *(pathwise.Pathwise, pathwise.Landing, implicit.Implicit, antithetic.Mirrored, measure_valued.Differences),
     *(coupled.Pairs, relaxed_control_variates.FixedControl, straight_through.InJacobians, straight_through.Gapped),
     *(multisample.Variance, multisample.Doubly, multisample.Objectives),
+    rao_blackwell.SitesWithBaselines,
     rao_blackwell.EveryTermForEverySite,  # the plain score function, of which the method's point is to leave terms out
 )
 ORIGINS = {

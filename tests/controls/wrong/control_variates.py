@@ -1,4 +1,4 @@
-"""Wrong control variates of the score function; `Coefficients`, from which some are made, is right."""
+"""Wrong control variates of the score function; `Coefficients` and `FirstOrder` are right."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from gradmark.estimators import OptimalControlVariate
-from gradmark.estimators.core import Estimate, Params, Problem, State, gradient_of_sum
+from gradmark.estimators.core import Estimate, Params, Problem, State, SurrogateEstimator, gradient_of_sum
+from gradmark.estimators.draws import cost_at
+from gradmark.estimators.requirements import DifferentiableCost, KnownMean, MinSamples
 from gradmark.estimators.score_function.optimal_control_variate import coefficient
-from tests.controls.wrong.base import drawn
+from tests.controls.wrong.base import Loss, drawn
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,56 @@ class CoefficientOfAllReplicates(Coefficients):
             key: {n: v.mean(0).expand_as(v).clone() for n, v in found[key].items()} for key in ("product", "square")
         }
         return {**shared, "weight": found["weight"]}
+
+
+@dataclass(frozen=True)
+class FirstOrder(SurrogateEstimator):
+    """Double control variates with α held fixed, right in itself, with hooks for what may go wrong."""
+
+    alpha: float = 0.7
+
+    requires = (DifferentiableCost(), KnownMean(), MinSamples(2, "the others are needed"))
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
+        q = problem.distribution(params)
+        mean, z = q.mean, q.sample((num_samples,)).requires_grad_()
+        cost, event = cost_at(problem, params, z), tuple(range(-len(q.event_shape), 0))
+        slope = gradient_of_sum(cost, {"z": z}, retain_graph=True)["z"]
+        f, away, others = cost.detach(), z.detach() - mean.detach(), self.others(slope)
+        control = (others * away).sum(event)
+        baseline = _of_others(f - self.alpha * (slope * away).sum(event))
+        correction = self.correction((others.mean(0) * mean).sum(event))
+        return ((f - baseline - self.alpha * control) * q.log_prob(z.detach()) + cost).mean(0) + correction, state
+
+    def others(self, slope: Tensor) -> Tensor:
+        """The slope that a draw's control variate has."""
+        return _of_others(slope)
+
+    def correction(self, moved: Tensor) -> Tensor:
+        """What the control variate has for a mean, as a loss: `moved` is the slope times the mean of q."""
+        return self.alpha * moved
+
+
+def _of_others(x: Tensor) -> Tensor:
+    return (x.sum(0) - x) / (len(x) - 1)
+
+
+class SlopeOfTheDrawItself(FirstOrder):
+    """The slope is that of all draws, its own included: the control variate is no longer linear in the draw."""
+
+    def others(self, slope: Tensor) -> Tensor:
+        return slope.mean(0).expand_as(slope)
+
+
+class MeanOfTheControlForgotten(FirstOrder):
+    """The control variate is subtracted, and its mean is not added: what is left out is the linear part."""
+
+    def correction(self, moved: Tensor) -> Tensor:
+        return torch.zeros_like(moved)
+
+
+class MeanOfTheControlUnscaled(FirstOrder):
+    """The control variate is scaled by α, and its mean is not."""
+
+    def correction(self, moved: Tensor) -> Tensor:
+        return moved

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradmark.estimators import (
-    RaoBlackwellScoreFunction,
-)
+from gradmark.estimators import RaoBlackwellLeaveOneOut, RaoBlackwellScoreFunction
 from gradmark.estimators.core import (
     Params,
     Problem,
@@ -20,6 +18,7 @@ from gradmark.estimators.core import (
     detached,
 )
 from gradmark.estimators.requirements import CostInTerms, Stages
+from gradmark.estimators.score_function.base import downstream
 from tests.controls.wrong.base import Loss
 
 
@@ -160,3 +159,47 @@ class RaoBlackwellOfTheFirst(RaoBlackwellScoreFunction):
         values = torch.stack([term.value for term in terms], -1)
         weights = values.detach() @ torch.tensor(reached).to(values)
         return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
+
+
+@dataclass(frozen=True)
+class SitesWithBaselines(RaoBlackwellLeaveOneOut):
+    """A right leave-one-out of the split score function, with hooks for what may go wrong."""
+
+    properties = ()
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> Loss:
+        q = problem.distribution(params)
+        sites = Stages().of(q)
+        z = q.sample((num_samples,))
+        terms = problem.terms(params, z, problem.distribution(detached(params)))
+        values = torch.stack([term.value for term in terms], -1)
+        above = self.above(values.detach(), downstream(terms, sites.stages).to(values))
+        return ((above * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
+
+    def above(self, values: Tensor, reached: Tensor) -> Tensor:
+        """The weight of each site, less its baseline."""
+        weights = values @ reached
+        return weights - (weights.sum(0) - weights) / (len(weights) - 1)
+
+
+class OwnWeightInTheBaseline(SitesWithBaselines):
+    """The baseline of a site is the mean over all draws, its own included: q's gradient shrinks by (K − 1)/K."""
+
+    def above(self, values: Tensor, reached: Tensor) -> Tensor:
+        weights = values @ reached
+        return weights - weights.mean(0)
+
+
+class BaselineOfTheOtherSites(SitesWithBaselines):
+    """The baseline is the mean over sites of the same draw, which the site's own draw has a part in."""
+
+    def above(self, values: Tensor, reached: Tensor) -> Tensor:
+        weights = values @ reached
+        return weights - weights.mean(-1, keepdim=True)
+
+
+class SitesNotReachedLessTheirBaseline(SitesWithBaselines):
+    """Each term is centred before the sum, and a site is weighed by those that its draw can *not* change."""
+
+    def above(self, values: Tensor, reached: Tensor) -> Tensor:
+        return super().above(values, 1 - reached)
