@@ -33,6 +33,7 @@ OTHER_NAMES = {
     "GumbelSoftmax": ("Concrete", "BinaryConcrete", "RelaxedBernoulli", "Gumbel"),
     "StraightThroughGumbelSoftmax": ("STGS", "StraightThroughGumbel", "STGumbelSoftmax", "HardGumbelSoftmax"),
     "GappedStraightThrough": ("GST", "GappedST", "GappedSTE"),
+    "GumbelRao": ("GumbelRaoBlackwell", "RaoBlackwellizedSTGS", "GRMC"),
     "ReinMax": ("SecondOrderStraightThrough", "STSecondOrder"),
     "DisARM": ("U2G",),
     "IWAE": ("IWELBO", "ImportanceWeighted", "RenyiELBO"),

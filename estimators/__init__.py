@@ -44,6 +44,7 @@ from gradmark.estimators.relaxed.straight_through_gumbel_softmax import (
     StraightThroughGumbelSoftmax as StraightThroughGumbelSoftmax,
 )
 from gradmark.estimators.relaxed.gapped_straight_through import GappedStraightThrough as GappedStraightThrough
+from gradmark.estimators.relaxed.gumbel_rao import GumbelRao as GumbelRao
 from gradmark.estimators.relaxed.rein_max import ReinMax as ReinMax
 from gradmark.estimators.relaxed_control_variates.rebar import REBAR as REBAR
 from gradmark.estimators.relaxed_control_variates.relax import RELAX as RELAX

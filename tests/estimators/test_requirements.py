@@ -74,6 +74,7 @@ FITS = {
     "GumbelSoftmax": "-11----111-1---11----",
     "StraightThroughGumbelSoftmax": "-11----111-1---11----",
     "GappedStraightThrough": "-11----111-1---11----",
+    "GumbelRao": "-11----111-1---11----",
     "ReinMax": "-11----111-1---11----",
     "REBAR": "-11----111-1---11----",
     "RELAX": "-11----111-1---11----",

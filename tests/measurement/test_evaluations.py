@@ -32,14 +32,14 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
     "BernoulliToy()": {
         (0, 0): "ExactGradient",
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate RaoBlackwellScoreFunction",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax",
         (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut ARM DisARM",
         (2, 2): "DoubleControlVariate",
         (3, 3): "REBAR RELAX",
     },
     "CategoricalToy()": {
         (1, 0): "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate",
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax",
         (2, 0): "LeaveOneOut",
         (2, 2): "DoubleControlVariate",
         (3, 0): "ExactGradient",
@@ -74,7 +74,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (2, 4): "DoubleControlVariate",
@@ -85,7 +85,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (2, 4): "DoubleControlVariate",
@@ -96,7 +96,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (0, 0): "ExactGradient ExactMarginalLikelihood",
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL StraightThrough "
-            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax ExactPosterior"
+            "GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut VarGrad VIMCO",
         (2, 4): "DoubleControlVariate",
@@ -111,7 +111,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (1, 0): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL RaoBlackwellScoreFunction"
         ),
-        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough ReinMax",
+        (1, 1): "StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax GappedStraightThrough GumbelRao ReinMax",
         (2, 0): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad ARM DisARM",
         (2, 2): "VIMCO DoubleControlVariate",
         (3, 3): "REBAR RELAX",
@@ -145,7 +145,7 @@ COUNTS: dict[str, dict[tuple[int, int], str]] = {
         (1, 1): (
             "ScoreFunction ConstantBaseline MovingAverageBaseline OptimalControlVariate NVIL "
             "RaoBlackwellScoreFunction StraightThrough GumbelSoftmax StraightThroughGumbelSoftmax "
-            "GappedStraightThrough ReinMax ExactPosterior"
+            "GappedStraightThrough GumbelRao ReinMax ExactPosterior"
         ),
         (2, 2): "LeaveOneOut RaoBlackwellLeaveOneOut VarGrad ARM DisARM VIMCO",
         (2, 4): "DoubleControlVariate",
