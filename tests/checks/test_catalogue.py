@@ -86,7 +86,6 @@ PAIR = Case(LinearGaussian(latents=1, observed=2, rows=2))  # where two draws ar
 POSTERIOR = Case(LinearGaussian(latents=1, observed=2, rows=3), "posterior")
 ALL_OF_THREE = [replace(case, num_samples=(3,)) for case in SUITE]
 
-
 ELSEWHERE = {BIAS_CHECK, estimate_runs_on_any_device.__name__}  # the first below, the second in test_meta_device.py
 PRODUCT = [(check, case) for check, case in check_pairs(METHODS, SUITE) if check.__name__ not in ELSEWHERE]
 NAMES = {check.__name__ for check in CHECKS}
@@ -163,8 +162,6 @@ JOINT = (
     DoubleControlVariate,
 )  # each draw's weight depends on the others: their variance has closed forms instead
 INDEPENDENT = [each for each in METHODS if not (each.deterministic or each.target.moves or isinstance(each, JOINT))]
-
-
 ONE_EACH = [(case,) for case in estimator_cases(INDEPENDENT, [GAUSSIAN, BIT, MODEL])]
 
 
