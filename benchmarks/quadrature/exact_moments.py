@@ -18,7 +18,7 @@ from gradmark.benchmarks.measurement.block import Setting, numbers
 from gradmark.benchmarks.problems import Minibatch
 from gradmark.benchmarks.quadrature.grid import ALIKE, Grid
 from gradmark.benchmarks.quadrature.probing import FEWEST_POINTS, MOST_NUMBERS, probed
-from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, TooManyDraws, Unreplaceable
+from gradmark.benchmarks.quadrature.rules import IMPLICIT, MOST_POINTS, Draw, TooManyDraws, Unreplaceable
 from gradmark.benchmarks.quadrature.substitution import PROBE
 
 FEWEST_IN_PANELS = 6  # where the integrand is discontinuous across panels
@@ -26,6 +26,7 @@ MOST_NODES = 2**15
 MOST_SELECTIONS = 64  # of the rows of a minibatch
 WATCHED = 3  # nodes that are also run alone
 COARSE_POINTS = (12, 24)  # of rules that are tried before the finest
+RARE = 0.01  # a part of (0, 1) that two coarse rules may both miss
 AGREEMENT = 1e-11  # times 1 + |g| + variance: a larger error of a coarse rule is not rounding
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest rule has, of the rules in `spread`
 
@@ -111,19 +112,26 @@ def spread(setting: Setting) -> tuple[Tensor, Tensor]:
 def exact_moments(setting: Setting) -> ExactMoments:
     """The exact mean and variance of one estimate, for parameters in float64 on the CPU.
 
-    A coarse rule is enough where it agrees with a coarser one to rounding: most costs are smooth.
+    A coarse rule is enough where it agrees with a coarser one to rounding, and no event is so rare that both miss it.
     Raises Unreplaceable where the draws cannot be replaced, SharedDraw and NotAlone where replicates are not
     independent, and whatever the estimator raises.
     """
     fine = finest(setting)
     for grid in fine:
         same_alone(grid)
-    for points in COARSE_POINTS:
+    for points in COARSE_POINTS if all(_has_no_rare_event(draw) for grid in fine for draw in grid.draws) else ():
         if any(grid.points > points for grid in fine):
             coarse = _moments([replace(grid, points=min(grid.points, points)) for grid in fine])
             if coarse.agrees:
                 return coarse
     return _moments(fine)
+
+
+def _has_no_rare_event(draw: Draw) -> bool:
+    """Whether no state of z hides between the nodes: bits may be cut from a uniform draw, and categories from noise."""
+    if draw.outcomes or draw.kind not in ("uniform", "exponential"):
+        return True
+    return draw.panels > 1 and min(b - a for site in draw.edges for a, b in itertools.pairwise(site)) >= RARE
 
 
 def _moments(grids: list[Grid]) -> ExactMoments:
