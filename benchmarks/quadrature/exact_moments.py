@@ -27,7 +27,7 @@ MOST_SELECTIONS = 64  # of the rows of a minibatch
 WATCHED = 3  # nodes that are also run alone
 COARSE_POINTS = (12, 24)  # of rules that are tried before the finest
 RARE = 0.01  # a part of (0, 1) that two coarse rules may both miss
-AGREEMENT = 1e-11  # times 1 + |g| + variance: a larger error of a coarse rule is not rounding
+AGREEMENT = 1e-11  # times the largest |g| + sd, and variance: a larger error of a coarse rule is not rounding
 OTHER_RULES = (0, 1, 2, 3, 5)  # points fewer than the finest rule has, of the rules in `spread`
 
 
@@ -49,9 +49,10 @@ class ExactMoments:
 
     @property
     def agrees(self) -> bool:
-        """Whether the quadrature's error is rounding."""
-        scale = 1 + self.mean.abs() + self.variance
-        return bool((torch.maximum(self.mean_error, self.variance_error) <= AGREEMENT * scale).all())
+        """Whether the quadrature's error is rounding, at the scale of the estimate; never where all nodes give zero."""
+        largest, variance = (self.mean.abs() + self.variance.sqrt()).max(), self.variance.max()
+        near = self.mean_error.max() <= AGREEMENT * largest and self.variance_error.max() <= AGREEMENT * variance
+        return bool(near and variance > 0)
 
     @property
     def total_variance(self) -> float:
