@@ -1,4 +1,4 @@
-"""What methods that split the cost by site share: which terms the draw of a site can change."""
+"""What methods of the family share: the cost split by site, and the mean over the other draws."""
 
 from __future__ import annotations
 
@@ -7,7 +7,27 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Term
+from gradmark.estimators.core import Params, Problem, Term, detached
+from gradmark.estimators.requirements import Stages
+
+
+def of_others(x: Tensor) -> Tensor:
+    """The mean over the other draws, for each draw."""
+    return (x.sum(0) - x) / (len(x) - 1)
+
+
+def split_cost(problem: Problem, params: Params, num_samples: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Draws of z as log q of each site and the sum of the terms downstream of it, detached, and the terms themselves.
+
+    Shapes: log q and weights `[K, *R, *B, d]`, terms `[K, *R, *B, T]`.
+    """
+    q = problem.distribution(params)
+    sites = Stages().of(q)
+    z = q.sample((num_samples,))
+    terms = problem.terms(params, z, problem.distribution(detached(params)))
+    values = torch.stack([term.value for term in terms], -1)
+    weights = values.detach() @ downstream(terms, sites.stages).to(values)
+    return sites.log_prob_by_site(z), weights, values
 
 
 def downstream(terms: Sequence[Term], stages: tuple[int, ...]) -> Tensor:

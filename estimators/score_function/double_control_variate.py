@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradmark.estimators.coefficients import check_decay, moved, over, ratio
 from gradmark.estimators.core import (
     Estimate,
     Estimator,
@@ -19,8 +20,7 @@ from gradmark.estimators.core import (
 )
 from gradmark.estimators.draws import cost_at
 from gradmark.estimators.requirements import DifferentiableCost, KnownMean, MinSamples
-
-SEEN = 0.5  # of the weight of an average that goes on for ever: with less, a ratio has heavy tails
+from gradmark.estimators.score_function.base import of_others
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ class DoubleControlVariate(Estimator):
     decay: float = 0.98
 
     def validate(self) -> None:
-        if not 0.9 <= self.decay < 1.0:
-            reason = "with less, the coefficient is that of too few draws"
-            raise ValueError(f"DoubleControlVariate(decay={self.decay}): decay must be in [0.9, 1), {reason}; try 0.98")
+        check_decay("DoubleControlVariate", self.decay)
 
     def init(self, problem: Problem, params: Params) -> State:
         none = next(iter(params.values())).new_zeros(replicate_axes(problem, params))
@@ -82,23 +80,12 @@ class DoubleControlVariate(Estimator):
             control = (control * log_q).mean(0) - (others.mean(0) * mean).sum(event)
             noise = gradient_of_sum(control, leaves)
         latest = {"product": dot(plain, noise, state), "square": dot(noise, noise, state), "weight": 1.0}
-        moved = {name: self.decay * state[name] + (1 - self.decay) * value for name, value in latest.items()}
-        seen = (state["weight"] >= SEEN) & (state["square"] > 0)
-        alpha = torch.where(seen, state["product"] / state["square"], 0.0)
-        return Estimate({name: value - over(alpha, value) * noise[name] for name, value in plain.items()}, moved)
+        averages = {name: moved(state[name], value, self.decay) for name, value in latest.items()}
+        alpha = ratio(state["product"], state["square"], state["weight"])
+        return Estimate({name: value - over(alpha, value) * noise[name] for name, value in plain.items()}, averages)
 
 
 def dot(one: Params, other: Params, state: State) -> Tensor:
     """The inner product of two gradients, over all parameters: one number for each replicate, `[*R]`."""
     replicates = state["weight"].shape
     return torch.stack([(one[name] * other[name]).reshape((*replicates, -1)).sum(-1) for name in one]).sum(0)
-
-
-def over(alpha: Tensor, value: Tensor) -> Tensor:
-    """α `[*R]`, broadcast against a parameter `[*R, …]`."""
-    return alpha.reshape((*alpha.shape, *[1] * (value.dim() - alpha.dim())))
-
-
-def of_others(x: Tensor) -> Tensor:
-    """The mean over the other draws, for each draw."""
-    return (x.sum(0) - x) / (len(x) - 1)

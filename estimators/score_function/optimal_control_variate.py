@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gradmark.estimators.coefficients import check_decay, moved, ratio
 from gradmark.estimators.core import (
     Estimate,
     Estimator,
@@ -18,8 +19,6 @@ from gradmark.estimators.core import (
     replicate_axes,
 )
 from gradmark.estimators.draws import score_draws
-
-SEEN = 0.5  # of the weight of an average that goes on for ever: with less, a coefficient has heavy tails
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,7 @@ class OptimalControlVariate(Estimator):
     decay: float = 0.98
 
     def validate(self) -> None:
-        if not 0.9 <= self.decay < 1.0:
-            reason = "with less, the coefficient is that of too few draws"
-            raise ValueError(
-                f"OptimalControlVariate(decay={self.decay}): decay must be in [0.9, 1), {reason}; try 0.98"
-            )
+        check_decay("OptimalControlVariate", self.decay)
 
     def init(self, problem: Problem, params: Params) -> State:
         none = {name: torch.zeros_like(value) for name, value in params.items()}
@@ -74,15 +69,13 @@ class OptimalControlVariate(Estimator):
             own = gradient_of_sum(cost.mean(0), leaves)
         gradient = {name: plain[name] - coefficient(state, name) * score[name] + own[name] for name in params}
         latest = {"product": plain, "square": score}
-        moved = {
-            key: {name: self.decay * old + (1 - self.decay) * latest[key][name] * score[name] for name, old in averages}
-            for key, averages in ((key, state[key].items()) for key in latest)
+        averages = {
+            key: {name: moved(old, latest[key][name] * score[name], self.decay) for name, old in state[key].items()}
+            for key in latest
         }
-        return Estimate(gradient, {**moved, "weight": self.decay * state["weight"] + (1 - self.decay)})
+        return Estimate(gradient, {**averages, "weight": moved(state["weight"], 1.0, self.decay)})
 
 
 def coefficient(state: State, name: str) -> Tensor:
     """a of one parameter, `[*R, …]`: zero where too little has been seen, or where the score has been zero."""
-    product, square, weight = state["product"][name], state["square"][name], state["weight"]
-    seen = weight.reshape((*weight.shape, *[1] * (square.dim() - weight.dim()))) >= SEEN
-    return torch.where(seen & (square > 0), product / square, 0.0)
+    return ratio(state["product"][name], state["square"][name], state["weight"])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator, detached
+from gradmark.estimators.core import Evaluations, Params, Problem, State, SurrogateEstimator
 from gradmark.estimators.requirements import CostInTerms, Stages
-from gradmark.estimators.score_function.base import downstream
+from gradmark.estimators.score_function.base import split_cost
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,5 @@ class RaoBlackwellScoreFunction(SurrogateEstimator):
     properties = ("exact_variance_halves",)
 
     def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
-        q = problem.distribution(params)
-        sites = Stages().of(q)
-        z = q.sample((num_samples,))
-        terms = problem.terms(params, z, problem.distribution(detached(params)))
-        values = torch.stack([term.value for term in terms], -1)
-        weights = values.detach() @ downstream(terms, sites.stages).to(values)
-        return ((weights * sites.log_prob_by_site(z)).sum(-1) + values.sum(-1)).mean(0), state
+        log_q, weights, terms = split_cost(problem, params, num_samples)
+        return ((weights * log_q).sum(-1) + terms.sum(-1)).mean(0), state
