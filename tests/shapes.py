@@ -14,7 +14,7 @@ from typing import Any
 from beartype import beartype
 from beartype._check.code import codemain
 
-CALLS = 50
+CALLS = 5
 
 # beartype looks at one item of a list, chosen by a generator: its own, as the tests watch Python's
 codemain.getrandbits = random.Random(0).getrandbits  # pyright: ignore[reportPrivateImportUsage]

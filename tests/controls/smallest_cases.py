@@ -30,6 +30,7 @@ from tests.controls.wrong import (
     relaxed,
     relaxed_control_variates,
     score_function,
+    straight_through,
 )
 
 BIT = Case(BernoulliToy(), "init", num_samples=(1, 2))
@@ -72,6 +73,15 @@ SMALLEST: dict[type[Estimator], list[Case]] = {
     multisample.DReGSquaredForAll: [Case(ROW, num_samples=(2,), contract=False)],
     relaxed_control_variates.LooseGumbelREBAR: [Case(CategoricalToy(), num_samples=(1,), contract=False)],
     relaxed.PriorlessSTGumbel: [replace(BITS, num_samples=(2,), mean=False)],
+    **{
+        cls: [Case(BernoulliVAE(latents=1, rows=2), num_samples=(2,), mean=False, contract=False)]
+        for cls in (
+            straight_through.DrawnAtTheTemperature,
+            straight_through.LikeliestState,
+            straight_through.CostBetweenStates,
+        )
+    },
+    implicit.AcceptedGamma: [Case(GammaPosterior(), num_samples=(1,), contract=False)],
     relaxed.ReinMaxBits: [replace(BITS, num_samples=(1,), contract=False)],
     coupled.OneUniformForAllBits: [
         Case(BernoulliToy(probs=(0.982, 0.018), target=0.8), "init", num_samples=(2,), contract=False)
@@ -88,13 +98,15 @@ SMALLEST: dict[type[Estimator], list[Case]] = {
     score_function.MedianBaseline: [replace(BIT, num_samples=(4,))],
     score_function.ScoreFunctionByProbabilities: [Case(BernoulliToy(probs=(0.3, 0.7)), "far", num_samples=(2,))],
     learned_baselines.SlowMovingAverage: [replace(GAUSSIAN, num_samples=(1,), contract=False)],
-    measure_valued.AllCoordinatesMoved: [Case(ROWS, num_samples=(1,), contract=False)],
+    measure_valued.AllCoordinatesMoved: [
+        Case(LinearGaussian(latents=2, observed=2, rows=1), num_samples=(1,), contract=False)
+    ],
     measure_valued.RayleighForMaxwell: [replace(GAUSSIAN, num_samples=(1,), contract=False)],
     multisample.MeanOverPaths: [Case(ROW, num_samples=(2,), contract=False)],
     multisample.ModelSquared: [Case(ROW, num_samples=(2,), contract=False)],
     multisample.ModelThroughTheVariance: [Case(ROW, num_samples=(2,), contract=False)],
     relaxed.ForgetsTheModel: [replace(BITS, num_samples=(2,), mean=False)],
-    learned_baselines.DividedByItsSpread: [Case(ROW, num_samples=(3,), contract=False)],
+    learned_baselines.DividedByItsSpread: [Case(ROW, num_samples=(2,), contract=False)],
     learned_baselines.LeaksIntoTheEncoder: [Case(ROW, num_samples=(1,), contract=False)],
     learned_baselines.LearnsFromAllReplicates: [Case(ROWS, num_samples=(2,), mean=False)],
     rao_blackwell.OwnGradientForgotten: [Case(ROW, num_samples=(1,), contract=False)],
