@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -108,10 +108,11 @@ class CheckServer:
             self._process.wait()
 
 
-def forked(descriptor: int) -> bool:
+def forked(descriptor: int, prepare: Callable[[], object] = lambda: None) -> bool:
     """The server's end: True in each process that is forked for a job, False once no further job can come.
 
-    In that process stdin, stdout, stderr and the current folder are those that came with the job.
+    In that process stdin, stdout, stderr and the current folder are those that came with the job. After each job the
+    server calls `prepare`, for what later jobs need and a single one need not wait for.
     """
     server, running = socket.socket(fileno=descriptor), list[int]()
     before = signal.signal(signal.SIGTERM, lambda *_: _end(running))
@@ -131,6 +132,7 @@ def forked(descriptor: int) -> bool:
             status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             running.clear()
             server.sendall(NUMBER.pack(status))
+            prepare()
     return False
 
 

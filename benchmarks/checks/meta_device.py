@@ -6,10 +6,12 @@ What mixes devices raises there as it does on a GPU, and so does `.item()`, for 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gradmark.benchmarks.checks.cases import Case, EstimatorCase
 from gradmark.benchmarks.checks.exceptions import described
@@ -30,6 +32,13 @@ class Kernels(Dispatch):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         lacking = func._schema.name.removeprefix("aten::") in LACKING and args[0].is_meta
         return torch.empty_like(args[0]) if lacking else func(*args, **(kwargs or {}))
+
+
+@cache
+def load_kernels() -> None:
+    """Have torch import what its kernels for `meta` are made of, in every process once: it takes seconds."""
+    x = torch.empty(2, device=META)
+    binary_cross_entropy_with_logits(torch.sigmoid(x), x)
 
 
 @check

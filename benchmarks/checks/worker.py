@@ -21,6 +21,7 @@ from gradmark.benchmarks import specs
 from gradmark.benchmarks.checks import PROBLEM_CHECKS, Case
 from gradmark.benchmarks.checks.check_server import forked
 from gradmark.benchmarks.checks.exceptions import blamed
+from gradmark.benchmarks.checks.meta_device import load_kernels
 from gradmark.benchmarks.checks.results import CheckResult
 from gradmark.benchmarks.checks.runner import SHARE, SHORTEST, run_checks
 from gradmark.benchmarks.checks.suite import QUICK_SUITE, suite_on
@@ -37,7 +38,7 @@ PAIRS = tuple((at, check) for at in ("init", "moved") for check in PROBLEM_CHECK
 
 def main() -> None:
     """Run the checks that stdin asks for, in each process that is forked."""
-    if not forked(int(sys.argv[1])):
+    if not forked(int(sys.argv[1]), load_kernels):
         return
     job: dict[str, Any] = json.load(sys.stdin)
     os.environ.clear()

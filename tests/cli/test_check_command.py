@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gradmark.benchmarks.checks import check_server
 from gradmark.benchmarks.checks.check_server import kept_server
 from gradmark.benchmarks.cli.commands import main
 
@@ -162,7 +163,11 @@ def test_each_estimator_has_a_process_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """They are forked by one server, with the variables and the folder of the moment."""
-    said = "import os, sys\nprint(os.getpid(), os.getppid(), os.environ['MINE'], os.getcwd(), sys.stdin.read() == '')\n"
+    said = """
+import os, sys
+prepared = "torch._dynamo" in sys.modules  # after its first job the server imports what `meta` takes seconds for
+print(os.getpid(), os.getppid(), os.environ["MINE"], os.getcwd(), sys.stdin.read() == "", prepared)
+"""
     processes = []
     for name in ("first", "second"):
         folder = tmp_path / name
@@ -170,11 +175,12 @@ def test_each_estimator_has_a_process_of_its_own(
         (folder / "mine.py").write_text(said)
         monkeypatch.setenv("MINE", name)
         assert run(folder, monkeypatch, "mine.Missing()") == 2
-        process, server, variable, where, nothing = capfd.readouterr().err.splitlines()[0].split()
+        process, server, variable, where, nothing, prepared = capfd.readouterr().err.splitlines()[0].split()
         processes.append((process, server))
         assert (variable, where, nothing) == (name, str(folder), "True")
     (first, server), (second, again) = processes
     assert first != second
+    assert prepared == "True"
     assert server == again != str(os.getpid())
 
 
@@ -190,7 +196,9 @@ def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     assert (status, "bad" in json.loads(lines[-1])) == (0, True)
 
 
-def test_a_server_that_died_is_replaced(tmp_path: Path) -> None:
+def test_a_server_that_died_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both end before they have imported anything; the server of the other tests is left as it is."""
+    monkeypatch.setattr(check_server, "_kept", [])
     first = kept_server()
     assert kept_server() is first
     os.kill(first.pid, signal.SIGKILL)
@@ -199,3 +207,5 @@ def test_a_server_that_died_is_replaced(tmp_path: Path) -> None:
     second = kept_server()
     assert second.alive
     assert second.pid != first.pid
+    second.close()
+    assert not second.alive
