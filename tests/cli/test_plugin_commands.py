@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gradmark.benchmarks.cli import commands
+from gradmark.benchmarks.cli import commands, streams
 from gradmark.benchmarks.errors import BadInput
 from gradmark.benchmarks.plugins.consent import Consent
 from gradmark.benchmarks.studies import study
@@ -157,7 +157,30 @@ def test_a_foreign_study_runs_nothing(folder: Path, key: str, capfd: pytest.Capt
         assert (code, out, len(err.splitlines())) == (2, "", 1)
 
 
-def test_measure_prints_one_object_whatever_a_plugin_prints(folder: Path) -> None:
+def test_measure_prints_one_object_whatever_a_plugin_prints(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[bool] = []
+    monkeypatch.setattr(streams, "nothing_more", lambda: ended.append(True))
+    (folder / "loud.py").write_text(LOUD.replace("atexit.register", "# "))  # here it would print when all tests end
+    code, out, err = call(capfd, "measure", *TOY, "--estimator", "loud.Loud()", "--json")
+    assert (code, json.loads(out)["status"]) == (0, "measured")
+    assert err.count("spoilt") >= 3
+    assert ended == [True]
+
+
+def test_nothing_is_printed_after_the_object() -> None:
+    """By handlers that a plug-in registered: stdout is closed to them."""
+    code = f"{LOUD.partition('class')[0].replace('from own_estimator', '# from')}\n"
+    code += "from gradmark.benchmarks.cli import streams\nprint('{}')\nstreams.nothing_more()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "{}"
+    assert done.stdout.count("spoilt") == 3  # before it
+    assert done.stderr.count("spoilt") == 3
+
+
+@pytest.mark.full  # the two tests above, in any run, say the same of its parts
+def test_measure_prints_one_object_in_a_process(folder: Path) -> None:
     (folder / "loud.py").write_text(LOUD)
     done = process(folder, "measure", *TOY, "--estimator", "loud.Loud()", "--json")
     assert done.returncode == 0, done.stderr

@@ -126,7 +126,7 @@ def test_vimco_of_bits(draws: int) -> None:
     signal = np.log(total / draws) - others(each) - np.exp(each) / total
     gradient = -np.einsum("kt,tkd->td", signal, score[tuples])
     mean = probability @ gradient
-    moments = measured(problem, VIMCO(), draws, 2**16, params)
+    moments = measured(problem, VIMCO(), draws, 2**14, params)
     first = sum(value.numel() for value in list(params.values())[:column])
     variances = probability @ (gradient - mean) ** 2
     for index in range(2):

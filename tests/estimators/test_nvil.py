@@ -67,7 +67,7 @@ def test_every_state(name: str, draws: int) -> None:
     state = {"cold": lambda: COLD, "arbitrary": arbitrary, "learned": learned}[name]()
     mean, variance = enumerated(baseline(state))
     assert torch.allclose(mean, enumerated(torch.zeros(3))[0], 1e-9, 1e-9)
-    moments = measured(PROBLEM, NVIL(), draws, 2**15, PARAMS, state)
+    moments = measured(PROBLEM, NVIL(), draws, 2**13, PARAMS, state)
     for index, (expected, spread) in enumerate(zip(mean.tolist(), variance.tolist(), strict=True)):
         if spread > 1e-12:
             assert_mean(moments, index, expected, spread / draws)

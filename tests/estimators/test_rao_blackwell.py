@@ -148,7 +148,7 @@ def test_a_wide_layer_loses_more() -> None:
     """Twice the variance with 32 + 16 bits: the intervals of the two are apart."""
     wide = SigmoidBeliefNetwork(lower=32, upper=16, rows=1)
     column = 1 + list(wide.init()).index("encoder_lower_bias")
-    split, plain = (positive(measured(wide, each, 1, 2**12).traces[:, column]) for each in (SPLIT, PLAIN))
+    split, plain = (positive(measured(wide, each, 1, 2**11).traces[:, column]) for each in (SPLIT, PLAIN))
     assert split.ci is not None
     assert plain.ci is not None
     assert split.ci[0] > plain.ci[1]
