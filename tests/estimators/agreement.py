@@ -33,7 +33,7 @@ def measured(
     state: Any = None,
     seed: int = 0,
 ) -> Moments:
-    """The moments of a cell's blocks, or of larger ones where that takes less time; `params` are `init`'s unless given."""
+    """The moments of blocks as a cell has, or larger to take less time; `params` are those of `init` unless given."""
     setting = Setting(problem, estimator, num_samples, params or problem.init(), state)
     size = BLOCK if BLOCK * numbers(setting) <= BUDGET else None
     return moments_at(setting, "test", seed, replicates, size)
