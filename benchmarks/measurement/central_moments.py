@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+CHUNK = 2**13  # coordinates that are added up at once: what is made on the way stays in a processor's cache
+POWERS = ("mean", "second", "third", "fourth")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class CentralMoments:
         return cls(units, mean, square.sum(0), (square * off).sum(0), (square**2).sum(0))
 
     def __add__(self, other: Self) -> Self:
+        if len(self.mean) <= CHUNK:
+            return self._with(other)
+        parts = [self._of(here)._with(other._of(here)) for here in _chunks(len(self.mean))]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in POWERS}
+        return type(self)(parts[0].units, **joined)
+
+    def _of(self, here: slice) -> Self:
+        """Those of some coordinates."""
+        return type(self)(self.units, *(getattr(self, name)[here] for name in POWERS))
+
+    def _with(self, other: Self) -> Self:
         units = max(self.units + other.units, 1)
         shift = other.mean - self.mean
         share = self.units * other.units / units
@@ -75,3 +88,7 @@ class CentralMoments:
             skewness = np.where(sd > 0, self.third / self.units / sd**3, 0.0)
             hall = u + skewness * u**2 / 3 + skewness**2 * u**3 / 27 + skewness / (6 * self.units)
         return np.where(off == 0, 0.0, math.sqrt(self.units) * np.where(np.isinf(u), u, hall))
+
+
+def _chunks(count: int) -> list[slice]:
+    return [slice(first, first + CHUNK) for first in range(0, count, CHUNK)]

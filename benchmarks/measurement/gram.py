@@ -1,7 +1,8 @@
 """The gradients of a block with many coordinates, folded from inner products between its replicates.
 
-Beyond `MAX_COORDINATES` only traces, norms and deviations are kept. All of them are sums over coordinates of products
-of two replicates, so one pass over the gradient gives them: the Gram matrix of each named tensor, in float64.
+Beyond `MAX_COORDINATES` a study keeps only traces, norms and deviations. All of them are sums over coordinates of
+products of two replicates, so one pass over the gradient gives them: the Gram matrix of each named tensor, in float64.
+The moments of each coordinate are made in the same pass, where they are asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gradmark.benchmarks.measurement.coordinate_moments import CoordinateMoments
 from gradmark.benchmarks.measurement.factored import Factored, Part, coordinates, formed
 from gradmark.benchmarks.measurement.grouping import group_size
 from gradmark.benchmarks.measurement.moments import Array, Moments
@@ -41,50 +43,59 @@ class Products(NamedTuple):
         return self.gram.sum(0)
 
 
-def fold_wide(gradient: Sequence[Part], exact: Tensor | None, paired: bool) -> Moments:
+def fold_wide(gradient: Sequence[Part], exact: Tensor | None, paired: bool, each_coordinate: bool = False) -> Moments:
     """Gradients `[R, P_j]`, one for each named tensor, to the moments that are kept of many coordinates.
 
-    The same as `fold` to rounding, whose conventions on pairs and on non-finite replicates hold here.
+    The same as `fold` to rounding, whose conventions on pairs and on non-finite replicates hold here. The moments of
+    each coordinate are empty but with `each_coordinate`.
     """
     replicates, nonfinite = len(gradient[0]), 0
-    products = inner_products(gradient, exact, paired)
+    kept = _kept(gradient, paired, each_coordinate)
+    products = inner_products(gradient, exact, paired, kept)
     if not np.isfinite(products.gram).all():
         finite = torch.stack([formed(part).isfinite().all(1) for part in gradient]).all(0)
         nonfinite = replicates - int(finite.sum())
-        kept = finite.view(-1, 2).all(1).repeat_interleave(2) if paired else finite
-        gradient = [part[kept] for part in gradient]
-        products = inner_products(gradient, exact, paired)
-    nothing = np.zeros(0)
+        used = finite.view(-1, 2).all(1).repeat_interleave(2) if paired else finite
+        gradient = [part[used] for part in gradient]
+        kept = _kept(gradient, paired, each_coordinate)
+        products = inner_products(gradient, exact, paired, kept)
     norms = _square_norms(products, gradient)
     return Moments(
         replicates=replicates,
         undirected=int((norms == 0).sum()),
         units=products.replicates // 2 if paired else products.replicates,
         nonfinite=nonfinite,
-        mean=nothing,
-        second=nothing,
-        third=nothing,
-        fourth=nothing,
-        within=nothing,
         deviations=products.total.diagonal()[: products.replicates].copy(),
         shared=0,
+        **kept.fields(),
         **_groups(products, norms, group_size(replicates), paired),
         **_against_exact(products, norms, group_size(replicates), sum(map(coordinates, gradient))),
     )
 
 
-def inner_products(gradient: Sequence[Part], exact: Tensor | None, paired: bool) -> Products:
-    """One pass over the gradient's tensors `[R, P_j]`; a second one over those of which differences are small."""
+def _kept(gradient: Sequence[Part], paired: bool, each_coordinate: bool) -> CoordinateMoments:
+    """Where the moments of each coordinate go; empty where they are not wanted."""
+    count = sum(map(coordinates, gradient)) if each_coordinate else 0
+    return CoordinateMoments(count, paired and each_coordinate, gradient[0].device)
+
+
+def inner_products(gradient: Sequence[Part], exact: Tensor | None, paired: bool, kept: CoordinateMoments) -> Products:
+    """One pass over the gradient's tensors `[R, P_j]`; a second one over those of which differences are small.
+
+    With an exact gradient, or the moments of each coordinate, differences are formed in the one pass.
+    """
     count = len(gradient[0])
-    if exact is None:
+    if exact is None and not kept.wanted:
         raw = torch.stack([_between_replicates(part) for part in gradient]).cpu().numpy()
         with np.errstate(invalid="ignore"):  # what is not finite
             gram = _centred(raw)
         for index in np.flatnonzero(_cancelled(gram, raw, paired)).tolist():
-            gram[index] = _of_tensor(formed(gradient[index]), None)[0].cpu().numpy()
+            gram[index] = _of_tensor(formed(gradient[index]), None, kept)[0].cpu().numpy()
         return Products(gram, np.zeros(0), count)
-    known = exact.to(gradient[0].device, torch.float64).split([coordinates(part) for part in gradient])
-    products = [_of_tensor(formed(part), e) for part, e in zip(gradient, known, strict=True)]
+    known: Sequence[Tensor | None] = [None] * len(gradient)
+    if exact is not None:
+        known = exact.to(gradient[0].device, torch.float64).split([coordinates(part) for part in gradient])
+    products = [_of_tensor(formed(part), e, kept) for part, e in zip(gradient, known, strict=True)]
     wrong = torch.stack([count for _, count in products]).sum(0)
     return Products(torch.stack([gram for gram, _ in products]).cpu().numpy(), wrong.double().cpu().numpy(), count)
 
@@ -127,8 +138,8 @@ def _cancelled(gram: Array, raw: Array, paired: bool) -> NDArray[np.bool_]:
     return np.asarray(small)
 
 
-def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The Gram matrix of one named tensor, and the wrong signs of each replicate."""
+def _of_tensor(part: Tensor, exact: Tensor | None, kept: CoordinateMoments) -> tuple[Tensor, Tensor]:
+    """The Gram matrix of one named tensor, and the wrong signs of each replicate; its coordinates go to `kept`."""
     vectors = len(part) + (1 if exact is None else 3)
     gram = torch.zeros(vectors, vectors, dtype=torch.float64, device=part.device)
     wrong = torch.zeros(0 if exact is None else len(part), dtype=torch.int64, device=part.device)
@@ -143,6 +154,8 @@ def _of_tensor(part: Tensor, exact: Tensor | None) -> tuple[Tensor, Tensor]:
             wrong += (g.sign() != e.sign()).sum(1)
         rows = torch.cat([g - mean, *beside])
         gram.addmm_(rows, rows.mT)
+        if kept.wanted:
+            kept.add(mean, rows[: len(g)])
     return gram, wrong
 
 

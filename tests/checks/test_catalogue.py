@@ -95,7 +95,7 @@ def meetings(check: Check, case: EstimatorCase) -> Iterator[Hashable]:
     """What must meet: estimator, check, state and kind of z; the check of the mean with every case, too.
 
     That check finds what is wrong with one kind of z alone, and raises where shapes do not fit. So every estimator has
-    its mean checked for every distribution, and with a model and without. An estimator is not told whether rows were
+    its mean checked for every distribution, and with a model and without. An estimator does not see whether rows were
     drawn: it meets such a problem by one check or another. Declared properties are of the estimator alone.
     """
     kind, name = kind_of_z(case.on), check.__name__

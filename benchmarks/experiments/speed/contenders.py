@@ -21,8 +21,7 @@ from gradmark.benchmarks.measurement.block import (
     measure_block,
     plan_for,
 )
-from gradmark.benchmarks.measurement.factored import formed
-from gradmark.benchmarks.measurement.fold import fold_coordinates
+from gradmark.benchmarks.measurement.gram import fold_wide
 from gradmark.benchmarks.measurement.moments import Array, Moments, merged
 
 
@@ -81,4 +80,4 @@ def gradmark(work: Work, device: torch.device) -> Contender:
 
 def _every_coordinate(setting: Setting, size: int, seed: int) -> Moments:
     found, paired = block_gradients(setting, size, seed, None, plan_for(setting, size))
-    return fold_coordinates([formed(part) for part in found.parts], setting.exact, paired)
+    return fold_wide(found.parts, setting.exact, paired, each_coordinate=True)

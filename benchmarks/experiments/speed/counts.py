@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradmark.benchmarks.experiments.speed import works
 from gradmark.benchmarks.experiments.speed.operations import operations
 from gradmark.benchmarks.measurement.block import block_gradients, block_size, plan_for
-from gradmark.benchmarks.measurement.factored import formed
-from gradmark.benchmarks.measurement.fold import fold, fold_coordinates
+from gradmark.benchmarks.measurement.fold import fold
+from gradmark.benchmarks.measurement.gram import fold_wide
 
 
 class Kernels(TorchDispatchMode):
@@ -64,7 +64,7 @@ def row(name: str, small: bool = False) -> list[str]:
 
     def folded() -> object:
         if work.per_coordinate:
-            return fold_coordinates([formed(part) for part in found.parts], setting.exact, paired)
+            return fold_wide(found.parts, setting.exact, paired, each_coordinate=True)
         return fold(found.parts, setting.exact, paired)
 
     counts = [counted(lambda: block_gradients(setting, size, 0, None, plan)), counted(folded)]
