@@ -5,13 +5,15 @@ What mixes devices raises there as it does on a GPU, and so does `.item()`, for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.utils._pytree import tree_leaves
 
 from gradmark.benchmarks.checks.cases import Case, EstimatorCase
 from gradmark.benchmarks.checks.exceptions import described
@@ -27,11 +29,47 @@ LACKING = ("_sample_dirichlet", "_standard_gamma", "_standard_gamma_grad", "_dir
 
 
 class Kernels(Dispatch):
-    """Stands in for the kernels for `meta` that torch lacks: results have the shape of the first argument."""
+    """Stands in for the kernels for `meta` that torch lacks: results have the shape of the first argument.
+
+    Torch's own kernels for `meta` are Python, and take a millisecond. So the form of a result is kept for the next call
+    on tensors of the same form, here as in later runs; calls that write, make views or make tensors always run.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        lacking = func._schema.name.removeprefix("aten::") in LACKING and args[0].is_meta
-        return torch.empty_like(args[0]) if lacking else func(*args, **(kwargs or {}))
+        if func._schema.name.removeprefix("aten::") in LACKING and args[0].is_meta:
+            return torch.empty_like(args[0])
+        key = _call(func, args, kwargs) if _is_pure(func) else None
+        if key in FORMS:
+            return torch.empty_strided(*FORMS[key][:2], dtype=FORMS[key][2], device=META)
+        result = func(*args, **(kwargs or {}))
+        if key is not None and type(result) is Tensor and result.is_meta:
+            FORMS[key] = (result.shape, result.stride(), result.dtype)
+        return result
+
+
+FORMS: dict[Any, tuple[torch.Size, tuple[int, ...], torch.dtype]] = {}  # of the result of each kind of call
+
+
+@cache
+def _is_pure(func: Any) -> bool:
+    """Whether a function returns one new tensor, and writes to none of its arguments."""
+    schema = func._schema
+    return len(schema.returns) == 1 and all(each.alias_info is None for each in (*schema.arguments, *schema.returns))
+
+
+def _call(func: Any, args: Any, kwargs: Any) -> Hashable:
+    """A call up to the numbers in its tensors, all on `meta` and one at least; None for any other."""
+    values = [*args, *(kwargs or {}).items()]
+    tensors = [value for value in tree_leaves(values) if isinstance(value, Tensor)]
+    if not tensors or any(type(value) not in (Tensor, Parameter) or not value.is_meta for value in tensors):
+        return None
+    return func, torch.get_default_dtype(), _form(values)
+
+
+def _form(value: Any) -> Hashable:
+    if isinstance(value, Tensor):
+        return value.shape, value.stride(), value.dtype
+    return tuple(map(_form, value)) if isinstance(value, list | tuple) else (type(value), value)
 
 
 @cache
