@@ -23,14 +23,15 @@ CONTROLS = [
     Control(antithetic.MirroredInZero(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
     Control(antithetic.MirrorHeld(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
     Control(antithetic.ImageHeld(), (mean_is_exact,), PAIRS, GAUSSIAN, num_samples=2),
-    Control(learned_baselines.TrainedFirst(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
-    Control(learned_baselines.DividedByItsSpread(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
-    Control(learned_baselines.LeaksIntoTheEncoder(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=3),
+    Control(learned_baselines.TrainedFirst(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=2),
+    Control(learned_baselines.DividedByItsSpread(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=2),
+    Control(learned_baselines.LeaksIntoTheEncoder(), (mean_is_exact,), NETWORK, ROW, "warm", num_samples=2),
     Control(learned_baselines.LearnsFromAllReplicates(), (replicates_are_independent,), NETWORK, MODEL, "warm"),
 ]
 BASES: list[Estimator] = [measure_valued.Differences(), antithetic.Mirrored(), learned_baselines.Learned()]
 
 
+@pytest.mark.usefixtures("few_replicates")
 @pytest.mark.parametrize("control", CONTROLS, ids=str)
 def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
     control.demand()

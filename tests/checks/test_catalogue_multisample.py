@@ -12,13 +12,13 @@ from tests.checks.test_catalogue import PAIR, ROW, Control
 from tests.controls.wrong import multisample
 
 CONTROLS = [
-    Control(multisample.VarianceOfThePopulation(), (mean_is_exact,), VarGrad(), PAIR, num_samples=2),
-    Control(multisample.HalfForgotten(), (mean_is_exact,), VarGrad(), PAIR, num_samples=2),
-    Control(multisample.ModelThroughTheVariance(), (mean_is_exact,), VarGrad(), PAIR, num_samples=2),
-    Control(multisample.WeightNotSquared(), (mean_is_exact,), DReG(), PAIR, num_samples=2),
-    Control(multisample.ModelSquared(), (mean_is_exact,), DReG(), PAIR, num_samples=2),
-    Control(multisample.MeanOverPaths(), (mean_is_exact,), DReG(), PAIR, num_samples=2),
-    Control(multisample.WeightsForgotten(), (mean_is_exact,), VIMCO(), PAIR, num_samples=2),
+    Control(multisample.VarianceOfThePopulation(), (mean_is_exact,), VarGrad(), ROW, num_samples=2),
+    Control(multisample.HalfForgotten(), (mean_is_exact,), VarGrad(), ROW, num_samples=2),
+    Control(multisample.ModelThroughTheVariance(), (mean_is_exact,), VarGrad(), ROW, num_samples=2),
+    Control(multisample.WeightNotSquared(), (mean_is_exact,), DReG(), ROW, num_samples=2),
+    Control(multisample.ModelSquared(), (mean_is_exact,), DReG(), ROW, num_samples=2),
+    Control(multisample.MeanOverPaths(), (mean_is_exact,), DReG(), ROW, num_samples=2),
+    Control(multisample.WeightsForgotten(), (mean_is_exact,), VIMCO(), ROW, num_samples=2),
     Control(multisample.WeightsForModelAlone(), (mean_is_exact,), VIMCO(), ROW, num_samples=2),
     Control(multisample.WrongPrecedence(), (mean_is_exact,), VIMCO(), ROW),
 ]
@@ -32,6 +32,6 @@ def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) ->
 
 @pytest.mark.parametrize("right", BASES, ids=str)
 def test_what_controls_are_made_from_is_right(right: Estimator, at_most: int | None) -> None:
-    for case in estimator_cases([right], list(dict.fromkeys(control.on for control in CONTROLS)))[:at_most]:
+    for case in estimator_cases([right], [ROW, PAIR])[:at_most]:
         for check in CHECKS:
             check(case).demand()

@@ -61,6 +61,7 @@ CONTROLS = [
 ]
 
 
+@pytest.mark.usefixtures("few_replicates")
 @pytest.mark.parametrize("control", CONTROLS, ids=str)
 def test_control_is_rejected_and_its_right_neighbour_is_not(control: Control) -> None:
     control.demand()

@@ -23,6 +23,7 @@ from tests.controls.wrong import problems
 RIGHT = (*right_siblings.RIGHT, flows.Flow(), flows.Relaxed(), module_vae.Vmapped(), module_models.Images())
 
 
+@pytest.mark.each_once
 @pytest.mark.parametrize("point", ["init", "moved"])
 @pytest.mark.parametrize("problem", RIGHT, ids=str)
 def test_right_problems_pass(problem: Problem, point: str) -> None:

@@ -1,13 +1,15 @@
 """Right but unusual estimators are not rejected: here on the toys of the suite.
 
-A plain run tries one toy for each kind of z; `--full` tries all of them. Two are so slow that they are tried on one
-toy, and one fits no toy but a Gamma or a Dirichlet posterior.
+A plain run tries one toy for each kind of z, with one draw and with two; `--full` tries all of them, with more draws
+too. Two estimators are so slow that they are tried on one toy, and one fits no toy but a Gamma or Dirichlet posterior.
 
 Only the Monte Carlo check depends on chance, at the level .001 over 20 in each of some 200 cells: a false alarm has
 probability .01 in all, and the seeds are fixed.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +23,8 @@ from tests.controls.unusual.pathwise import RandomisedQuadrature
 from tests.covering import kind_of_z
 
 TOYS = [on for on in QUICK_SUITE if not isinstance(on.problem.template, LatentVariableModel)]
-FEW = list({kind_of_z(on): on for on in reversed(TOYS)}.values())  # the first of each kind
+FIRST = list({kind_of_z(on): on for on in reversed(TOYS)}.values())  # the first of each kind
+FEW = [replace(on, num_samples=(1, 2)) for on in FIRST]  # every unusual estimator takes two draws
 
 
 def test_there_are_fifteen_at_least() -> None:
@@ -35,14 +38,23 @@ CHUNKS: dict[type[Estimator], Estimator] = {
 }  # fewer of them, but where all are asked for
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
-@pytest.mark.parametrize("estimator", unusual(), ids=lambda estimator: type(estimator).__name__)
-@pytest.mark.parametrize("suite", [FEW, pytest.param(TOYS, marks=pytest.mark.full)], ids=["few", "all"])
-def test_unusual_estimator_is_right(estimator: Estimator, suite: list[Case]) -> None:
-    toys = TOYS[:1] if isinstance(estimator, SLOW) else suite
-    if suite is FEW:
-        estimator = CHUNKS.get(type(estimator), estimator)
-    report = run_checks(
-        estimator, toys if any(cases_of(estimator, on) for on in toys) else QUICK_SUITE, budget=PATIENCE
-    )
-    report.demand()
+NAMED = pytest.mark.parametrize("estimator", unusual(), ids=lambda estimator: type(estimator).__name__)
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
+
+
+@NAMED
+@pytest.mark.usefixtures("few_replicates")
+def test_unusual_estimator_is_right(estimator: Estimator) -> None:
+    demand(CHUNKS.get(type(estimator), estimator), FEW[:1] if isinstance(estimator, SLOW) else FEW)
+
+
+@pytest.mark.full
+@NAMED
+def test_unusual_estimator_is_right_on_every_toy(estimator: Estimator) -> None:
+    demand(estimator, TOYS[:1] if isinstance(estimator, SLOW) else TOYS)
+
+
+def demand(estimator: Estimator, toys: list[Case]) -> None:
+    """The estimator passes on the toys, or on the whole suite where it fits none of them."""
+    fits = any(cases_of(estimator, on) for on in toys)
+    run_checks(estimator, toys if fits else QUICK_SUITE, budget=PATIENCE).demand()
