@@ -68,7 +68,7 @@ def test_check_estimator_raises_for_a_wrong_one() -> None:
 
 
 def test_a_folder_called_benchmarks_hides_nothing(tmp_path: Path) -> None:
-    """A user's project has folders of these names, and checks an estimator under pytest inside it."""
+    """A user's project has folders of these names, and uses all of the front door under pytest inside it."""
     for name in ("benchmarks", "estimators", "reports"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError('imported by gradmark')\n")
@@ -76,7 +76,9 @@ def test_a_folder_called_benchmarks_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         "import gradmark\nfrom gradmark.benchmarks.problems import BernoulliToy\n"
         "from gradmark.estimators import LeaveOneOut\n\n\n"
-        "def test_mine():\n    gradmark.check_estimator(LeaveOneOut(), [BernoulliToy()])\n"
+        "def test_mine():\n    assert all(getattr(gradmark, name) for name in gradmark.__all__)\n"
+        "    summary = gradmark.measure(BernoulliToy(), LeaveOneOut(), num_samples=2, replicates=64)\n"
+        "    assert summary['status'] == 'measured'\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

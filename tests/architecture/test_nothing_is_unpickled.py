@@ -27,11 +27,14 @@ FILES = sorted(path for room in ("estimators", "benchmarks", "reports") for path
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 SAFE = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False)}
 UNSAFE = ("pd.read_pickle", "jsonpickle.decode", "yaml.load", "np.lib.format.read_array")
+WORDS = PICKLERS | {
+    name.rpartition(".")[2] for name in (*SAFE, *UNSAFE)
+}  # one of them is in each module that unpickles
 
 
 def faults(source: str) -> Iterator[str]:
     """What unpickles in a module: imports, and calls without the argument that forbids it."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source)) if any(word in source for word in WORDS) else ():
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] in PICKLERS)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PICKLERS:
@@ -45,9 +48,10 @@ def faults(source: str) -> Iterator[str]:
                 yield name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_module_unpickles(path: Path) -> None:
-    assert list(faults(path.read_text(encoding="utf-8"))) == []
+def test_no_module_unpickles() -> None:
+    found = {path.relative_to(ROOT).as_posix(): list(faults(path.read_text(encoding="utf-8"))) for path in FILES}
+    assert found
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(

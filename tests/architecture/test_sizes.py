@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.statements import statements
+
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = [ROOT / name for name in ("gradmark", "estimators", "benchmarks", "reports", "tests")]
 FILES = sorted(path for room in ROOMS for path in room.rglob("*.py"))
@@ -32,7 +34,7 @@ def read() -> dict[str, str]:
 
 def functions(source: str) -> Iterator[tuple[str, int]]:
     """Every function's name, and how many lines its body has without the docstring."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             yield node.name, (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
@@ -60,6 +62,30 @@ def test_functions() -> None:
         for name, lines in functions(text):
             lengths[f"{file}: {name}"] = max(lines, lengths.get(f"{file}: {name}", 0))
     assert too_long(lengths, MOST_OF_A_FUNCTION, LONGER) == []
+
+
+NESTED = """
+class C:
+    @property
+    def inside(self): pass
+if x:
+    pass
+else:
+    try:
+        pass
+    except E:
+        def handled(): pass
+    finally:
+        def finished(): pass
+match x:
+    case 1:
+        async def matched():
+            def within(): pass
+"""
+
+
+def test_functions_inside_anything_are_found() -> None:
+    assert {name for name, _ in functions(NESTED)} == {"inside", "handled", "finished", "matched", "within"}
 
 
 LONG = "def f(x):\n    '''Doc.\n\n    More.\n    '''\n" + "    x = 1\n" * 26

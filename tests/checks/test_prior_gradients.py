@@ -76,10 +76,10 @@ def test_priors_with_parameters_and_without_are_both_tried() -> None:
 
 
 def test_a_fixed_prior_costs_log_p_and_a_learned_one_is_the_mean_posterior() -> None:
-    tables = FixedPrior(problem=BernoulliVAE(latents=2, rows=16), steps=100, starts=2).run(0)
+    tables = FixedPrior(problem=BernoulliVAE(latents=2, rows=16), steps=50, starts=2).run(0)
     fits = {(row["fit"], row["prior"]): row for row in tables["fits"]}
     learned, fixed = (fits["maximum likelihood", prior] for prior in ("learned", "fixed"))
-    assert learned["mismatch"] < 1e-3 < fixed["mismatch"]
+    assert learned["mismatch"] < 0.01 < 0.1 < fixed["mismatch"]
     assert learned["log_evidence"] > fixed["log_evidence"]
     assert all(row["prior_says"] == 0.5 for row in tables["latents"] if row["prior"] == "fixed")
 

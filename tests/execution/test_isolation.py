@@ -23,6 +23,7 @@ from gradmark.benchmarks.trust import hostile_cells
 from gradmark.benchmarks.trust.hostile_cells import KINDS, as_expected, spec
 
 TOY = "GaussianToy()"
+MODEL = "LinearGaussian(latents=2, observed=3, rows=4)"
 LIMITS = Limits(seconds=4.0, memory=6.0)  # a block of the toy takes a hundredth of it
 BURNING = ("busy_loop", "recursion")  # which take a core for as long as they may: the script has them
 WAYS = ("os_exit", "keyboard_interrupt", "blocking_loop", "memory_tensor", "closes_all", "settings", "patches_torch")
@@ -65,15 +66,15 @@ def test_a_worker_has_the_numbers_of_this_process_to_the_bit() -> None:
     here = Here()
     with Worker(Limits()) as worker:
         for cell in (
-            Cell("LinearGaussian()", "MovingAverageBaseline()", state="warm", replicates=1),
-            Cell("Minibatch(LinearGaussian(), size=8)", "Reparameterization()", dtype="float32", replicates=1),
+            Cell(MODEL, "MovingAverageBaseline()", state="warm", replicates=1),
+            Cell(f"Minibatch({MODEL}, size=2)", "Reparameterization()", dtype="float32", replicates=1),
         ):
             known = [each.prepare(cell, None) for each in (here, worker)]
             assert all(isinstance(each, Known) for each in known)
             assert encode(known[0]) == encode(known[1])
             for index in (0, 1):
                 assert encode(here.block(cell, index)) == encode(worker.block(cell, index))
-        training = Training("LinearGaussian()", "Adam(LeaveOneOut(), num_samples=2)", 4, 4, 2)
+        training = Training(MODEL, "Adam(LeaveOneOut(), num_samples=2)", 4, 4, 2)
         ticks: list[None] = []
         assert worker.train(training, lambda: ticks.append(None)) == here.train(training, lambda: None)
         assert len(ticks) == 2

@@ -38,6 +38,7 @@ MODELS: list[Problem] = [
     FixedBeliefNetwork(rows=16),
     FixedBeliefNetwork(latents=4, observed=3, rows=10, strength=5.0, seed=1),
 ]
+SWEEPS = {str(MODELS[1]): 400}  # its components overlap; the others have converged after 100
 
 
 def moved(problem: Problem, replicates: int, spread: float = 0.3) -> Params:
@@ -75,7 +76,7 @@ def test_the_bound_never_falls(problem: Problem) -> None:
 def test_where_it_ends_the_bounds_gradient_in_q_is_zero(problem: Problem) -> None:
     """The oracle and its gradient know nothing of the sweeps."""
     start = moved(problem, 2)
-    end = swept(problem, start, 600)
+    end = swept(problem, start, SWEEPS.get(str(problem), 100))
     of_q = [name for name in start if not torch.equal(start[name], end[name])]
     sizes = []
     for params in (start, end):

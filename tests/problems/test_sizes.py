@@ -107,7 +107,7 @@ def test_the_line_names_the_number_and_the_remedy(text: str, said: str) -> None:
     assert said in str(found)
 
 
-@pytest.mark.parametrize("text", ["CategoricalToy(latents=5000)", "BernoulliVAE(latents=40, rows=2)"])
+@pytest.mark.parametrize("text", ["CategoricalToy(latents=1000)", "BernoulliVAE(latents=40, rows=2)"])
 @pytest.mark.parametrize(
     "estimator", ["LeaveOneOut()", "ExactGradient()", "ExactPosterior()", "ExactMarginalLikelihood()"]
 )
