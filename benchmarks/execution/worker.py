@@ -10,6 +10,7 @@ bad.
 from __future__ import annotations
 
 import ctypes
+import errno
 import faulthandler
 import os
 import resource
@@ -79,7 +80,18 @@ def serve(pipe: Connection, facts: dict[str, Any], server: int) -> NoReturn:
         reply = _reply(here, pipe, request, trace)
         if os.getpid() != me:  # the code forked in a way that Python does not see: this is the copy
             leave(0)
+        _send(pipe, reply)
+
+
+def _send(pipe: Connection, reply: dict[str, Any]) -> None:
+    """Send a reply; where the code has closed the pipe, wait to be killed, so that the process has not ended itself."""
+    try:
         pipe.send_bytes(_encoded(reply))
+    except OSError as fault:
+        if fault.errno != errno.EBADF:
+            raise
+        while True:
+            time.sleep(1.0)
 
 
 def _ends(pid: int) -> bool:
