@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,10 +72,15 @@ def bootstrap_median(rounds: Array, level: float = LEVEL) -> Quantity:
     value = float(np.median(rounds))
     if len(rounds) < FEWEST_DRAWN:
         return Quantity(value)
-    again = np.random.default_rng(0).integers(len(rounds), size=(RESAMPLES, len(rounds)))
-    medians = np.median(rounds[again], axis=1)
+    medians = np.median(rounds[_resampled(len(rounds))], axis=1)
     low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
     return Quantity(value, float(medians.std(ddof=1)), (float(low), float(high)), level)
+
+
+@lru_cache(1)
+def _resampled(count: int) -> Array:
+    """Which of so many rounds each resample holds: the same at every call."""
+    return np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
 
 
 def over_rounds(medians: Array, level: float = LEVEL) -> Quantity:

@@ -17,6 +17,7 @@ from gradmark.benchmarks.experiments.diffusion.simulation.point_mixture import P
 from gradmark.benchmarks.experiments.diffusion.simulation.reverse import anderson, reverse_sample
 from gradmark.benchmarks.experiments.diffusion.simulation.schedules import Geometric
 from gradmark.benchmarks.experiments.diffusion.simulation.scores import Score
+from gradmark.benchmarks.experiments.diffusion.simulation.scores import exact as score_of_law
 from gradmark.benchmarks.experiments.diffusion.simulation.targets import FanMixture
 from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import energy
 from gradmark.benchmarks.measurement.block import seeded
@@ -66,11 +67,8 @@ class LearnedScore(Experiment):
             model = learn(rows, span, width=self.width, steps=self.steps, batch=256)
         matched = gaussian(rows.mean(0), np.cov(rows.T) + 1e-9 * np.eye(rows.shape[1]))
 
-        def exact(x: Points, v: float) -> Points:
-            return law.noised(v).score(x)
-
-        scores: dict[str, Score] = {"learned": score_of(model)}
-        scores["moment matched"] = lambda x, v: matched.noised(v).score(x)
+        exact = score_of_law(law)
+        scores: dict[str, Score] = {"learned": score_of(model), "moment matched": score_of_law(matched)}
         errors = [row for v in self.levels for row in _errors(scores, exact, law.noised(v).sample(JUDGED, draw), v)]
         distances = list(_distances({"exact": exact, **scores}, law, draw))
         return {"setting": [{"data": self.data, "rows": len(rows)}], "errors": errors, "distances": distances}

@@ -12,6 +12,7 @@ from gradmark.benchmarks.experiments.speed.works import Work
 from gradmark.benchmarks.measurement.moments import Array
 
 SIZE = 1024  # of the square matrices
+SMALL = 64  # of those beside small works, which show that all runs
 PRODUCT = "matrix product"  # the contender's name
 
 
@@ -29,9 +30,9 @@ def operations(work: Work) -> int:
     return counter.get_total_flops()
 
 
-def product(device: torch.device) -> Contender:
-    """A contender whose replicate is one product of matrices of `SIZE`: 2 · SIZE³ operations."""
-    one, other = torch.ones(2, SIZE, SIZE, device=device)
+def product(device: torch.device, size: int = SIZE) -> Contender:
+    """A contender whose replicate is one product of square matrices: 2 · size³ operations."""
+    one, other = torch.ones(2, size, size, device=device)
 
     def turn(replicates: int, seed: int) -> Array:
         found = one @ other

@@ -15,7 +15,7 @@ from gradmark.benchmarks.experiments.speed import works
 from gradmark.benchmarks.experiments.speed.agreement import agreement, disagreement
 from gradmark.benchmarks.experiments.speed.contenders import Absent, Contender, gradmark
 from gradmark.benchmarks.experiments.speed.cores import cores
-from gradmark.benchmarks.experiments.speed.operations import PRODUCT, SIZE, operations, product
+from gradmark.benchmarks.experiments.speed.operations import PRODUCT, SIZE, SMALL, operations, product
 from gradmark.benchmarks.experiments.speed.peers import PEERS
 from gradmark.benchmarks.experiments.speed.rounds import Session, Timed, interleaved
 from gradmark.benchmarks.experiments.speed.works import Work
@@ -68,12 +68,13 @@ class Speed(Experiment):
 
     def run(self, seed: int) -> Tables:
         work, device = works.work(self.work, self.small), torch.device(self.device)
+        size = SMALL if self.small else SIZE
         with cores(torch.get_num_threads()):
             contenders, absent = _contenders(work, self.peers, device)
-            session = interleaved([*contenders, product(device)], self.rounds, self.turn_seconds, seed)
+            session = interleaved([*contenders, product(device, size)], self.rounds, self.turn_seconds, seed)
         *timed, multiplied = session.timed
         _check_agreement(timed, list(work.problem.init()))
-        rate, counted = 2 * SIZE**3 / float(np.median(multiplied.seconds)), operations(work)
+        rate, counted = 2 * size**3 / float(np.median(multiplied.seconds)), operations(work)
         rows = [_row(each, timed, counted / rate) for each in timed]
         rows += [{"contender": name, "absent": reason} for name, reason in absent.items()]
         described = {"work": self.work, "problem": str(work.problem), "estimator": str(work.estimator)}

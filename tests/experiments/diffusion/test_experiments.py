@@ -46,7 +46,7 @@ def test_text_is_the_experiment(text: str) -> None:
 
 def test_path_ends_where_it_should() -> None:
     """Forward the variance grows by the level; back it shrinks again; the flow starts at the same points."""
-    rows = ReversePath(steps=40, shown=3, draws=2000).run(0)["points"]
+    rows = ReversePath(steps=40, shown=3, draws=1000).run(0)["points"]
     points = {(row["direction"], row["t"]): np.array(row["points"]) for row in rows}
     law = FanMixture(dimension=2).law()
     for direction in ("forward", "reverse process", "probability flow"):
@@ -57,7 +57,7 @@ def test_path_ends_where_it_should() -> None:
             # the variance of a squared radius is at most twice its squared mean here; five standard errors, and for the
             # reverse process the 5 % that 40 steps leave
             slack = 0.05 if direction == "reverse process" else 0.0
-            assert abs(spread / exact - 1) < 5 * np.sqrt(2 / 2000) + slack
+            assert abs(spread / exact - 1) < 5 * np.sqrt(2 / 1000) + slack
     np.testing.assert_array_equal(points["reverse process", 40], points["probability flow", 40])
 
 

@@ -20,20 +20,17 @@ from gradmark.benchmarks.experiments.diffusion.simulation.two_sample import (
     smallest_seen,
 )
 
-SIZE, SEEDS, STEPS = 200, range(20), 64
-
-
-def reversed_draws(target: Target, score: str, rule: str, steps: int, draw: np.random.Generator) -> Points:
-    law, levels = target.law(), Geometric().levels(steps)
-    begin = law.noised(levels[-1]).sample(SIZE, draw)
-    return reverse_sample(begin, scores.SCORES[score](law), levels, REVERSE_VARIANCES[rule](levels), draw)
+SIZE, SEEDS, STEPS = 200, range(20), 32
 
 
 def rejections_of(target: Target, score: str, rule: str = "anderson", steps: int = STEPS) -> dict[str, Rejections]:
-    law = target.law()
-    return rejections_over_seeds(
-        lambda draw: law.sample(SIZE, draw), lambda draw: reversed_draws(target, score, rule, steps, draw), SEEDS
-    )
+    law, levels = target.law(), Geometric().levels(steps)
+    begin, toward, variances = law.noised(levels[-1]), scores.SCORES[score](law), REVERSE_VARIANCES[rule](levels)
+
+    def ended(draw: np.random.Generator) -> Points:
+        return reverse_sample(begin.sample(SIZE, draw), toward, levels, variances, draw)
+
+    return rejections_over_seeds(lambda draw: law.sample(SIZE, draw), ended, SEEDS)
 
 
 TARGETS = [FanMixture(), FanMixture(dimension=2), LineMixture(dimension=32)]

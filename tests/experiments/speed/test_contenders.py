@@ -25,7 +25,7 @@ ROUNDS = 12
 FAST = ("gradmark", "vmap", "JAX scan", "JAX")
 
 
-def found(contender: Contender, fast: int = 256) -> Timed:
+def found(contender: Contender, fast: int = 128) -> Timed:
     """Some rounds without a clock; those that make one replicate at a time make few."""
     size = -(-(fast if contender.name in FAST else 12) // contender.least) * contender.least
     traces = np.array([contender.turn(size, seed) for seed in range(ROUNDS)])
@@ -77,7 +77,7 @@ def test_a_peer_with_another_estimator_is_caught(name: str, wrong: object) -> No
     work = works.work(name, small=True)
     assert isinstance(work.estimator, LeaveOneOut)
     other = PEERS["vmap"](replace(work, estimator=wrong), HOST)
-    fault = disagreement(found(other, 2048), found(gradmark(work, HOST), 2048), list(work.problem.init()))
+    fault = disagreement(found(other, 1024), found(gradmark(work, HOST), 1024), list(work.problem.init()))
     assert fault is not None
     assert "vmap's variance of all is 0." in fault
 
