@@ -78,7 +78,7 @@ def bootstrap_median(rounds: Array, level: float = LEVEL) -> Quantity:
 
 
 @lru_cache(1)
-def _resampled(count: int) -> Array:
+def _resampled(count: int) -> np.ndarray:
     """Which of so many rounds each resample holds: the same at every call."""
     return np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
 
