@@ -111,9 +111,8 @@ def forget(known: Loaded) -> None:
     """Take from the path and from the loaded modules what a source put there."""
     if not known.folders:
         return
-    for name, module in list(sys.modules.items()):
+    for name, module in [each for each in sys.modules.items() if each[0] not in known.before]:
         file = file_of(module)
-        ours = file is not None and any(map(file.is_relative_to, known.folders))
-        if ours and name not in known.before and is_plugin_file(file):
+        if file is not None and any(map(file.is_relative_to, known.folders)) and is_plugin_file(file):
             drop(name)
     sys.path[:] = [each for each in sys.path if not each or Path(each) not in known.folders]

@@ -56,7 +56,7 @@ def family(estimator: Estimator, on: Case) -> tuple[str, ...]:
     return (type(estimator).__module__.rpartition(".")[0],)
 
 
-@parametrize_cover(("estimator", "on"), SAMPLE, family)
+@parametrize_cover(("estimator", "on"), SAMPLE, family, cost=lambda estimator, on: 1.0 + on.problem.footprint)
 def test_no_false_alarm(estimator: Estimator, on: Case) -> None:
     case = replace(on, num_samples=(fewest(estimator, on) or 1,), contract=True, mean=False)
     assert [result for result in run_checks(estimator, [case], budget=PATIENCE).checks if result.status in BROKEN] == []

@@ -94,7 +94,9 @@ PROPERTY_CONTROLS = [
     property_control(MedianOfOthers(), "exact_variance_halves", LeaveOneOut(), BIT),
     property_control(antithetic.AntitheticInTheSampleMean(), "draws_are_distinct", Antithetic(), GAUSSIAN),
     property_control(straight_through.MeanNotTakenOff(), "exact_for_quadratic_costs", ReinMax(), BIT),
-    property_control(relaxed.PriorlessSTGumbel(), "unbiased_for_the_model", StraightThroughGumbelSoftmax(), DECODER),
+    property_control(
+        relaxed.PriorlessSTGumbel(), "unbiased_for_the_model", StraightThroughGumbelSoftmax(), DECODER, draws=1
+    ),
     property_control(Short(IWAE()), "one_draw_is_reparameterization", IWAE(), MODEL),
     property_control(Short(DReG()), "one_draw_is_sticking_the_landing", DReG(), MODEL),
     property_control(Short(VarGrad()), "of_q_is_leave_one_out", VarGrad(), MODEL),

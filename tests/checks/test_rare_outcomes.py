@@ -25,6 +25,7 @@ def found(estimator: Estimator) -> list[str]:
     return [expectation_is_exact(case).status for suite_case in RARE for case in cases_of(estimator, suite_case)]
 
 
+@pytest.mark.each_once
 @pytest.mark.parametrize("floor", [0.01, 1e-4, 1e-5])
 @pytest.mark.parametrize("wrong", rare_outcomes.CONTROLS, ids=lambda cls: cls.__name__)
 def test_a_floor_under_a_probability_is_rejected(wrong: type[rare_outcomes.Floored], floor: float) -> None:

@@ -117,8 +117,16 @@ def test_init_is_deterministic_float64_and_not_shared(problem: Problem) -> None:
     assert all(not torch.equal(first[name], problem.init()[name]) for name in first)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("replicates", [(), (1,), (3,)], ids=str)
+FORMS = [((), torch.float64), ((3,), torch.float32)]
+OTHER_FORMS = [
+    pytest.param(replicates, dtype, marks=pytest.mark.full)
+    for replicates in ((), (1,), (3,))
+    for dtype in (torch.float32, torch.float64)
+    if (replicates, dtype) not in FORMS
+]
+
+
+@pytest.mark.parametrize(("replicates", "dtype"), [*FORMS, *OTHER_FORMS], ids=str)
 @every(PROBLEMS)
 def test_cost_has_the_shape_of_log_prob(problem: Problem, replicates: tuple[int, ...], dtype: torch.dtype) -> None:
     params = perturbed(problem, replicates, dtype)
