@@ -18,6 +18,7 @@ import torch
 from gradmark.benchmarks.cli import commands
 from gradmark.benchmarks.store.opening import FILE
 from gradmark.benchmarks.store.store import Store
+from gradmark.benchmarks.studies import terminal  # noqa: F401  # loaded once: no child has to
 
 STUDY = """title = "Kills"
 [[variance]]

@@ -84,11 +84,13 @@ def test_a_scalar_beside_large_weights() -> None:
     assert farthest(lifted_only(setting), replace(found, shared=0)) <= ROUNDING[torch.float64]
 
 
-HALF = [PROBLEMS[1], PROBLEMS[4]]  # that are measured in float32, too
-
-
 @pytest.mark.parametrize(
-    ("text", "dtype"), [*((text, torch.float64) for text in PROBLEMS), *((text, torch.float32) for text in HALF)]
+    ("text", "dtype"),
+    [
+        *((text, torch.float64) for text in PROBLEMS),
+        (PROBLEMS[1], torch.float32),
+        pytest.param(PROBLEMS[4], torch.float32, marks=pytest.mark.full),
+    ],
 )
 def test_every_method_has_the_moments_of_lifted_weights(text: str, dtype: torch.dtype) -> None:
     problem = specs.problem(text)
@@ -145,6 +147,7 @@ KINDS = {
 KINDS |= {"decides": ["layer.weight", "layer.bias"]}
 
 
+@pytest.mark.each_once
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [None, 3])
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # by torch itself, in its `vmap`
