@@ -76,8 +76,9 @@ speed: $(VENV)/compared
 	rm -rf speed.store
 	$(BIN)/gradmark run speed --store speed.store --threads $(THREADS)
 	$(BIN)/python -m gradmark.benchmarks.experiments.speed.counts > counts.md
-	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md --counts counts.md
-	rm counts.md
+	$(BIN)/python -m gradmark.benchmarks.experiments.speed.compiled > compiled.md
+	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md --counts counts.md --compiled compiled.md
+	rm counts.md compiled.md
 
 $(VENV)/compared: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[peers]'

@@ -15,7 +15,7 @@ from gradmark.reports.results import speeds
 from gradmark.reports.results.parts import experiment_class
 from gradmark.reports.results.results import read
 
-MARK = "speed"  # the other mark is `counts`
+MARK = "speed"  # the other marks are `counts` and `compiled`
 
 
 def page(outcomes: list[Outcome], trained: list[Outcome]) -> str:
@@ -103,20 +103,24 @@ def _line(quantity: dict[str, Any]) -> str:
     return " ".join(quantity_line(quantity["value"], *(quantity["ci"] or (None, None)))).strip()
 
 
+LINES = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("path", metavar="PAGE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--counts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Lines for its marks.")
-def main(store: Path, path: Path, counts: Path | None) -> None:
-    """Put the table of speeds of a store into a page, between its marks, and the lines of `counts` too."""
+@click.option("--counts", type=LINES, help="Lines for the marks of that name.")
+@click.option("--compiled", type=LINES, help="The same.")
+def main(store: Path, path: Path, **lines: Path | None) -> None:
+    """Put the table of speeds of a store into a page, between its marks, and the lines of the other files, too."""
     answered = read(store).answered
     outcomes = [each for each in answered if experiment_class(each) == "Speed"]
     if not outcomes:
         raise BadInput(f"store {str(store)!r}: it has no comparison of speeds; run `gradmark run speed` first")
     trained = [each for each in answered if experiment_class(each) == "TrainingSpeed"]
     text = between(path.read_text(encoding="utf-8"), MARK, page(outcomes, trained))
-    if counts is not None:
-        text = between(text, "counts", counts.read_text(encoding="utf-8").strip())
+    for mark, file in lines.items():
+        text = text if file is None else between(text, mark, file.read_text(encoding="utf-8").strip())
     path.write_text(text, encoding="utf-8")
     click.echo(f"{path} holds the speeds of {store}")
 

@@ -129,15 +129,19 @@ def test_a_section_and_a_page(stored: Path, tmp_path: Path) -> None:
     document.write(stored, tmp_path / "r.pdf")
     page = tmp_path / "page.md"
     page.write_text(
-        "# Speed\n<!-- speed: begin -->\nold\n<!-- speed: end -->\n<!-- counts: begin --><!-- counts: end -->\n"
+        "# Speed\n<!-- speed: begin -->\nold\n<!-- speed: end -->\n<!-- compiled: begin --><!-- compiled: end -->\n"
+        "<!-- counts: begin --><!-- counts: end -->\n"
     )
     lines = tmp_path / "counts.md"
     lines.write_text("| counted |\n")
-    done = CliRunner().invoke(speed_page.main, [str(stored), str(page), "--counts", str(lines)], catch_exceptions=False)
+    (tmp_path / "compiled.md").write_text("| compiled |\n")
+    arguments = [stored, page, "--counts", lines, "--compiled", tmp_path / "compiled.md"]
+    done = CliRunner().invoke(speed_page.main, list(map(str, arguments)), catch_exceptions=False)
     assert done.exit_code == 0
     text = page.read_text()
     assert text.startswith("# Speed\n<!-- speed: begin -->\n| work | gradmark, a replicate | against the loop |")
     assert text.endswith("<!-- speed: end -->\n<!-- counts: begin -->\n| counted |\n<!-- counts: end -->\n")
+    assert "<!-- compiled: begin -->\n| compiled |\n<!-- compiled: end -->" in text
     assert "old" not in text
     assert "| toy, ScoreFunction | " in text
     assert "Training `GaussianVAE(rows=5)` at 2 rates, 2 seeds at once: " in text
