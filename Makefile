@@ -76,7 +76,7 @@ speed: $(VENV)/compared
 	rm -rf speed.store
 	$(BIN)/gradmark run speed --store speed.store --threads $(THREADS)
 	$(BIN)/python -m gradmark.benchmarks.experiments.speed.counts > counts.md
-	$(BIN)/python -m gradmark.benchmarks.experiments.speed.compiled > compiled.md
+	$(BIN)/python -m gradmark.benchmarks.speed.compiled > compiled.md
 	$(BIN)/python -m gradmark.reports.speed_page speed.store docs/reference/speed.md --counts counts.md --compiled compiled.md
 	rm counts.md compiled.md
 

@@ -140,7 +140,7 @@ def test_a_section_and_a_page(stored: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0
     text = page.read_text()
     assert text.startswith("# Speed\n<!-- speed: begin -->\n| work | gradmark, a replicate | against the loop |")
-    assert text.endswith("<!-- speed: end -->\n<!-- counts: begin -->\n| counted |\n<!-- counts: end -->\n")
+    assert text.endswith("<!-- counts: begin -->\n| counted |\n<!-- counts: end -->\n")
     assert "<!-- compiled: begin -->\n| compiled |\n<!-- compiled: end -->" in text
     assert "old" not in text
     assert "| toy, ScoreFunction | " in text

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gradmark.benchmarks.experiments.speed import works
-from gradmark.benchmarks.experiments.speed.compiled import Compiled, compare, row
+from gradmark.benchmarks.speed.compiled import Compiled, compare, row
 from gradmark.benchmarks.measurement.quantities import Quantity
 
 

@@ -1,4 +1,4 @@
-"""What `torch.compile` makes of a block's estimate: `python -m gradmark.benchmarks.experiments.speed.compiled`.
+"""What `torch.compile` makes of a block's estimate: `python -m gradmark.benchmarks.speed.compiled`.
 
 The estimate is compiled for one size of block, with every parameter lifted, since a compiler does not see layers that
 share their weights. Both versions then take turns. What compiling costs is paid once for each cell of a study.
