@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gradmark.benchmarks.experiments.speed import works
-from gradmark.benchmarks.speed.compiled import Compiled, compare, row
 from gradmark.benchmarks.measurement.quantities import Quantity
+from gradmark.benchmarks.speed.compiled import Compiled, compare, row
 
 
 def timed(ratio: float, low: float, high: float) -> Compiled:

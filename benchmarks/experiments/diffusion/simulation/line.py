@@ -66,7 +66,7 @@ def _summed(x: Line, mass: Line, centres: Line, spread: float) -> Line:
 
 
 def _spread_out(x: Line, density: Line, centres: Line, spread: float) -> Line:
-    """Σ_i h p(x_i) N(x; centre_i, spread²), each kernel as far as it reaches; without a copy, as that is most of the time."""
+    """Σ_i h p(x_i) N(x; centre_i, spread²), each kernel as far as it reaches; the arrays are reused, to save time."""
     spacing = x[1] - x[0]
     reach = int(np.ceil(REACH * spread / spacing))
     nearest = np.rint((centres - x[0]) / spacing).astype(int)
