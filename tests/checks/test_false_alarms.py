@@ -15,7 +15,7 @@ from gradmark.benchmarks.checks import SUITE, Case, EstimatorCase
 from gradmark.benchmarks.checks.properties import Raised
 from gradmark.benchmarks.checks.results import BROKEN
 from gradmark.benchmarks.checks.runner import run_checks
-from gradmark.benchmarks.problems import CategoricalToy, StepToy
+from gradmark.benchmarks.problems import BernoulliToy, StepToy
 from gradmark.benchmarks.trust.false_alarms import Outcome, checked, pairs, sound, table
 from gradmark.estimators import LeaveOneOut, StraightThrough
 from gradmark.estimators.core import Estimator
@@ -72,9 +72,9 @@ def test_the_sample_has_every_estimator_and_every_problem() -> None:
 def test_outcomes_differ() -> None:
     found = [
         sound(StepToy()),
-        checked(LeaveOneOut(), CategoricalToy(), PATIENCE),
+        checked(LeaveOneOut(), BernoulliToy(), PATIENCE),
         checked(StraightThrough(), StepToy(), PATIENCE),
-        checked(OwnSampleInBaseline(), CategoricalToy(), PATIENCE),
+        checked(OwnSampleInBaseline(), BernoulliToy(), PATIENCE),
     ]
     assert [outcome.outcome for outcome in found] == ["passed", "passed", "refused", "false alarm"]
     assert "expectation_is_exact" in found[-1].detail

@@ -69,7 +69,7 @@ def bump(k: float, m: float, s: float) -> dict[str, tuple[float, float]]:
     return {"score": tuple(score - slope**2), "path": tuple(path - slope**2)}
 
 
-@pytest.mark.parametrize("num_samples", [1, 2, 8])
+@pytest.mark.parametrize("num_samples", [1, pytest.param(2, marks=pytest.mark.full), 8])
 @pytest.mark.parametrize(("problem", "k", "m"), [(NARROW, 4.0, 4.0), (BUMP, 1.0, 1.0)], ids=["narrow", "bump"])
 def test_exp_toys_are_their_closed_forms(problem: GaussianToy, k: float, m: float, num_samples: int) -> None:
     closed = bump(k, m, 1.0)
