@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradmark.benchmarks.checks import check_estimator as check_estimator
     from gradmark.benchmarks.checks import parametrize_with_checks as parametrize_with_checks
+    from gradmark.benchmarks.recommendation.recommend import recommend as recommend
     from gradmark.benchmarks.studies.measure import measure as measure
     from gradmark.benchmarks.studies.terminal import run as run
     from gradmark.reports.document import write as report
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["__version__", "check_estimator", "load", "measure", "parametrize_with_checks", "report", "run"]
+__all__ = ["__version__", "check_estimator", "load", "measure", "parametrize_with_checks", "recommend", "report", "run"]
 
 _MODULES = {  # where a name of the front door comes from, and what it is called there
     "check_estimator": ("gradmark.benchmarks.checks", "check_estimator"),
     "load": ("gradmark.reports.results.results", "read"),
     "measure": ("gradmark.benchmarks.studies.measure", "measure"),
     "parametrize_with_checks": ("gradmark.benchmarks.checks", "parametrize_with_checks"),
+    "recommend": ("gradmark.benchmarks.recommendation.recommend", "recommend"),
     "report": ("gradmark.reports.document", "write"),
     "run": ("gradmark.benchmarks.studies.terminal", "run"),
 }

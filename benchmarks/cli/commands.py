@@ -1,18 +1,17 @@
-"""`gradmark list | measure | run | check | status | verify`, and what other packages add: click, no logic."""
+"""`gradmark list | measure | recommend | run | check | status | verify`, and what packages add: click, no logic."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from gradmark.benchmarks.cells import MOST
-from gradmark.benchmarks.cli import streams, termination
+from gradmark.benchmarks.cli import options, streams, termination
+from gradmark.benchmarks.cli.recommend_command import recommend
 from gradmark.benchmarks.errors import LONGEST, BadInput, printable, shortened
 from gradmark.benchmarks.json_numbers import finite
 
@@ -35,19 +34,13 @@ def cli() -> None:
     """Measure stochastic gradient estimators: bias, variance, cost and convergence, against known truth."""
 
 
-PLUGINS = click.option(
-    "--plugins",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    help="The folder of modules that specs name, as in `module.Class()`.  [default: the current folder]",
-)
-COUNT = click.IntRange(1, MOST)
+cli.add_command(recommend)
 KINDS = ("estimators", "problems", "experiments", "studies", "data")
 
 
 @cli.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.JSON
 def list_(kind: str | None, as_json: bool) -> None:
     """List estimators, problems, experiments, studies and data."""
     from gradmark.benchmarks.cli import tables
@@ -59,42 +52,25 @@ def list_(kind: str | None, as_json: bool) -> None:
         tables.show(listed)
 
 
-def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that limit what code from outside gradmark may take."""
-    memory = click.option(
-        "--cell-memory",
-        type=click.FloatRange(0, min_open=True),
-        help="GiB of memory that a plug-in may use. [default: 3/4 of the machine's]",
-    )
-    seconds = click.option(
-        "--cell-seconds",
-        type=click.FloatRange(0, min_open=True),
-        default=600.0,
-        show_default=True,
-        help="Seconds that a plug-in may take for one block, or between two signs of progress.",
-    )
-    return seconds(memory(command))
-
-
 @cli.command()
 @click.option("--problem", required=True, help="The problem, e.g. 'GaussianToy(function=\"cos\")'.")
 @click.option("--estimator", required=True, help="The estimator, e.g. 'LeaveOneOut()'.")
-@click.option("--num-samples", type=COUNT, default=1, show_default=True, help="Draws of one estimate.")
-@click.option("--at", default="init", show_default=True, help="init, optimum, step=N, or a file of parameters.")
-@click.option("--replicates", type=COUNT, help="Estimates, rounded up to whole blocks. [default: 16384]")
+@click.option("--num-samples", type=options.COUNT, default=1, show_default=True, help="Draws of one estimate.")
+@options.POINT
+@click.option("--replicates", type=options.COUNT, help="Estimates, rounded up to whole blocks. [default: 16384]")
 @click.option(
     "--rel-ci",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Stop when the interval of the variance is within this share of its value.",
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="The device.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The seed.")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of torch.")
+@options.DEVICE
+@options.DTYPE
+@options.SEED
+@options.THREADS
 @click.option("--state", type=click.Choice(["cold", "warm"]), default="warm", show_default=True, help="Baseline state.")
-@PLUGINS
-@_limits
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.PLUGINS
+@options.within_limits
+@options.JSON
 def measure(
     problem: str,
     estimator: str,
@@ -123,7 +99,7 @@ def measure(
     if replicates is not None and rel_ci is not None:
         raise BadInput("--replicates and --rel-ci exclude each other; pass one of them")
     limits = Limits(cell_seconds, cell_memory)
-    source = outside.Source(plugins or Path.cwd(), tell=_tell, attempt=reader(limits))
+    source = outside.Source(plugins or Path.cwd(), tell=options.tell, attempt=reader(limits))
     with using(threads), outside.using(source), streams.stdout_to_stderr():
         summary = single.measure(
             *(problem, estimator, num_samples, at, device, dtype, seed, state),
@@ -146,7 +122,7 @@ def measure(
     "--store", type=click.Path(file_okay=False, path_type=Path), help="The folder of results. [default: NAME.store]"
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="The device, instead of those of the study.")
-@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads of torch.")
+@options.THREADS
 @click.option(
     "--plugins",
     type=click.Path(path_type=Path),
@@ -160,7 +136,7 @@ def measure(
     show_default=True,
     help="New processes that time everything again, for intervals that hold from one process to the next.",
 )
-@_limits
+@options.within_limits
 def run(
     study: str,
     store: Path | None,
@@ -179,7 +155,7 @@ def run(
     from gradmark.benchmarks.studies import terminal
 
     path, limits = store or Path(f"{Path(study).stem}.store"), Limits(cell_seconds, cell_memory)
-    consent = Consent(plugins, _ask, _tell, reader(limits))
+    consent = Consent(plugins, _ask, options.tell, reader(limits))
     with using(threads):
         failed = terminal.run(study, path, device, consent, limits, processes)
     click.echo(f"stored in {path}; `gradmark report {path} -o report.pdf` writes the report")
@@ -190,7 +166,7 @@ def run(
 
 @cli.command()
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.JSON
 @click.option("--study", metavar="NAME", help="A study of the store.  [default: the one run last]")
 @click.option("--all", "everything", is_flag=True, help="All studies of the store.")
 def status(store: Path, as_json: bool, study: str | None, everything: bool) -> None:
@@ -206,7 +182,7 @@ def status(store: Path, as_json: bool, study: str | None, everything: bool) -> N
 
 @cli.command()
 @click.argument("store", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.JSON
 def verify(store: Path, as_json: bool) -> None:
     """Verify that a store is as it was written: every checksum and the file itself; exit 0 if so, else 1."""
     from gradmark.benchmarks.store import status as store_status
@@ -236,9 +212,9 @@ def verify(store: Path, as_json: bool) -> None:
     show_default=True,
     help="Seconds for one estimator.",
 )
-@PLUGINS
+@options.PLUGINS
 @click.option("--verbose", is_flag=True, help="Show passed checks, too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@options.JSON
 def check(
     specs: tuple[str, ...],
     against: tuple[str, ...],
@@ -253,17 +229,13 @@ def check(
     from gradmark.benchmarks.cli import check_table
 
     show = (lambda report: None) if as_json else lambda report: check_table.show(report, verbose)
-    reports, faults = isolation.check(specs, against, level, budget, show, plugins, _tell)
+    reports, faults = isolation.check(specs, against, level, budget, show, plugins, options.tell)
     if as_json and reports:
         found = {"estimators": [report.json() for report in reports]}
         click.echo(json.dumps(finite(found), allow_nan=False))
     if faults:
         raise BadInput("\n".join(faults))
     sys.exit(isolation.status(reports))
-
-
-def _tell(line: str) -> None:
-    click.echo(f"gradmark: {line}", err=True)
 
 
 def _ask(question: str) -> bool:

@@ -15,6 +15,7 @@ from gradmark.benchmarks.measurement.tails import TOO_FEW
 
 NONE_FINITE = "no replicate is finite"
 NOT_COUNTED = "not counted"  # for evaluations of the cost that the counter cannot see
+MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: no one chooses a method for one per cent
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def root_ratio(numerator: Array, denominator: Array) -> Quantity:
     return Quantity(root, spread, (low, high))
 
 
-def ratio(numerator: Array, denominator: Array) -> Quantity:
+def ratio(numerator: Array, denominator: Array, level: float = LEVEL) -> Quantity:
     """mean numerator / mean denominator of positive groups; paired, group by group, where both have as many groups.
 
     Two cells with the same seeds see the same draws, so that what their groups share cancels from the ratio. Where one
@@ -117,19 +118,20 @@ def ratio(numerator: Array, denominator: Array) -> Quantity:
     if len(numerator) < 2 or len(denominator) < 2:
         return Quantity(top / bottom)
     if len(numerator) == len(denominator):
-        return _paired(numerator / top - denominator / bottom, top / bottom)
+        return _paired(numerator / top - denominator / bottom, top / bottom, level)
     parts = [np.var(groups / np.mean(groups), ddof=1) / len(groups) for groups in (numerator, denominator)]
-    return log_interval(top / bottom, math.sqrt(float(sum(parts))), min(len(numerator), len(denominator)) - 1)
+    relative, freedom = math.sqrt(float(sum(parts))), min(len(numerator), len(denominator)) - 1
+    return log_interval(top / bottom, relative, freedom, level)
 
 
-def _paired(apart: Array, value: float) -> Quantity:
+def _paired(apart: Array, value: float, level: float) -> Quantity:
     """A ratio whose logarithm is off by about the mean of `apart`, group by group; the interval is that mean's."""
     relative = float(np.std(apart, ddof=1)) / math.sqrt(len(apart))
-    ends = difference_interval(apart) if relative > 0 else (0.0, 0.0)
+    ends = difference_interval(apart, level) if relative > 0 else (0.0, 0.0)
     if ends is None:
-        return Quantity(value, value * relative, withheld=TOO_FEW)
+        return Quantity(value, value * relative, level=level, withheld=TOO_FEW)
     low, high = (value * math.exp(min(max(end, -700.0), 700.0)) for end in ends)
-    return Quantity(value, value * relative, (low, high))
+    return Quantity(value, value * relative, (low, high), level)
 
 
 def _averaged(groups: Array, count: int) -> Array:
@@ -155,6 +157,14 @@ def scaled(quantity: Quantity, factor: float) -> Quantity:
     stderr = None if quantity.stderr is None else quantity.stderr * factor
     ci = None if quantity.ci is None else (quantity.ci[0] * factor, quantity.ci[1] * factor)
     return Quantity(quantity.value * factor, stderr, ci, quantity.level, quantity.withheld)
+
+
+def inverse(quantity: Quantity) -> Quantity:
+    """One over a positive quantity; nothing where it is not known to be positive."""
+    if not quantity.value or quantity.stderr is None:
+        return Quantity(None)
+    ci = (1 / quantity.ci[1], 1 / quantity.ci[0]) if quantity.ci is not None and quantity.ci[0] > 0 else None
+    return Quantity(1 / quantity.value, quantity.stderr / quantity.value**2, ci, quantity.level, quantity.withheld)
 
 
 def widened(quantity: Quantity, level: float) -> Quantity:

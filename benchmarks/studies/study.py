@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gradmark.benchmarks import specs
+from gradmark.benchmarks import selections, specs
 from gradmark.benchmarks.cells import MOST, REPLICATES, Cell, Inquiry, Training
 from gradmark.benchmarks.errors import LONGEST, BadInput, message, shortened
 from gradmark.benchmarks.plugins import consent as study_plugins
@@ -47,8 +47,12 @@ def _point(text: str) -> str:
         raise ValueError(str(fault)) from None
 
 
+def _estimator(text: str) -> str:
+    return selections.checked(text) if selections.is_selection(text) else str(specs.estimator(text))
+
+
 ProblemSpec = Annotated[str, _canonical(specs.problem)]
-EstimatorSpec = Annotated[str, _canonical(specs.estimator)]
+EstimatorSpec = Annotated[str, _canonical(_estimator)]  # or several by one word, see `selections`
 SolverSpec = Annotated[str, _canonical(specs.solver)]
 ExperimentSpec = Annotated[str, _canonical(specs.experiment)]
 PointText = Annotated[str, AfterValidator(_point)]
@@ -80,8 +84,12 @@ class Grid(_Section):
         return self
 
     def cells(self, seed: int, device: str | None) -> list[Cell]:
-        """The grid's cells, those of one table together; stateful estimators are measured cold and warm."""
+        """The grid's cells, those of one table together; stateful estimators are measured cold and warm.
+
+        `all` and `family:NAME` among the estimators stand for those that they select; what does not fit is refused.
+        """
         replicates = None if self.rel_ci is not None else self.replicates or REPLICATES
+        estimators = selections.expanded(self.estimators)
         return [
             Cell(problem, estimator, count, at, where, dtype, seed, state, replicates, self.rel_ci)
             for problem in self.problems
@@ -89,7 +97,7 @@ class Grid(_Section):
             for count in self.num_samples
             for where in ([device] if device else self.devices)
             for dtype in self.dtypes
-            for estimator in self.estimators
+            for estimator in estimators
             for state in specs.states(estimator)
         ]
 

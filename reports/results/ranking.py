@@ -7,11 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-from gradmark.benchmarks.measurement.quantities import LEVEL, NOT_COUNTED, Quantity, product, ratio, scaled, widened
+from gradmark.benchmarks.measurement.quantities import (
+    LEVEL,
+    MARGIN,
+    NOT_COUNTED,
+    Quantity,
+    inverse,
+    product,
+    ratio,
+    scaled,
+    widened,
+)
 from gradmark.benchmarks.measurement.timing_rounds import nested_ratio
 from gradmark.reports.results.results import Entry, tables
 
-MARGIN = 1.01  # a ratio below it is a tie, however narrow its interval: no one chooses a method for one per cent
 WINNER_LEVEL = 0.995  # of the interval that separates the best: copies of a method differ in 1 comparison of 200
 
 
@@ -106,15 +115,7 @@ def variance_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Quantity:
     """Total variance of `a` over that of `b`, paired group by group; unpaired where an exact one stands for either."""
     if a is b or all(entry.summary["total_variance"]["withheld"] is None for entry in (a, b)):
         return widened(ratio(a.traces, b.traces), level)
-    return widened(product(variance_of(a), _inverse(variance_of(b))), level)
-
-
-def _inverse(quantity: Quantity) -> Quantity:
-    """One over a positive quantity; nothing where it is not known to be positive."""
-    if not quantity.value or quantity.stderr is None:
-        return Quantity(None)
-    ci = (1 / quantity.ci[1], 1 / quantity.ci[0]) if quantity.ci is not None and quantity.ci[0] > 0 else None
-    return Quantity(1 / quantity.value, quantity.stderr / quantity.value**2, ci, quantity.level, quantity.withheld)
+    return widened(product(variance_of(a), inverse(variance_of(b))), level)
 
 
 def evaluations_ratio(a: Entry, b: Entry, level: float = LEVEL) -> Quantity:

@@ -1,0 +1,133 @@
+"""The answer: which estimator with how many samples, how sure, what the next one costs, and what happened to others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradmark.benchmarks.cells import Cell
+from gradmark.benchmarks.measurement.quantities import NOTHING, Quantity
+from gradmark.benchmarks.measurement.timing_rounds import nested_median
+from gradmark.benchmarks.recommendation.biased_methods import BiasedMethod
+from gradmark.benchmarks.recommendation.candidates import BY, Candidate, LeftOut
+from gradmark.benchmarks.recommendation.comparison import ranked, ratio_of
+from gradmark.benchmarks.recommendation.halving import ROUNDS, Race
+
+
+@dataclass(frozen=True)
+class Row:
+    """One estimator with one number of samples, as it was measured."""
+
+    estimator: str
+    state: str
+    num_samples: int
+    replicates: int
+    total_variance: Quantity
+    evaluations: int | None  # forward, of one estimate
+    seconds: Quantity  # of one estimate
+    value: Quantity  # the work-normalised variance
+    ratio: Quantity  # of it, to that of the choice
+    dropped: int | None = None  # the round after which it was
+    bias: dict[str, Any] | None = None  # the test of bias, for those that are left
+
+    def json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        plain = {name: each.json() if isinstance(each, Quantity) else each for name, each in vars(self).items()}
+        return plain if self.bias is not None else {name: each for name, each in plain.items() if name != "bias"}
+
+
+@dataclass(frozen=True)
+class Biased:
+    """A method that declares a bias, with its size."""
+
+    row: Row
+    norm: Quantity  # of the bias, over all coordinates
+    better_up_to: float | None  # evaluations of one gradient, below which its mean squared error is the smaller
+
+    def json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return self.row.json() | {"norm_of_bias": self.norm.json(), "better_up_to": self.better_up_to}
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer: `str()` gives it in sentences, `code` is a training loop, `json()` all of it as plain data."""
+
+    problem: str
+    at: str
+    device: str
+    dtype: str
+    seed: int
+    by: str  # "evaluations" | "seconds": the work that normalises the variance
+    status: str  # "clear" | "no clear winner" | "exact" | "none"
+    survivors: list[Row]  # the choice first, then those that are not separated from it
+    dropped: list[Row]
+    left_out: list[LeftOut]
+    biased: list[Biased]
+    exact: list[Row]  # methods that give the exact gradient
+    error: float  # probability that one was dropped by mistake
+    tests: int  # comparisons that it is spread over
+    round: int  # the last one that was begun
+    budget: float
+    spent: bool
+    seconds: float = 0.0  # that all of it took
+    sentences: str = field(default="", repr=False)
+    code: str = field(default="", repr=False)
+
+    @property
+    def choice(self) -> Row | None:
+        """The estimator to use; None where none can be compared."""
+        return self.survivors[0] if self.survivors else self.exact[0] if self.exact else None
+
+    @property
+    def next(self) -> Row | None:
+        """The best row of another estimator than the choice."""
+        others = [row for row in (*self.survivors, *self.dropped) if row.estimator != self.survivors[0].estimator]
+        return others[0] if others else None
+
+    def json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        rows = ("survivors", "dropped", "left_out", "biased", "exact")
+        plain = {name: [each.json() for each in value] if name in rows else value for name, value in vars(self).items()}
+        ends = {"choice": self.choice, "next": self.next if self.survivors else None}
+        answer = {name: None if row is None else row.json() for name, row in ends.items()}
+        return {**plain, **answer, "measure": BY[self.by], "rounds": len(ROUNDS)}
+
+    def __str__(self) -> str:
+        return self.sentences
+
+
+def row_of(candidate: Candidate, choice: Candidate | None, by: str, dropped: int | None, tested: bool) -> Row:
+    """The row of a candidate that has blocks."""
+    cell = candidate.cell
+    comparable = choice is not None and candidate.incomparable(by) is None
+    return Row(
+        *(cell.estimator, cell.state, cell.num_samples, candidate.replicates, candidate.variance, candidate.forward),
+        seconds=nested_median(candidate.seconds),
+        value=candidate.value(by),
+        ratio=ratio_of(candidate, choice, by) if comparable and choice is not None else NOTHING,
+        dropped=dropped,
+        bias=candidate.summary()["bias"] if tested else None,
+    )
+
+
+def rows_of(race: Race) -> tuple[list[Row], list[Row], list[LeftOut]]:
+    """The survivors, the dropped ones, and those of the survivors that cannot be compared."""
+    alive = ranked(race.alive, race.by)
+    choice = alive[0] if alive else None
+    survivors = [row_of(each, choice, race.by, None, True) for each in alive]
+    dropped = [row_of(each.candidate, choice, race.by, each.round, False) for each in race.dropped]
+    dropped.sort(key=lambda row: float("inf") if row.ratio.value is None else row.ratio.value)
+    return survivors, dropped, [_undecided(each, race.by) for each in race.alive if each not in alive]
+
+
+def _undecided(candidate: Candidate, by: str) -> LeftOut:
+    cell: Cell = candidate.cell
+    reason = candidate.incomparable(by) or ""
+    kind = "no interval" if candidate.blocks else "not measured"
+    return LeftOut(cell.estimator, (cell.num_samples,), reason, kind)
+
+
+def biased_row(method: BiasedMethod, choice: Candidate | None, by: str) -> Biased:
+    """A method that declares a bias, with its size."""
+    return Biased(row_of(method.candidate, choice, by, None, True), method.norm, method.better_up_to)
