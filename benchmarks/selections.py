@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gradmark.benchmarks import specs
 from gradmark.benchmarks.errors import BadInput, shortened
-from gradmark.benchmarks.suggestions import did_you_mean
 
 ALL, FAMILY = "all", "family:"
 
@@ -36,9 +35,8 @@ def checked(text: str) -> str:
     """The selection; BadInput where there is no such family."""
     name = text.removeprefix(FAMILY)
     if text != ALL and name not in families():
-        meant = did_you_mean(name, families())
         known = f"must be {ALL}, or {FAMILY} and one of {', '.join(families())}"
-        raise BadInput(f"estimators {shortened(repr(text), 60)}: {known}" + (f"; {meant}" if meant else ""))
+        raise BadInput(f"estimators {shortened(repr(text), 40)}: {known}")
     return text
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradmark.benchmarks import selections, specs
-from gradmark.benchmarks.cells import Cell
-from gradmark.benchmarks.errors import BadInput
+from gradmark.benchmarks.cells import MOST, Cell
+from gradmark.benchmarks.errors import BadInput, shortened
 from gradmark.benchmarks.recommendation.candidates import LeftOut
 from gradmark.estimators.core import EXPECTED_COST, Estimator
 
@@ -28,6 +28,9 @@ def participants(
     like: Cell, estimators: Iterable[str], num_samples: Sequence[int], include_biased: bool
 ) -> Participants:
     """Each estimator at each number of samples, on the problem, point, device and seed of the cell `like`."""
+    if not num_samples or not all(isinstance(k, int) and 1 <= k <= MOST for k in num_samples):
+        shown = shortened(repr(list(num_samples)), 60)
+        raise BadInput(f"recommend(num_samples={shown}): must be whole numbers from 1; pass {list(NUM_SAMPLES)}")
     found, later = Participants(), list[Cell]()
     for text in _texts(estimators, found):
         estimator = specs.estimator(text)
