@@ -6,6 +6,7 @@
 
     gradmark.measure(BernoulliToy(), LeaveOneOut(), num_samples=2)
     gradmark.check_estimator(LeaveOneOut())
+    gradmark.recommend(BernoulliToy())
 
 torch is imported when a function is first used, and not before.
 """

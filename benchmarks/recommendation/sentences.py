@@ -51,8 +51,8 @@ def _how_sure(found: Recommendation) -> str:
         return "no other unbiased estimator that fits could be compared"
     if found.survivors[0].value.value == 0.0:
         return "its variance is zero"
-    chance = f"the others were dropped, any of them by mistake with a probability of {found.error:.0%} at most"
-    return f"of {compared} estimators that could be compared its {BY[found.by]} is the smallest ({chance})"
+    smallest = f"of {compared} estimators that could be compared its {BY[found.by]} is the smallest"
+    return f"{smallest}. The probability that any other was dropped by mistake is at most {found.error:.0%}"
 
 
 def _either(numbers: list[int]) -> str:

@@ -11,6 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 MODULES = (
     "gradmark.benchmarks.checks",
+    "gradmark.benchmarks.recommendation.recommend",
     "gradmark.benchmarks.studies.measure",
     "gradmark.benchmarks.studies.terminal",
     "gradmark.estimators.core",
