@@ -48,7 +48,7 @@ def show(found: Recommendation) -> None:
         click.echo(found.code, nl=False)
 
 
-WIDEST = 30  # of the first column, which is not broken where its text is no longer
+WIDEST = 26  # of the first column, which is not broken where its text is no longer
 ROWS = ("estimator", "samples", "variance × work", "ratio", "ms")
 DROPPED = ("estimator", "samples", "ratio", "ms", "dropped in round")
 BIASED = ("estimator", "samples", "norm of the bias", "variance × work", "better up to, evaluations")

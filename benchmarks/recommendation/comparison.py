@@ -39,7 +39,8 @@ def ratio_of(a: Candidate, b: Candidate, by: str, level: float = LEVEL) -> Quant
         return Quantity(0.0, 0.0, (0.0, 0.0), level)
     variances = variance_ratio(a, b, level)
     if by == "seconds":
-        return product(variances, nested_ratio(a.seconds, b.seconds, level))
+        rounds = min(len(a.seconds), len(b.seconds))  # of timing, which both were in
+        return product(variances, nested_ratio(a.seconds[:rounds], b.seconds[:rounds], level))
     return scaled(variances, (a.forward or 0) / (b.forward or 1))
 
 

@@ -71,12 +71,12 @@ def race(cells: Sequence[Cell], by: str, measuring: Measuring) -> Race:
     """Run the rounds until one candidate is left, all rounds are done, or the budget is spent."""
     state = Race(by, list(cells))
     for number, replicates in enumerate(ROUNDS, 1):
-        state.round, before = number, [len(each.blocks) for each in state.alive]
+        state.round, before = number, _measured(state)
         try:
             _measure(state, replicates, measuring)
         except Spent:
             state.spent = True
-        if [len(each.blocks) for each in state.alive] != before:
+        if _measured(state) != before:
             compare(state, measuring)
         if state.spent or state.done:
             break
@@ -85,6 +85,10 @@ def race(cells: Sequence[Cell], by: str, measuring: Measuring) -> Race:
             LeftOut(cell.estimator, (cell.num_samples,), "the budget was spent before", "not measured")
         )
     return state
+
+
+def _measured(state: Race) -> list[tuple[int, int]]:
+    return [(len(each.blocks), len(each.seconds)) for each in state.alive]
 
 
 def _measure(state: Race, replicates: int, measuring: Measuring) -> None:
@@ -98,7 +102,7 @@ def _measure(state: Race, replicates: int, measuring: Measuring) -> None:
             _grow(state, found, replicates, measuring)
     for candidate in list(state.alive):
         _grow(state, candidate, replicates, measuring)
-    if state.by == "seconds" and state.round == 1:
+    if state.by == "seconds":
         for candidate, reason in measuring.timed_apart(state.alive):
             _leave_out(state, candidate, reason)
 

@@ -22,7 +22,7 @@ from gradmark.benchmarks.studies.workplace import Workplace
 from gradmark.benchmarks.training import points
 from gradmark.benchmarks.training.points import Refusal
 
-PROCESSES = 6  # that time all candidates, where seconds decide
+PROCESSES = 3  # that time all candidates in each round, where seconds decide
 Lost = list[tuple[Candidate, LeftOut]]  # candidates whose code failed, and why
 
 
@@ -70,7 +70,7 @@ class Measuring:
         return self._round(self.measurer(cells), candidates) if cells else []
 
     def timed_apart(self, candidates: Sequence[Candidate]) -> Lost:
-        """Time them in rounds, each in a process of its own, for intervals that hold from one process to the next.
+        """Time them in rounds, each in a new process, for intervals that hold from one process to the next.
 
         Objects of the caller cannot be found from another process: these are timed in as many rounds in this one.
         """

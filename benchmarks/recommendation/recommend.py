@@ -57,7 +57,7 @@ def recommend(
         seed: The seed that all blocks' seeds are made from. The same seed gives the same answer, if no budget ends it.
         budget: Seconds, as a number or as `"60s"`. It is looked at before each piece of work, which is finished.
         by: The work that one estimate takes: `evaluations` of the cost, which do not depend on how busy the machine is,
-            or `seconds`, which are timed in six processes.
+            or `seconds`, which are timed in three new processes in each round.
         num_samples: Draws of one estimate that are tried; what a method refuses is left out, with the reason.
         include_biased: Measure the methods that declare a bias, and say how large it is. They are not recommended.
         limits: Of time and memory, for code from outside gradmark.

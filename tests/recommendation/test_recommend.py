@@ -38,7 +38,8 @@ LOO = "LeaveOneOut()"
 
 def recommended(problem: Any, *estimators: Any, num_samples: tuple[int, ...] = (2,), **given: Any) -> Recommendation:
     """A recommendation that no budget ends."""
-    return gradmark.recommend(problem, estimators, num_samples=num_samples, **{"budget": 1e6} | given)
+    settings: dict[str, Any] = {"budget": 1e6} | given
+    return gradmark.recommend(problem, estimators, num_samples=num_samples, **settings)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +193,9 @@ def test_the_exact_gradient_is_shown_beside_and_stands_alone_where_nothing_else_
     ],
 )
 def test_bad_input_is_one_line(given: dict[str, Any], text: str) -> None:
+    settings: dict[str, Any] = {"problem": "BernoulliToy()", "estimators": [LOO], "num_samples": [2]} | given
     with pytest.raises(BadInput) as caught:
-        gradmark.recommend(**{"problem": "BernoulliToy()", "estimators": [LOO], "num_samples": [2]} | given)
+        gradmark.recommend(**settings)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) <= LONGEST

@@ -20,7 +20,7 @@ STEPS = 40
 
 
 class Descent:
-    """Steps of one size in place of Adam: `torch.optim` loads torch's compiler at its first step, three seconds."""
+    """Steps of one size instead of Adam: `torch.optim` loads torch's compiler at its first step, three seconds."""
 
     def __init__(self, params: Iterable[torch.Tensor], lr: float) -> None:
         self.params, self.lr = list(params), lr
