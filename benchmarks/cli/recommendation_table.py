@@ -41,6 +41,8 @@ def show(found: Recommendation) -> None:
         _print(console, "Dropped; of each estimator the best", DROPPED, [_dropped(row, found.dropped) for row in best])
     if found.biased:
         _print(console, "Biased, and so not compared", BIASED, [*map(_biased, found.biased)])
+    if found.undecided:
+        _print(console, "Undecided", ("estimator", "samples", "why"), [*map(_left_out, found.undecided)])
     if found.left_out:
         _print(console, "Not compared", ("estimator", "samples", "why"), [*map(_left_out, found.left_out)])
     if found.code:

@@ -9,7 +9,7 @@ from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.measurement.quantities import NOTHING, Quantity
 from gradmark.benchmarks.measurement.timing_rounds import nested_median
 from gradmark.benchmarks.recommendation.biased_methods import BiasedMethod
-from gradmark.benchmarks.recommendation.candidates import BY, Candidate, LeftOut
+from gradmark.benchmarks.recommendation.candidates import BY, NO_INTERVAL, NOT_MEASURED, Candidate, LeftOut
 from gradmark.benchmarks.recommendation.comparison import ranked, ratio_of
 from gradmark.benchmarks.recommendation.halving import ROUNDS, Race
 
@@ -59,9 +59,10 @@ class Recommendation:
     dtype: str
     seed: int
     by: str  # "evaluations" | "seconds": the work that normalises the variance
-    status: str  # "clear" | "no clear winner" | "exact" | "none"
+    status: str  # "clear" | "no clear winner" | "incomplete": some are undecided | "exact" | "none"
     survivors: list[Row]  # the choice first, then those that are not separated from it
     dropped: list[Row]
+    undecided: list[LeftOut]  # those that have no interval, or that the budget did not reach
     left_out: list[LeftOut]
     biased: list[Biased]
     exact: list[Row]  # methods that give the exact gradient
@@ -82,14 +83,14 @@ class Recommendation:
     @property
     def next(self) -> Row | None:
         """The best row of another estimator than the choice."""
-        others = [row for row in (*self.survivors, *self.dropped) if row.estimator != self.survivors[0].estimator]
-        return others[0] if others else None
+        rows = (*self.survivors, *self.dropped)
+        return next((row for row in rows if row.estimator != rows[0].estimator), None)
 
     def json(self) -> dict[str, Any]:
         """All of it as plain data."""
-        rows = ("survivors", "dropped", "left_out", "biased", "exact")
+        rows = ("survivors", "dropped", "undecided", "left_out", "biased", "exact")
         plain = {name: [each.json() for each in value] if name in rows else value for name, value in vars(self).items()}
-        ends = {"choice": self.choice, "next": self.next if self.survivors else None}
+        ends = {"choice": self.choice, "next": self.next}
         answer = {name: None if row is None else row.json() for name, row in ends.items()}
         return {**plain, **answer, "measure": BY[self.by], "rounds": len(ROUNDS)}
 
@@ -124,8 +125,7 @@ def rows_of(race: Race) -> tuple[list[Row], list[Row], list[LeftOut]]:
 def _undecided(candidate: Candidate, by: str) -> LeftOut:
     cell: Cell = candidate.cell
     reason = candidate.incomparable(by) or ""
-    kind = "no interval" if candidate.blocks else "not measured"
-    return LeftOut(cell.estimator, (cell.num_samples,), reason, kind)
+    return LeftOut(cell.estimator, (cell.num_samples,), reason, NO_INTERVAL if candidate.blocks else NOT_MEASURED)
 
 
 def biased_row(method: BiasedMethod, choice: Candidate | None, by: str) -> Biased:

@@ -10,7 +10,7 @@ from typing import Any
 from gradmark.benchmarks.cells import BIAS_REPLICATES, Cell
 from gradmark.benchmarks.measurement.quantities import NOTHING, Quantity, signed
 from gradmark.benchmarks.recommendation.budget import Spent
-from gradmark.benchmarks.recommendation.candidates import Candidate, LeftOut
+from gradmark.benchmarks.recommendation.candidates import Candidate, LeftOut, not_measured
 from gradmark.benchmarks.recommendation.measuring import Measuring
 
 
@@ -34,8 +34,7 @@ def biased_methods(
             found = _fitting(cells, choice, measuring)
             failed = measuring.grown(found, BIAS_REPLICATES) if isinstance(found, Candidate) else found
         except Spent:
-            rest = [LeftOut(c[0].estimator, (), "the budget was spent before", "not measured") for c in estimators]
-            return methods, [*left_out, *rest[number:]], True
+            return methods, [*left_out, *(not_measured(rest[0].estimator) for rest in estimators[number:])], True
         if failed is not None:
             left_out.append(failed)
         elif isinstance(found, Candidate):

@@ -19,6 +19,8 @@ from gradmark.benchmarks.studies.summary import summarise
 NO_NOISE = 1e-12  # times the objective: a standard deviation within it is rounding
 BY = {"evaluations": "variance × evaluations", "seconds": "variance × seconds"}  # the work that normalises a variance
 
+NOT_MEASURED, NO_INTERVAL = "not measured", "no interval"  # why nothing is decided on a candidate
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -27,11 +29,16 @@ class LeftOut:
     estimator: str
     num_samples: tuple[int, ...]
     reason: str
-    kind: str = "refused"  # "refused" | "failed" | "biased" | "other target" | "exact" | "not measured" | "no interval"
+    kind: str = "refused"  # "refused" | "failed" | "biased" | "other target" | NOT_MEASURED | NO_INTERVAL
 
     def json(self) -> dict[str, Any]:
         """The same as plain data."""
         return {**vars(self), "num_samples": list(self.num_samples)}
+
+
+def not_measured(estimator: str, *num_samples: int) -> LeftOut:
+    """An estimator that the budget did not reach."""
+    return LeftOut(estimator, num_samples, "the budget was spent before", NOT_MEASURED)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from gradmark.benchmarks.cells import Cell
 from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, FEWEST_FOR_BIAS
 from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.recommendation.budget import Spent
-from gradmark.benchmarks.recommendation.candidates import Candidate, LeftOut
+from gradmark.benchmarks.recommendation.candidates import Candidate, LeftOut, not_measured
 from gradmark.benchmarks.recommendation.comparison import ranked, ratio_of, separated
 from gradmark.benchmarks.recommendation.measuring import Measuring
 
@@ -56,6 +56,11 @@ class Race:
         return max(self.cells * (self.cells - 1), 1) * len(ROUNDS)
 
     @property
+    def not_measured(self) -> list[LeftOut]:
+        """The cells that the budget did not reach."""
+        return [not_measured(cell.estimator, cell.num_samples) for cell in self.pending]
+
+    @property
     def level(self) -> float:
         """The two-sided level of the interval whose lower end drops a candidate."""
         return 1 - 2 * ERROR / self.tests
@@ -80,10 +85,6 @@ def race(cells: Sequence[Cell], by: str, measuring: Measuring) -> Race:
             compare(state, measuring)
         if state.spent or state.done:
             break
-    for cell in state.pending:
-        state.left_out.append(
-            LeftOut(cell.estimator, (cell.num_samples,), "the budget was spent before", "not measured")
-        )
     return state
 
 

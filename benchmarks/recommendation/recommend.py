@@ -13,7 +13,7 @@ from gradmark.benchmarks.execution.limits import Limits
 from gradmark.benchmarks.recommendation.answer import Recommendation, Row, biased_row, row_of, rows_of
 from gradmark.benchmarks.recommendation.biased_methods import biased_methods
 from gradmark.benchmarks.recommendation.budget import Budget, Spent, seconds_of
-from gradmark.benchmarks.recommendation.candidates import BY, Candidate, LeftOut
+from gradmark.benchmarks.recommendation.candidates import BY, Candidate, LeftOut, not_measured
 from gradmark.benchmarks.recommendation.comparison import ranked
 from gradmark.benchmarks.recommendation.halving import ERROR, ROUNDS, Race, race
 from gradmark.benchmarks.recommendation.measuring import Measuring, measuring
@@ -96,13 +96,29 @@ def _answered(like: Cell, state: Race, found: Participants, worker: Measuring) -
     state.spent |= spent
     _time(state, [*exact, *(method.candidate for method in methods)], worker)
     survivors, dropped, undecided = rows_of(state)
-    left_out = merged([*state.left_out, *undecided, *unfit, *others, *found.left_out])
+    undecided = merged([*undecided, *state.not_measured])
+    left_out = merged([*state.left_out, *unfit, *others, *found.left_out])
     if not (survivors or dropped or undecided or exact or methods or state.spent):
         raise BadInput(_nothing_fits(like.problem, left_out))
     references = [row_of(each, None, state.by, None, False) for each in exact]
     answer = Recommendation(
-        *(like.problem, like.at, like.device, like.dtype, like.seed, state.by, _status(survivors, references)),
-        *(survivors, dropped, left_out, [biased_row(method, best, state.by) for method in methods], references),
+        *(
+            like.problem,
+            like.at,
+            like.device,
+            like.dtype,
+            like.seed,
+            state.by,
+            _status(survivors, references, undecided),
+        ),
+        *(
+            survivors,
+            dropped,
+            undecided,
+            left_out,
+            [biased_row(method, best, state.by) for method in methods],
+            references,
+        ),
         *(ERROR, state.tests, state.round, worker.budget.seconds, state.spent, worker.budget.used),
     )
     return replace(answer, sentences=sentences(answer), code=_code(like, answer.choice))
@@ -117,7 +133,7 @@ def _exact(found: Participants, worker: Measuring, state: Race) -> tuple[list[Ca
             failed = worker.grown(prepared, 1) if isinstance(prepared, Candidate) else None
         except Spent:
             state.spent, failed = True, None
-            prepared = LeftOut(cells[0].estimator, (), "the budget was spent before", "not measured")
+            prepared = not_measured(cells[0].estimator)
         if isinstance(prepared, Candidate) and failed is None:
             fitting.append(prepared)
         else:
@@ -126,16 +142,22 @@ def _exact(found: Participants, worker: Measuring, state: Race) -> tuple[list[Ca
 
 
 def _time(state: Race, others: list[Candidate], worker: Measuring) -> None:
-    """Time what is left in turn, and the best one that was dropped; seconds that decided were timed before."""
+    """Time what is left in turn, and the best one that was dropped; seconds that decided were timed before.
+
+    After the budget is spent these are the first two only. What cannot be timed has no seconds.
+    """
     if state.by == "evaluations":
-        dropped = ranked([each.candidate for each in state.dropped], state.by)
-        worker.timed([*ranked(state.alive, state.by), *dropped[:1], *others])
+        alive, dropped = ranked(state.alive, state.by), ranked([each.candidate for each in state.dropped], state.by)
+        worker.timed([*alive, *dropped][:2] if state.spent else [*alive, *dropped[:1], *others])
 
 
-def _status(survivors: list[Row], exact: list[Row]) -> str:
+def _status(survivors: list[Row], exact: list[Row], undecided: list[LeftOut]) -> str:
     if not survivors:
         return "exact" if exact else "none"
-    return "clear" if len({row.estimator for row in survivors}) == 1 else "no clear winner"
+    names = {row.estimator for row in survivors}
+    if len(names) > 1:
+        return "no clear winner"
+    return "clear" if {each.estimator for each in undecided} <= names else "incomplete"
 
 
 def _nothing_fits(problem: str, left_out: list[LeftOut]) -> str:

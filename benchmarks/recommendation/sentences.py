@@ -9,6 +9,8 @@ from gradmark.benchmarks.recommendation.answer import Recommendation, Row
 from gradmark.benchmarks.recommendation.candidates import BY
 from gradmark.benchmarks.recommendation.halving import ROUNDS
 
+NAMED = 3  # of the undecided in the answer; the table has all
+
 
 def sentences(found: Recommendation) -> str:
     """Which estimator to use, how sure that is, what the next one costs, and what limits the answer."""
@@ -37,7 +39,7 @@ def _choice(found: Recommendation) -> Iterator[str]:
         yield f"No clear winner: any of these {len(names)} estimators."
         yield f"The smallest {BY[found.by]} is that of {named(best)}."
     else:
-        yield f"Use {named(best)}: {_how_sure(found)}."
+        yield f"{'So far, use' if found.status == 'incomplete' else 'Use'} {named(best)}: {_how_sure(found)}."
     others = sorted(row.num_samples for row in found.survivors[1:] if row.estimator == best.estimator)
     if others:
         yield f"num_samples={_either(others)} {'are' if len(others) > 1 else 'is'} not separated from it."
@@ -78,6 +80,10 @@ def _nothing(found: Recommendation) -> Iterator[str]:
 
 
 def _limits(found: Recommendation) -> Iterator[str]:
+    undecided = list(dict.fromkeys(each.estimator for each in found.undecided))
+    if undecided and found.survivors:
+        rest = f" and {len(undecided) - NAMED} others" if len(undecided) > NAMED else ""
+        yield f"Undecided: {', '.join(undecided[:NAMED])}{rest}."
     if found.spent:
         yield (
             f"The budget of {found.budget:g} s was spent in round {found.round} of {len(ROUNDS)}: this is the answer "

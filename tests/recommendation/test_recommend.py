@@ -128,7 +128,10 @@ def test_a_spent_budget_yields_the_answer_so_far() -> None:
     assert (short.spent, short.round) == (True, 1)
     assert short.choice is not None
     assert short.choice.estimator == LOO
-    assert {(each.estimator, each.kind) for each in short.left_out} >= {("ScoreFunction()", "not measured")}
+    assert {(each.estimator, each.kind) for each in short.undecided} >= {("ScoreFunction()", "not measured")}
+    assert short.status == "incomplete"
+    assert str(short).startswith("So far, use LeaveOneOut() with num_samples=2")
+    assert "Undecided: " in str(short)
     assert "The budget of 1 s was spent in round 1 of 5: this is the answer so far" in str(short)
     nothing = recommended(BernoulliToy(), Slow(), LeaveOneOut(), budget=0.5, clock=CLOCK)
     assert (nothing.status, nothing.choice, nothing.code) == ("none", None, "")
