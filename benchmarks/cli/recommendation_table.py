@@ -41,10 +41,9 @@ def show(found: Recommendation) -> None:
         _print(console, "Dropped; of each estimator the best", DROPPED, [_dropped(row, found.dropped) for row in best])
     if found.biased:
         _print(console, "Biased, and so not compared", BIASED, [*map(_biased, found.biased)])
-    if found.undecided:
-        _print(console, "Undecided", ("estimator", "samples", "why"), [*map(_left_out, found.undecided)])
-    if found.left_out:
-        _print(console, "Not compared", ("estimator", "samples", "why"), [*map(_left_out, found.left_out)])
+    for title, rows in (("Undecided", found.undecided), ("Not compared", found.left_out)):
+        if rows:
+            _print(console, title, LEFT_OUT, [*map(_left_out, rows)])
     if found.code:
         console.print()
         click.echo(found.code, nl=False)
@@ -53,6 +52,7 @@ def show(found: Recommendation) -> None:
 WIDEST = 26  # of the first column, which is not broken where its text is no longer
 ROWS = ("estimator", "samples", "variance × work", "ratio", "ms")
 DROPPED = ("estimator", "samples", "ratio", "ms", "dropped in round")
+LEFT_OUT = ("estimator", "samples", "why")
 BIASED = ("estimator", "samples", "norm of the bias", "variance × work", "better up to, evaluations")
 
 

@@ -11,7 +11,10 @@ from gradmark.benchmarks.measurement.timing_rounds import nested_median
 from gradmark.benchmarks.recommendation.biased_methods import BiasedMethod
 from gradmark.benchmarks.recommendation.candidates import BY, NO_INTERVAL, NOT_MEASURED, Candidate, LeftOut
 from gradmark.benchmarks.recommendation.comparison import ranked, ratio_of
-from gradmark.benchmarks.recommendation.halving import ROUNDS, Race
+from gradmark.benchmarks.recommendation.halving import ERROR, ROUNDS, Race
+from gradmark.benchmarks.recommendation.participants import merged
+
+ROWS = ("survivors", "dropped", "undecided", "left_out", "biased", "exact")  # the lists of a recommendation
 
 
 @dataclass(frozen=True)
@@ -53,27 +56,34 @@ class Biased:
 class Recommendation:
     """The answer: `str()` gives it in sentences, `code` is a training loop, `json()` all of it as plain data."""
 
-    problem: str
-    at: str
-    device: str
-    dtype: str
-    seed: int
+    where: Cell  # of every candidate: its problem, parameter point, device, dtype and seed
     by: str  # "evaluations" | "seconds": the work that normalises the variance
-    status: str  # "clear" | "no clear winner" | "incomplete": some are undecided | "exact" | "none"
     survivors: list[Row]  # the choice first, then those that are not separated from it
     dropped: list[Row]
     undecided: list[LeftOut]  # those that have no interval, or that the budget did not reach
     left_out: list[LeftOut]
     biased: list[Biased]
     exact: list[Row]  # methods that give the exact gradient
-    error: float  # probability that one was dropped by mistake
-    tests: int  # comparisons that it is spread over
+    tests: int  # comparisons that ERROR is spread over, the probability that one was dropped by mistake
     round: int  # the last one that was begun
     budget: float
     spent: bool
     seconds: float = 0.0  # that all of it took
     sentences: str = field(default="", repr=False)
     code: str = field(default="", repr=False)
+
+    @property
+    def status(self) -> str:
+        """What kind of answer it is: "clear", "no clear winner", "incomplete", "exact" or "none".
+
+        It is incomplete where one method is left of those that were compared, and others are undecided.
+        """
+        if not self.survivors:
+            return "exact" if self.exact else "none"
+        names = {row.estimator for row in self.survivors}
+        if len(names) > 1:
+            return "no clear winner"
+        return "clear" if {each.estimator for each in self.undecided} <= names else "incomplete"
 
     @property
     def choice(self) -> Row | None:
@@ -88,11 +98,13 @@ class Recommendation:
 
     def json(self) -> dict[str, Any]:
         """All of it as plain data."""
-        rows = ("survivors", "dropped", "undecided", "left_out", "biased", "exact")
-        plain = {name: [each.json() for each in value] if name in rows else value for name, value in vars(self).items()}
+        rows = {name: [each.json() for each in getattr(self, name)] for name in ROWS}
         ends = {"choice": self.choice, "next": self.next}
         answer = {name: None if row is None else row.json() for name, row in ends.items()}
-        return {**plain, **answer, "measure": BY[self.by], "rounds": len(ROUNDS)}
+        where = {name: getattr(self.where, name) for name in ("problem", "at", "device", "dtype", "seed")}
+        rest = {name: value for name, value in vars(self).items() if name not in ("where", *ROWS)}
+        measure = {"status": self.status, "measure": BY[self.by], "error": ERROR, "rounds": len(ROUNDS)}
+        return where | answer | rest | rows | measure
 
     def __str__(self) -> str:
         return self.sentences
@@ -113,13 +125,14 @@ def row_of(candidate: Candidate, choice: Candidate | None, by: str, dropped: int
 
 
 def rows_of(race: Race) -> tuple[list[Row], list[Row], list[LeftOut]]:
-    """The survivors, the dropped ones, and those of the survivors that cannot be compared."""
+    """The survivors, the dropped ones, and the undecided: what is left but cannot be compared, or was not reached."""
     alive = ranked(race.alive, race.by)
     choice = alive[0] if alive else None
     survivors = [row_of(each, choice, race.by, None, True) for each in alive]
     dropped = [row_of(each.candidate, choice, race.by, each.round, False) for each in race.dropped]
     dropped.sort(key=lambda row: float("inf") if row.ratio.value is None else row.ratio.value)
-    return survivors, dropped, [_undecided(each, race.by) for each in race.alive if each not in alive]
+    waiting = [each for each in race.alive if all(each is not other for other in alive)]
+    return survivors, dropped, merged([*(_undecided(each, race.by) for each in waiting), *race.not_measured])
 
 
 def _undecided(candidate: Candidate, by: str) -> LeftOut:

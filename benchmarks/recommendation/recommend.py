@@ -15,7 +15,7 @@ from gradmark.benchmarks.recommendation.biased_methods import biased_methods
 from gradmark.benchmarks.recommendation.budget import Budget, Spent, seconds_of
 from gradmark.benchmarks.recommendation.candidates import BY, Candidate, LeftOut, not_measured
 from gradmark.benchmarks.recommendation.comparison import ranked
-from gradmark.benchmarks.recommendation.halving import ERROR, ROUNDS, Race, race
+from gradmark.benchmarks.recommendation.halving import ROUNDS, Race, race
 from gradmark.benchmarks.recommendation.measuring import Measuring, measuring
 from gradmark.benchmarks.recommendation.participants import NUM_SAMPLES, Participants, merged, participants
 from gradmark.benchmarks.recommendation.sentences import sentences
@@ -96,30 +96,23 @@ def _answered(like: Cell, state: Race, found: Participants, worker: Measuring) -
     state.spent |= spent
     _time(state, [*exact, *(method.candidate for method in methods)], worker)
     survivors, dropped, undecided = rows_of(state)
-    undecided = merged([*undecided, *state.not_measured])
     left_out = merged([*state.left_out, *unfit, *others, *found.left_out])
     if not (survivors or dropped or undecided or exact or methods or state.spent):
         raise BadInput(_nothing_fits(like.problem, left_out))
-    references = [row_of(each, None, state.by, None, False) for each in exact]
     answer = Recommendation(
-        *(
-            like.problem,
-            like.at,
-            like.device,
-            like.dtype,
-            like.seed,
-            state.by,
-            _status(survivors, references, undecided),
-        ),
-        *(
-            survivors,
-            dropped,
-            undecided,
-            left_out,
-            [biased_row(method, best, state.by) for method in methods],
-            references,
-        ),
-        *(ERROR, state.tests, state.round, worker.budget.seconds, state.spent, worker.budget.used),
+        where=like,
+        by=state.by,
+        survivors=survivors,
+        dropped=dropped,
+        undecided=undecided,
+        left_out=left_out,
+        biased=[biased_row(method, best, state.by) for method in methods],
+        exact=[row_of(each, None, state.by, None, False) for each in exact],
+        tests=state.tests,
+        round=state.round,
+        budget=worker.budget.seconds,
+        seconds=worker.budget.used,
+        spent=state.spent,
     )
     return replace(answer, sentences=sentences(answer), code=_code(like, answer.choice))
 
@@ -149,15 +142,6 @@ def _time(state: Race, others: list[Candidate], worker: Measuring) -> None:
     if state.by == "evaluations":
         alive, dropped = ranked(state.alive, state.by), ranked([each.candidate for each in state.dropped], state.by)
         worker.timed([*alive, *dropped][:2] if state.spent else [*alive, *dropped[:1], *others])
-
-
-def _status(survivors: list[Row], exact: list[Row], undecided: list[LeftOut]) -> str:
-    if not survivors:
-        return "exact" if exact else "none"
-    names = {row.estimator for row in survivors}
-    if len(names) > 1:
-        return "no clear winner"
-    return "clear" if {each.estimator for each in undecided} <= names else "incomplete"
 
 
 def _nothing_fits(problem: str, left_out: list[LeftOut]) -> str:

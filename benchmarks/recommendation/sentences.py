@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradmark.benchmarks.measurement.quantities import Quantity
 from gradmark.benchmarks.recommendation.answer import Recommendation, Row
 from gradmark.benchmarks.recommendation.candidates import BY
-from gradmark.benchmarks.recommendation.halving import ROUNDS
+from gradmark.benchmarks.recommendation.halving import ERROR, ROUNDS
 
 NAMED = 3  # of the undecided in the answer; the table has all
 
@@ -54,7 +54,7 @@ def _how_sure(found: Recommendation) -> str:
     if found.survivors[0].value.value == 0.0:
         return "its variance is zero"
     smallest = f"of {compared} estimators that could be compared its {BY[found.by]} is the smallest"
-    return f"{smallest}. The probability that any other was dropped by mistake is at most {found.error:.0%}"
+    return f"{smallest}. The probability that any other was dropped by mistake is at most {ERROR:.0%}"
 
 
 def _either(numbers: list[int]) -> str:
