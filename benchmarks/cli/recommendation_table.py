@@ -38,7 +38,12 @@ def show(found: Recommendation) -> None:
     if found.dropped:
         best = [next(rows) for _, rows in groupby(_by_estimator(found.dropped), key=lambda row: row.estimator)]
         best.sort(key=lambda row: row.ratio.value or 0.0)
-        _print(console, "Dropped; of each estimator the best", DROPPED, [_dropped(row, found.dropped) for row in best])
+        _print(
+            console,
+            "Dropped after a round; of each estimator the best",
+            DROPPED,
+            [_dropped(row, found.dropped) for row in best],
+        )
     if found.biased:
         _print(console, "Biased, and so not compared", BIASED, [*map(_biased, found.biased)])
     for title, rows in (("Undecided", found.undecided), ("Not compared", found.left_out)):
@@ -51,7 +56,7 @@ def show(found: Recommendation) -> None:
 
 WIDEST = 26  # of the first column, which is not broken where its text is no longer
 ROWS = ("estimator", "samples", "variance × work", "ratio", "ms")
-DROPPED = ("estimator", "samples", "ratio", "ms", "dropped in round")
+DROPPED = ("estimator", "samples", "ratio", "ms", "round")
 LEFT_OUT = ("estimator", "samples", "why")
 BIASED = ("estimator", "samples", "norm of the bias", "variance × work", "better up to, evaluations")
 

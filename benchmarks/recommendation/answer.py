@@ -69,7 +69,7 @@ class Recommendation:
     budget: float
     spent: bool
     seconds: float = 0.0  # that all of it took
-    sentences: str = field(default="", repr=False)
+    answer: str = field(default="", repr=False)  # in sentences
     code: str = field(default="", repr=False)
 
     @property
@@ -100,14 +100,14 @@ class Recommendation:
         """All of it as plain data."""
         rows = {name: [each.json() for each in getattr(self, name)] for name in ROWS}
         ends = {"choice": self.choice, "next": self.next}
-        answer = {name: None if row is None else row.json() for name, row in ends.items()}
+        found = {name: None if row is None else row.json() for name, row in ends.items()}
         where = {name: getattr(self.where, name) for name in ("problem", "at", "device", "dtype", "seed")}
         rest = {name: value for name, value in vars(self).items() if name not in ("where", *ROWS)}
         measure = {"status": self.status, "measure": BY[self.by], "error": ERROR, "rounds": len(ROUNDS)}
-        return where | answer | rest | rows | measure
+        return where | found | rest | rows | measure
 
     def __str__(self) -> str:
-        return self.sentences
+        return self.answer
 
 
 def row_of(candidate: Candidate, choice: Candidate | None, by: str, dropped: int | None, tested: bool) -> Row:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from gradmark.benchmarks.checks.timeout import WALL, Clock
+from gradmark.benchmarks.checks.timeout import WALL, Clock, TimedOut
 from gradmark.benchmarks.errors import BadInput, shortened
 
+T = TypeVar("T")
 SECONDS = re.compile(r"([0-9]*\.?[0-9]+)\s*s?")
 UNITS = {"ms": 0.001, "m": 60, "min": 60, "h": 3600}  # that people write, and that are not taken
 OTHER = re.compile(r"([0-9]*\.?[0-9]+)\s*(ms|min|m|h)")
@@ -33,15 +36,19 @@ class Budget:
         """Seconds since the start."""
         return self.clock.now() - self._start
 
-    @property
-    def spent(self) -> bool:
-        """Whether nothing is left."""
-        return self.used >= self.seconds
+    def limited(self, work: Callable[[], T], more: float = 0.0) -> T:
+        """A piece of work; Spent where the budget, and this share of it, ends before the work does.
 
-    def check(self) -> None:
-        """Raise Spent where nothing is left; asked before each piece of work, which is never interrupted."""
-        if self.spent:
+        An operation that never returns to Python cannot be interrupted.
+        """
+        left = self.seconds * (1 + more) - self.used
+        if left <= 0:
             raise Spent
+        try:
+            with self.clock.limited(left):
+                return work()
+        except TimedOut:
+            raise Spent from None
 
 
 def seconds_of(budget: float | str) -> float:

@@ -63,8 +63,7 @@ class Candidate:
         """Measure whole blocks until there are so many replicates; Spent where the budget ends before."""
         wanted = min(-(-replicates // int(self.known.facts["block"])), self.known.blocks)
         while len(self.blocks) < wanted:
-            budget.check()
-            block = self.measurer.block(self.cell, len(self.blocks))
+            block = budget.limited(lambda: self.measurer.block(self.cell, len(self.blocks)))
             if isinstance(block, Failed):
                 return block
             self.blocks.append(block)

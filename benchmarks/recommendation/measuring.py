@@ -42,10 +42,9 @@ class Measuring:
 
     def prepared(self, cell: Cell) -> Candidate | LeftOut:
         """The cell, ready to be measured, or why it is left out; BadInput where the point cannot be had."""
-        self.budget.check()
         self.progress.start(f"{cell.estimator}, {cell.num_samples} samples")
-        measurer = self.measurer([cell])
-        known = measurer.prepare(cell, None if cell.at.endswith(points.SUFFIXES) else self._point)
+        measurer, kept = self.measurer([cell]), None if cell.at.endswith(points.SUFFIXES) else self._point
+        known = self.budget.limited(lambda: measurer.prepare(cell, kept))
         if isinstance(known, PointRefusal):
             raise BadInput(f"recommend(at={cell.at!r}): {known.reason}")
         if isinstance(known, Refusal) and known.reason == NO_CUDA:
@@ -53,7 +52,7 @@ class Measuring:
         if not isinstance(known, Known):
             return _left_out(cell, known.reason, "failed" if isinstance(known, Failed) else "refused")
         self._point = known.params
-        costs = measurer.costs(cell, known.params)
+        costs = self.budget.limited(lambda: measurer.costs(cell, known.params))
         if isinstance(costs, Failed):
             return _left_out(cell, costs.reason, "failed")
         return Candidate(cell, measurer, known, costs["forward"], costs["backward"])
@@ -64,10 +63,13 @@ class Measuring:
         failed = candidate.grow(replicates, self.budget)
         return None if failed is None else _left_out(candidate.cell, failed.reason, "failed")
 
-    def timed(self, candidates: Sequence[Candidate]) -> Lost:
-        """Time them in turn, one round in the process that measured them; those whose code fails."""
+    def timed(self, candidates: Sequence[Candidate], more: float = 0.0) -> Lost:
+        """Time them in turn, one round in the process that measured them; those whose code fails.
+
+        It may take the rest of the budget, and this share of it more.
+        """
         cells = [candidate.cell for candidate in candidates]
-        return self._round(self.measurer(cells), candidates) if cells else []
+        return self._round(self.measurer(cells), candidates, more) if cells else []
 
     def timed_apart(self, candidates: Sequence[Candidate]) -> Lost:
         """Time them in rounds, each in a new process, for intervals that hold from one process to the next.
@@ -78,7 +80,6 @@ class Measuring:
         texts = {text for each in candidates for text in (each.cell.problem, each.cell.estimator)}
         here = any(map(specs.is_given, texts))
         for number in range(PROCESSES):
-            self.budget.check()
             self.progress.start(f"timing, round {number + 1} of {PROCESSES}")
             left = [each for each in candidates if all(each is not failed for failed, _ in lost)]
             if here:
@@ -88,9 +89,10 @@ class Measuring:
                     lost += self._round(worker, left)
         return lost
 
-    def _round(self, measurer: Measurer, candidates: Sequence[Candidate]) -> Lost:
+    def _round(self, measurer: Measurer, candidates: Sequence[Candidate], more: float = 0.0) -> Lost:
         lost: Lost = []
-        timings = measurer.time([(each.cell, each.known.params) for each in candidates])
+        subjects = [(each.cell, each.known.params) for each in candidates]
+        timings = self.budget.limited(lambda: measurer.time(subjects), more)
         for candidate, seconds in zip(candidates, timings.seconds, strict=True):
             if isinstance(seconds, Failed):
                 lost.append((candidate, _left_out(candidate.cell, seconds.reason, "failed")))

@@ -85,10 +85,9 @@ def _limits(found: Recommendation) -> Iterator[str]:
         rest = f" and {len(undecided) - NAMED} others" if len(undecided) > NAMED else ""
         yield f"Undecided: {', '.join(undecided[:NAMED])}{rest}."
     if found.spent:
-        yield (
-            f"The budget of {found.budget:g} s was spent in round {found.round} of {len(ROUNDS)}: this is the answer "
-            "so far, and a larger --budget may change it."
-        )
+        spent = f"The budget of {found.budget:g} s was spent in round {found.round} of {len(ROUNDS)}"
+        answered = "this is the answer so far, and a larger --budget may change it"
+        yield f"{spent}: {answered if found.choice else 'pass a larger --budget'}."
     if found.survivors and found.exact:
         yield f"{found.exact[0].estimator} gives the exact gradient{_exact_cost(found)}."
     bias = found.survivors[0].bias if found.survivors else None

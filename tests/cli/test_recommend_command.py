@@ -24,7 +24,7 @@ def test_the_answer_tables_and_code_fit_80_columns(
     text, _, lines = out.partition("\nimport torch\n")
     assert max(map(len, text.splitlines())) <= 80
     assert next(line.split("┃")[-1].strip() for line in text.splitlines() if " estimator " in line) == "ms"
-    for title in ("Not separated from the smallest", "Dropped; of each estimator the best", "Biased, and so not"):
+    for title in ("Not separated from the smallest", "Dropped after a round; of each", "Biased, and so not"):
         assert title in text
     assert "loss, state = estimator.surrogate(problem, params, state, num_samples=2)" in lines
 

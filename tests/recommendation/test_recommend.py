@@ -126,6 +126,7 @@ def test_a_spent_budget_yields_the_answer_so_far() -> None:
     whole, short = run(1e6), run(1.0)
     assert (whole.spent, whole.status) == (False, "no clear winner")
     assert (short.spent, short.round) == (True, 1)
+    assert short.seconds == pytest.approx(1.0)  # what was under way is interrupted
     assert short.choice is not None
     assert short.choice.estimator == LOO
     assert {(each.estimator, each.kind) for each in short.undecided} >= {("ScoreFunction()", "not measured")}
