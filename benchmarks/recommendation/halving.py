@@ -7,7 +7,8 @@ one of the smallest work-normalised variance. Whichever that is, a mistake needs
 ERROR over their number (Bonferroni). A budget that ends within a round makes that round's comparison with what there
 is by then.
 
-A leader is tested for bias before anything is dropped on its account, at `BIAS` over all candidates and rounds.
+A leader is tested for bias before anything is dropped on its account, and so is whatever is left at the end, at `BIAS`
+over all candidates and rounds.
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ def race(cells: Sequence[Cell], by: str, measuring: Measuring) -> Race:
             compare(state, measuring)
         if state.spent or state.done:
             break
+    for candidate in ranked(state.alive, by):
+        if (reason := biased(candidate, state.cells * len(ROUNDS))) is not None:
+            _leave_out(state, candidate, reason)
     return state
 
 

@@ -41,14 +41,12 @@ class Measuring:
         return self.workplace.measurer(*(text for cell in cells for text in (cell.problem, cell.estimator)))
 
     def prepared(self, cell: Cell) -> Candidate | LeftOut:
-        """The cell, ready to be measured, or why it is left out; BadInput where the point cannot be had."""
+        """The cell, ready to be measured, or why it is left out; BadInput where there is no point or device."""
         self.progress.start(f"{cell.estimator}, {cell.num_samples} samples")
         measurer, kept = self.measurer([cell]), None if cell.at.endswith(points.SUFFIXES) else self._point
         known = self.budget.limited(lambda: measurer.prepare(cell, kept))
-        if isinstance(known, PointRefusal):
-            raise BadInput(f"recommend(at={cell.at!r}): {known.reason}")
-        if isinstance(known, Refusal) and known.reason == NO_CUDA:
-            raise BadInput(known.reason)
+        if isinstance(known, PointRefusal) or (isinstance(known, Refusal) and known.reason == NO_CUDA):
+            raise BadInput(known.reason)  # every candidate would get it
         if not isinstance(known, Known):
             return _left_out(cell, known.reason, "failed" if isinstance(known, Failed) else "refused")
         self._point = known.params

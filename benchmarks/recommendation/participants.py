@@ -34,7 +34,8 @@ def participants(
     found, later = Participants(), list[Cell]()
     for text in _texts(estimators, found):
         estimator = specs.estimator(text)
-        cells = [replace(like, estimator=text, num_samples=k, state=specs.states(text)[-1]) for k in num_samples]
+        state, counts = specs.states(text)[-1], dict.fromkeys(num_samples)
+        cells = [replace(like, estimator=text, num_samples=count, state=state) for count in counts]
         if estimator.target.name != EXPECTED_COST.name:
             reason = f"it estimates another objective, the {estimator.target.name}"
             found.left_out.append(LeftOut(text, tuple(num_samples), reason, "other target"))

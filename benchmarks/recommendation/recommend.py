@@ -25,12 +25,13 @@ from gradmark.benchmarks.studies.progress import SILENT, Progress
 from gradmark.benchmarks.training import points
 from gradmark.estimators.core import Estimator, Problem
 
+DEVICES, DTYPES = ("cpu", "cuda"), ("float64", "float32")
 MORE = 0.1  # of the budget, for the timing at the end
 
 
 def recommend(
     problem: Problem | str,
-    estimators: Sequence[Estimator | str] = ("all",),
+    estimators: Sequence[Estimator | str] | Estimator | str = "all",
     at: str = "init",
     device: str = "cpu",
     dtype: str = "float64",
@@ -53,7 +54,8 @@ def recommend(
 
     Args:
         problem: The expectation whose gradient is wanted; an object, or the text that spells one.
-        estimators: What is compared: objects, texts, `"all"`, or a family such as `"family:score_function"`.
+        estimators: What is compared, one or several: objects, texts, `"all"`, or a family such as
+            `"family:score_function"`.
         at: The parameter point: `init`, `optimum`, `step=500`, or a file of parameters.
         device: `cpu` or `cuda`.
         dtype: `float64` or `float32`.
@@ -80,10 +82,13 @@ def recommend(
         >>> found.choice.estimator
         'Reparameterization()'
     """
-    if by not in BY:
-        raise BadInput(f"recommend(by={shortened(repr(by), 60)}): must be evaluations or seconds; pass evaluations")
+    for name, value, known in (("by", by, BY), ("device", device, DEVICES), ("dtype", dtype, DTYPES)):
+        if value not in known:
+            shown, first = shortened(repr(value), 60), next(iter(known))
+            raise BadInput(f"recommend({name}={shown}): must be {' or '.join(known)}; pass {first}")
     limit = Budget(seconds_of(budget), clock)
-    with specs.given(problem, *estimators) as (problem_text, *texts), measuring(limit, limits, progress) as worker:
+    compared = [estimators] if isinstance(estimators, str | Estimator) else estimators
+    with specs.given(problem, *compared) as (problem_text, *texts), measuring(limit, limits, progress) as worker:
         point = points.parse_point(at)
         like = Cell(str(specs.problem(problem_text)), "", 1, point, device, dtype, seed, replicates=ROUNDS[-1])
         found = participants(like, texts, num_samples, include_biased)

@@ -38,6 +38,15 @@ class Shrunk(ScoreFunction):
 
 
 @dataclass(frozen=True)
+class Shifted(LeaveOneOut):
+    """The same gradient with a number added to it, and so of the same variance; it declares no bias."""
+
+    def surrogate(self, problem: Problem, params: Params, state: State, num_samples: int) -> tuple[Tensor, State]:
+        loss, state = super().surrogate(problem, params, state, num_samples)
+        return loss + 0.01 * params["logits"].sum(-1), state
+
+
+@dataclass(frozen=True)
 class Slow(LeaveOneOut):
     """A second of the simulated clock for each call."""
 

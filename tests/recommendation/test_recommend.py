@@ -13,7 +13,7 @@ from gradmark.benchmarks.problems import BernoulliToy, GaussianToy
 from gradmark.benchmarks.recommendation.answer import Recommendation
 from gradmark.benchmarks.recommendation.halving import ERROR, ROUNDS
 from gradmark.estimators import DisARM, LeaveOneOut, StraightThrough
-from tests.recommendation.estimators_of_tests import CLOCK, Copy, OtherDraws, Shrunk, Slow, Torn
+from tests.recommendation.estimators_of_tests import CLOCK, Copy, OtherDraws, Shifted, Shrunk, Slow, Torn
 from tests.recommendation.untimed import no_timing as no_timing
 
 # Exact variance × evaluations from closed forms: (x - k)² under N(1, 1), mean and log scale together; one bit with
@@ -102,9 +102,12 @@ def test_biased_methods_are_measured_only_when_asked_for() -> None:
 
 def test_an_estimator_that_is_wrong_wins_nothing() -> None:
     """Its variance is the smallest, and it declares no bias: the test of bias leaves it out before it drops others."""
-    found = recommended(BernoulliToy(), Shrunk(), LeaveOneOut(), "ScoreFunction()")
+    found = recommended(BernoulliToy(), Shrunk(), LeaveOneOut(), "ScoreFunction()", Shifted())
     assert [row.estimator for row in found.survivors] == [LOO]
-    assert [(each.estimator, each.kind) for each in found.left_out] == [(str(Shrunk()), "biased")]
+    assert {(each.estimator, each.kind) for each in found.left_out} == {
+        (str(Shrunk()), "biased"),
+        (str(Shifted()), "biased"),
+    }
     assert "fails the test of bias" in found.left_out[0].reason
 
 
@@ -118,13 +121,10 @@ def test_code_that_raises_is_left_out_alone() -> None:
 def test_a_spent_budget_yields_the_answer_so_far() -> None:
     """The clock is simulated: a call of `Slow` takes a second of it, and nobody waits."""
 
-    def run(budget: float) -> Recommendation:
-        return recommended(
-            BernoulliToy(), LeaveOneOut(), Slow(), "ScoreFunction()", num_samples=(2, 4), budget=budget, clock=CLOCK
-        )
-
-    whole, short = run(1e6), run(1.0)
-    assert (whole.spent, whole.status) == (False, "no clear winner")
+    compared = (LeaveOneOut(), Slow(), "ScoreFunction()")
+    whole = recommended(BernoulliToy(), *compared[1:], clock=CLOCK)
+    short = recommended(BernoulliToy(), *compared, num_samples=(2, 4), budget=1.0, clock=CLOCK)
+    assert (whole.spent, whole.status) == (False, "clear")
     assert (short.spent, short.round) == (True, 1)
     assert short.seconds == pytest.approx(1.0)  # what was under way is interrupted
     assert short.choice is not None
@@ -186,6 +186,9 @@ def test_the_exact_gradient_is_shown_beside_and_stands_alone_where_nothing_else_
         ({"estimators": ["ReinMax()"]}, "pass --include-biased"),
         ({"at": "optimun"}, "optimum"),
         ({"by": "hours"}, "recommend(by='hours'): must be evaluations or seconds; pass evaluations"),
+        ({"device": "gpu"}, "recommend(device='gpu'): must be cpu or cuda; pass cpu"),
+        ({"dtype": "float16"}, "recommend(dtype='float16'): must be float64 or float32; pass float64"),
+        ({"at": "optimum"}, "there is no finite optimum"),
         ({"budget": 0}, "recommend(budget=0): must be seconds above zero, such as 60s; pass --budget 60s"),
         ({"budget": "-1s"}, "recommend(budget='-1s'): must be seconds above zero"),
         ({"budget": "5m"}, "recommend(budget='5m'): must be seconds above zero, such as 60s; pass --budget 300s"),
@@ -203,6 +206,12 @@ def test_bad_input_is_one_line(given: dict[str, Any], text: str) -> None:
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) <= LONGEST
+
+
+def test_one_estimator_and_a_number_of_samples_given_twice() -> None:
+    found = gradmark.recommend(BernoulliToy(), LeaveOneOut(), num_samples=[2, 2])
+    assert [(row.estimator, row.num_samples) for row in found.survivors] == [(LOO, 2)]
+    assert found.status == "clear"
 
 
 def test_all_of_it_is_plain_data() -> None:
