@@ -54,20 +54,20 @@ def show(found: Recommendation) -> None:
         click.echo(found.code, nl=False)
 
 
-WIDEST = 26  # of the first column, which is not broken where its text is no longer
-ROWS = ("estimator", "samples", "variance × work", "ratio", "ms")
+WIDEST = 26  # of the first column: the numbers of the others then fit into a terminal
+ROWS = ("estimator", "samples", "variance\n× work", "ratio", "ms")
 DROPPED = ("estimator", "samples", "ratio", "ms", "round")
 LEFT_OUT = ("estimator", "samples", "why")
-BIASED = ("estimator", "samples", "norm of the bias", "variance × work", "better up to, evaluations")
+BIASED = ("estimator", "samples", "norm of\nthe bias", "variance\n× work", "better\nup to")
 
 
 def _print(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     console.print()
     console.print(Text(title))
     table = Table(show_edge=False)
-    longest = max(len(row[0]) for row in rows)
+    longest = max(len(columns[0]), *(len(row[0]) for row in rows))
     for number, name in enumerate(columns):
-        table.add_column(name, overflow="fold", min_width=None if number else min(longest, WIDEST))
+        table.add_column(name, overflow="fold", width=None if number else min(longest, WIDEST))
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -82,8 +82,11 @@ def _named(row: Row) -> str:
 
 
 def _row(row: Row) -> list[str]:
-    value = "–" if row.value.value is None else f"{row.value.value:.3g}"
-    return [_named(row), str(row.num_samples), value, spelled(row.ratio), _milliseconds(row)]
+    return [_named(row), str(row.num_samples), _value(row), spelled(row.ratio), _milliseconds(row)]
+
+
+def _value(row: Row) -> str:
+    return "–" if row.value.value is None else f"{row.value.value:.3g}"
 
 
 def _dropped(row: Row, rows: Sequence[Row]) -> list[str]:
@@ -102,7 +105,7 @@ def _biased(found: Biased) -> list[str]:
     seen = row.bias is not None and row.bias["verdict"] == "biased"
     size = spelled(norm) if seen else _bias(row)
     better = "–" if found.better_up_to is None else f"{found.better_up_to:.3g}" if found.better_up_to else "never"
-    return [_named(row), str(row.num_samples), size, spelled(row.value), better]
+    return [_named(row), str(row.num_samples), size, _value(row), better]
 
 
 def _bias(row: Row) -> str:

@@ -23,7 +23,8 @@ def test_the_answer_tables_and_code_fit_80_columns(
     assert out.startswith("Use DisARM() with num_samples=2: of 3 estimators")
     text, _, lines = out.partition("\nimport torch\n")
     assert max(map(len, text.splitlines())) <= 80
-    assert next(line.split("┃")[-1].strip() for line in text.splitlines() if " estimator " in line) == "ms"
+    row = next(line.split("│") for line in text.splitlines() if line.startswith(" DisARM()"))
+    assert [cell.strip() for cell in (row[0], row[1], row[3], row[4])] == ["DisARM()", "2", "1 [1, 1]", "1"]
     for title in ("Not separated from the smallest", "Dropped after a round; of each", "Biased, and so not"):
         assert title in text
     assert "loss, state = estimator.surrogate(problem, params, state, num_samples=2)" in lines
