@@ -21,7 +21,7 @@ def peak_memory(setting: Setting) -> int:
     with seeded(0, device):
         call = one_estimate(setting)
         call()
-        return _peak_cuda(call, device) if device.type == "cuda" else _peak_cpu(call)
+        return _peak_cuda(call, device) if device.type == "cuda" else peak_on_cpu(call)
 
 
 def _peak_cuda(call: Callable[[], object], device: torch.device) -> int:
@@ -33,7 +33,8 @@ def _peak_cuda(call: Callable[[], object], device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device) - before
 
 
-def _peak_cpu(call: Callable[[], object]) -> int:
+def peak_on_cpu(call: Callable[[], object]) -> int:
+    """Bytes of all storages that a call makes on the CPU, at its peak; what it returns counts, too."""
     with _Allocations() as allocations:
         kept = call()
     del kept
