@@ -52,12 +52,12 @@ def test_what_does_not_fit_is_refused_as_data() -> None:
 
 @pytest.mark.parametrize("text", ["family:score_fuction", "family:", "family:all"])
 def test_an_unknown_family_is_one_line_that_names_the_families(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "s.toml"
-    file.write_text(STUDY.replace("ESTIMATORS", f'"{text}"'))
+    monkeypatch.chdir(tmp_path)  # a long path would shorten the message
+    Path("s.toml").write_text(STUDY.replace("ESTIMATORS", f'"{text}"'))
     with pytest.raises(SystemExit) as end:
-        main(["run", str(file), "--store", str(tmp_path / "s.store")])
+        main(["run", "s.toml", "--store", "s.store"])
     lines = capsys.readouterr().err.splitlines()
     assert (end.value.code, len(lines)) == (2, 1)
     assert "variance[0].estimators[0]: " in lines[0]
