@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradmark.benchmarks.measurement.moments import Moments
 from gradmark.benchmarks.problems import BernoulliToy
 from gradmark.benchmarks.speed import growth
 from gradmark.benchmarks.speed.growth import MIB, Growth
@@ -30,12 +31,18 @@ def test_what_grows_faster_than_in_proportion_is_seen() -> None:
     assert low > 1.1
 
 
-def test_memory_is_that_of_tensors_and_arrays() -> None:
-    def run() -> object:
-        return torch.zeros(4 * MIB // 8, dtype=torch.float64), np.zeros(3 * MIB // 8)
+def test_memory_is_that_of_tensors_and_of_the_moments() -> None:
+    run = growth.blocks(BernoulliToy(), ScoreFunction(), 1, 8192)
 
-    found = growth.measured("numbers", "a run", {1: run}, rounds=1)
-    assert found.memory[0] == pytest.approx(7 * MIB, rel=0.02)
+    def larger() -> Moments:
+        kept = torch.zeros(64 * MIB // 8, dtype=torch.float64)
+        found = run()
+        assert not kept.any()
+        return found
+
+    found = growth.measured("numbers", "a run", {1: run, 2: larger}, rounds=1)
+    assert len(run().to_bytes()) < found.memory[0] < 8 * MIB
+    assert found.memory[1] - found.memory[0] == pytest.approx(64 * MIB, rel=1e-3)
 
 
 def test_a_table_and_a_figure() -> None:
