@@ -146,7 +146,7 @@ def _of_tensor(part: Tensor, exact: Tensor | None, kept: CoordinateMoments) -> t
     step = _step(part)
     for first in range(0, part.shape[1], step):
         g = part[:, first : first + step].double()
-        mean = g.mean(0, keepdim=True)
+        mean = (g.mean if len(g) else g.sum)(0, keepdim=True)
         beside = [mean]
         if exact is not None:
             e = exact[first : first + step].unsqueeze(0)

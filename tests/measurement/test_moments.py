@@ -195,5 +195,9 @@ def test_what_does_not_vary_has_no_variance_however_large_it_is() -> None:
 
 
 def test_all_replicates_of_many_coordinates_bad() -> None:
-    moments = fold([torch.full((8, 5000), float("inf"))], torch.ones(5000), paired=True)
+    bad, exact = [torch.full((8, 5000), float("inf"))], torch.ones(5000)
+    moments = fold(bad, exact, paired=True)
     assert (moments.nonfinite, moments.units, len(moments.traces), moments.undirected) == (8, 0, 0, 0)
+    expected, found = fold_coordinates(bad, exact, True), fold_wide(bad, exact, True, each_coordinate=True)
+    for name in PER_COORDINATE:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
