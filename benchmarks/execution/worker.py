@@ -84,14 +84,17 @@ def serve(pipe: Connection, facts: dict[str, Any], server: int) -> NoReturn:
 
 
 def _send(pipe: Connection, reply: dict[str, Any]) -> None:
-    """Send a reply; where the code has closed the pipe, wait to be killed, so that the process has not ended itself."""
+    """Send a reply; where the code has closed the pipe, wait to be killed, so that the process has not ended itself.
+
+    Nobody may be left to kill it: then it ends after a minute.
+    """
     try:
         pipe.send_bytes(_encoded(reply))
     except OSError as fault:
         if fault.errno != errno.EBADF:
             raise
-        while True:
-            time.sleep(1.0)
+        time.sleep(60.0)
+        leave(1)
 
 
 def _ends(pid: int) -> bool:
