@@ -145,8 +145,8 @@ def test_catalogue_passes_every_check(check: Check, case: EstimatorCase) -> None
 @pytest.mark.parametrize("estimator", BIASED, ids=str)
 def test_declared_bias_is_found(estimator: Estimator) -> None:
     cases = estimator_cases([estimator], [GAUSSIAN, replace(BIT, num_samples=(1,)), MODEL, DECODER])
-    results = (bias_check([case])(case) for case in cases)
-    assert any((result.check, result.status) == (BIAS_CHECK, "passed") for result in results)
+    result = bias_check(cases)(cases[0])
+    assert (result.check, result.status) == (BIAS_CHECK, "passed"), result
 
 
 def test_every_estimator_and_problem_is_tried() -> None:
