@@ -159,6 +159,11 @@ def scaled(quantity: Quantity, factor: float) -> Quantity:
     return Quantity(quantity.value * factor, stderr, ci, quantity.level, quantity.withheld)
 
 
+def above_a_tie(ratio: Quantity, margin: float = MARGIN) -> bool:
+    """Whether a ratio is known to be above 1, and is more than a tie."""
+    return ratio.value is not None and ratio.ci is not None and ratio.ci[0] > 1 and ratio.value >= margin
+
+
 def inverse(quantity: Quantity) -> Quantity:
     """One over a positive quantity; nothing where it is not known to be positive."""
     if not quantity.value or quantity.stderr is None:

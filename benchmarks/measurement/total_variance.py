@@ -18,6 +18,14 @@ def total_variance(moments: Moments, known: dict[str, Any] | None = None) -> Qua
     return without_interval(_measured(moments), why_withheld(moments, known))
 
 
+def or_exact(measured: Quantity, exact: float | None, *errors: float | None) -> Quantity:
+    """The measured total variance; where its interval is withheld the exact one, with its errors."""
+    if measured.withheld is None or exact is None:
+        return measured
+    error = sum(each or 0.0 for each in errors)
+    return Quantity(exact, error, (max(exact - error, 0.0), exact + error))
+
+
 def why_withheld(moments: Moments, known: dict[str, Any] | None = None) -> str | None:
     """Why no interval of a variance of this cell can be trusted; None where it can.
 

@@ -65,7 +65,7 @@ def norm_of_bias(candidate: Candidate) -> Quantity:
     A group's squared error less its trace is an unbiased estimate of the squared norm. It may be negative, which counts
     as zero.
     """
-    moments = candidate.record.moments
+    moments = candidate.moments
     if not len(moments.squared_errors) or moments.nonfinite:
         return NOTHING
     squared = signed(moments.squared_errors - moments.traces[:, 0])

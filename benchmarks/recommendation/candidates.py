@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from gradmark.benchmarks.cells import Cell
@@ -11,7 +12,7 @@ from gradmark.benchmarks.execution.work import Failed, Measurer
 from gradmark.benchmarks.measurement.moments import Array, Moments
 from gradmark.benchmarks.measurement.quantities import NOT_COUNTED, ZERO, Quantity, product, scaled
 from gradmark.benchmarks.measurement.timing_rounds import nested_median
-from gradmark.benchmarks.measurement.total_variance import rounding_of, total_variance
+from gradmark.benchmarks.measurement.total_variance import or_exact, rounding_of, total_variance
 from gradmark.benchmarks.recommendation.budget import Budget
 from gradmark.benchmarks.store.records import Record
 from gradmark.benchmarks.studies.summary import summarise
@@ -52,7 +53,6 @@ class Candidate:
     backward: int | None
     blocks: list[Moments] = field(default_factory=list)
     seconds: list[list[float]] = field(default_factory=list)  # of one estimate: rounds of repeats
-    _variance: tuple[int, Quantity] | None = None
 
     @property
     def replicates(self) -> int:
@@ -67,6 +67,8 @@ class Candidate:
             if isinstance(block, Failed):
                 return block
             self.blocks.append(block)
+            for name in ("moments", "_measured"):  # are of all blocks
+                vars(self).pop(name, None)
         return None
 
     @property
@@ -75,6 +77,11 @@ class Candidate:
         timing = {"forward": self.forward, "backward": self.backward, "peak_memory_bytes": None, "threads": None}
         timing |= {"seconds": self.seconds}
         return Record(self.cell, "measured", None, self.known.facts, self.known.exact, timing, self.blocks)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """All blocks as one."""
+        return self.record.moments
 
     def summary(self) -> dict[str, Any]:
         """All quantities of the cell."""
@@ -92,26 +99,20 @@ class Candidate:
     @property
     def variance(self) -> Quantity:
         """The total variance; the exact one where the measured one's interval is withheld and it is known."""
-        exact: dict[str, Any] = self.known.facts["exact_variance"] or {"value": None}
-        if self._measured.withheld is None or exact["value"] is None:
-            return self._measured
-        error = (exact["error"] or 0.0) + (exact.get("stderr") or 0.0)
-        return Quantity(exact["value"], error, (max(exact["value"] - error, 0.0), exact["value"] + error))
+        exact: dict[str, Any] = self.known.facts["exact_variance"] or {}
+        return or_exact(self._measured, exact.get("value"), exact.get("error"), exact.get("stderr"))
 
-    @property
+    @cached_property
     def _measured(self) -> Quantity:
         if self.known.facts["deterministic"]:
             return ZERO
-        if self._variance is None or self._variance[0] != len(self.blocks):
-            quantity = total_variance(self.record.moments, self.known.facts["exact_variance"])
-            self._variance = len(self.blocks), quantity
-        return self._variance[1]
+        return total_variance(self.moments, self.known.facts["exact_variance"])
 
     @property
     def noiseless(self) -> bool:
         """Whether its variance is known to be zero, up to rounding."""
         scale = abs((self.known.facts["objective"] or {}).get("value") or 0.0)
-        least = max(rounding_of(self.record.moments), (NO_NOISE * scale) ** 2)
+        least = max(rounding_of(self.moments), (NO_NOISE * scale) ** 2)
         return self.variance.value is not None and self.variance.value <= least and self.variance.withheld is None
 
     def value(self, by: str) -> Quantity:

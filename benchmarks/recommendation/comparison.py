@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gradmark.benchmarks.measurement.quantities import (
     LEVEL,
-    MARGIN,
     NOTHING,
     Quantity,
+    above_a_tie,
     inverse,
     product,
     ratio,
@@ -59,7 +59,5 @@ def variance_ratio(a: Candidate, b: Candidate, level: float = LEVEL) -> Quantity
 
 
 def separated(found: Quantity) -> bool:
-    """Whether a ratio shows that the other one is better: its interval is above 1, and it is more than a tie."""
-    if found.value is None:  # the other one has no variance at all
-        return True
-    return found.ci is not None and found.ci[0] > 1 and found.value >= MARGIN
+    """Whether a ratio shows that the other one is better; it has no value where that one has no variance at all."""
+    return found.value is None or above_a_tie(found)

@@ -24,6 +24,7 @@ from gradmark.benchmarks.experiments.speed import works
 from gradmark.benchmarks.experiments.speed.contenders import Contender, gradmark
 from gradmark.benchmarks.experiments.speed.rounds import Timed, interleaved
 from gradmark.benchmarks.experiments.speed.speed import SEPARATING
+from gradmark.benchmarks.measurement.quantities import above_a_tie
 from gradmark.benchmarks.measurement.timing_rounds import bootstrap_median
 from gradmark.reports.results.speeds import MARGIN
 
@@ -38,8 +39,7 @@ def separated(one: Timed, other: Timed) -> bool:
     ratios = one.seconds / other.seconds
     if np.median(ratios) < MARGIN:
         return False
-    ends = bootstrap_median(ratios, SEPARATING).ci
-    return ends is not None and ends[0] > 1
+    return above_a_tie(bootstrap_median(ratios, SEPARATING), MARGIN)
 
 
 def winner(turn_seconds: float, rounds: int, seed: int) -> bool:

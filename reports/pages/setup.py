@@ -11,7 +11,7 @@ import pandas as pd
 
 from gradmark.benchmarks.cells import BIAS_REPLICATES
 from gradmark.benchmarks.measurement.bias_test import FAMILY_LEVEL, FEWEST_FOR_BIAS, POWER
-from gradmark.benchmarks.measurement.quantities import LEVEL
+from gradmark.benchmarks.measurement.quantities import LEVEL, MARGIN
 from gradmark.benchmarks.measurement.tails import FEWEST_FOR_TAIL
 from gradmark.reports.layout import prose
 from gradmark.reports.layout.elements import (
@@ -28,7 +28,6 @@ from gradmark.reports.layout.elements import (
 from gradmark.reports.layout.numbers import count, grouped
 from gradmark.reports.layout.style import breakable
 from gradmark.reports.results import codes, frames
-from gradmark.reports.results.ranking import MARGIN
 from gradmark.reports.results.results import Results
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gradmark.benchmarks.measurement.quantities import Quantity
+from gradmark.benchmarks.measurement.quantities import MARGIN, Quantity
 from gradmark.benchmarks.measurement.tails import HEAVY, NO_VARIANCE
 from gradmark.reports.layout.elements import NEWLINE, Block, Segment, Table, Text, emph, method, muted, strong, where
 from gradmark.reports.layout.numbers import MOST_DIGITS, quantity_line
 from gradmark.reports.layout.style import Look, breakable
-from gradmark.reports.results.ranking import MARGIN, WINNER_LEVEL, Ranking, at_equal_evaluations
+from gradmark.reports.results.ranking import WINNER_LEVEL, Ranking, at_equal_evaluations
 from gradmark.reports.results.results import Entry, Results
 
 UNTESTED, HEAVY_TAIL = "†", "‡"  # marks: bias untested; a heavy tail

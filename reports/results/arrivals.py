@@ -9,11 +9,11 @@ import numpy as np
 
 from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.measurement.quantiles import t_isf
-from gradmark.benchmarks.measurement.quantities import LEVEL, Quantity
+from gradmark.benchmarks.measurement.quantities import LEVEL, MARGIN, Quantity
 from gradmark.benchmarks.measurement.timing_rounds import round_medians
 from gradmark.benchmarks.store.records import Curve
 from gradmark.reports.layout.numbers import plain, quantity
-from gradmark.reports.results.ranking import MARGIN, WINNER_LEVEL
+from gradmark.reports.results.ranking import WINNER_LEVEL
 
 TARGET = 0.99  # of the way from the start to the best final objective: what "reached the target" means
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from gradmark.benchmarks.measurement.quantities import (
     LEVEL,
-    MARGIN,
     NOT_COUNTED,
     Quantity,
+    above_a_tie,
     inverse,
     product,
     ratio,
@@ -19,6 +19,7 @@ from gradmark.benchmarks.measurement.quantities import (
     widened,
 )
 from gradmark.benchmarks.measurement.timing_rounds import nested_ratio
+from gradmark.benchmarks.measurement.total_variance import or_exact
 from gradmark.reports.results.results import Entry, tables
 
 WINNER_LEVEL = 0.995  # of the interval that separates the best: copies of a method differ in 1 comparison of 200
@@ -36,10 +37,9 @@ class RankedMethod:
     @property
     def tied(self) -> bool:
         """Whether the measurement does not separate it from the best."""
-        low = self.separation.ci[0] if self.separation.ci else None
         if self.ratio.value is None:  # the best is zero
             return self.value.value == 0
-        return self.ratio.value < MARGIN or low is None or low <= 1
+        return not above_a_tie(self.separation)
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,9 @@ def at_equal_evaluations(ranking: Ranking) -> Ranking:
 
 
 def variance_of(entry: Entry) -> Quantity:
-    """What a method is ranked by: the measured total variance, or the exact one where the measured one's interval is
-    withheld.
-    """
+    """What a method is ranked by."""
     total = entry.summary["total_variance"]
-    if total["withheld"] is None or total["exact"] is None:
-        return _quantity(total)
-    error = (total["exact_error"] or 0.0) + (total.get("exact_stderr") or 0.0)
-    return Quantity(total["exact"], error, (max(total["exact"] - error, 0.0), total["exact"] + error))
+    return or_exact(_quantity(total), total["exact"], total["exact_error"], total.get("exact_stderr"))
 
 
 def _times(entry: Entry, name: str, cost: str) -> Quantity:
