@@ -15,14 +15,19 @@ import numpy as np
 import torch
 
 from gradmark.benchmarks.experiments.speed import works
+from gradmark.benchmarks.experiments.speed.contenders import Contender
+from gradmark.benchmarks.experiments.speed.rounds import interleaved
 from gradmark.benchmarks.experiments.speed.works import Work
 from gradmark.benchmarks.measurement.block import block_size, threads
 from gradmark.benchmarks.measurement.lifting import lifted
+from gradmark.benchmarks.measurement.moments import Array
 from gradmark.benchmarks.measurement.quantities import Quantity, median
 from gradmark.benchmarks.studies import provenance
 from gradmark.estimators.core import Params
 
 ROUNDS = 15
+TURN_SECONDS = 0.3
+SEED = 0
 HOST = torch.device("cpu")
 
 Estimating = Callable[[Params], Params]
@@ -45,7 +50,7 @@ class Compiled:
         return self.compiling / (self.plain.value - self.compiled.value)
 
 
-def compare(work: Work, rounds: int = ROUNDS) -> Compiled:
+def compare(work: Work, rounds: int = ROUNDS, turn_seconds: float = TURN_SECONDS) -> Compiled:
     """Compile the work's estimate, and time both versions in turn."""
     setting = work.setting(HOST)
     size = block_size(setting.problem, setting.num_samples, setting.params)
@@ -58,15 +63,21 @@ def compare(work: Work, rounds: int = ROUNDS) -> Compiled:
         warnings.simplefilter("ignore")  # of the parts that are left as they are
         torch._dynamo.reset()  # what other works left behind
         fast: Estimating = torch.compile(plain)
-        compiling = _seconds(fast, params)
-        seconds = np.array([[_seconds(each, params) for each in (plain, fast)] for _ in range(rounds + 1)])[1:] / size
-    return Compiled(median(seconds[:, 0]), median(seconds[:, 1]), median(seconds[:, 0] / seconds[:, 1]), compiling)
+        start = time.perf_counter()
+        fast(params)
+        compiling = time.perf_counter() - start
+        versions = [_contender(name, each, params, size) for name, each in (("plain", plain), ("compiled", fast))]
+        one, other = interleaved(versions, rounds, turn_seconds, SEED).timed
+    return Compiled(median(one.seconds), median(other.seconds), median(one.seconds / other.seconds), compiling)
 
 
-def _seconds(estimate: Estimating, params: Params) -> float:
-    start = time.perf_counter()
-    estimate(params)
-    return time.perf_counter() - start
+def _contender(name: str, estimate: Estimating, params: Params, size: int) -> Contender:
+    def turn(replicates: int, seed: int) -> Array:
+        for _ in range(replicates // size):
+            estimate(params)
+        return np.zeros(1)  # no variance is measured
+
+    return Contender(name, turn, size)
 
 
 def row(name: str, found: Compiled) -> str:

@@ -25,6 +25,6 @@ def test_compiling_pays_only_where_an_interval_says_so() -> None:
 def test_both_versions_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the compiler, which takes long and may be missing: then both versions are one."""
     monkeypatch.setattr(torch._dynamo.config, "disable", True)
-    found = compare(works.work("logistic regression, ScoreFunction, 1 draw", small=True), rounds=4)
+    found = compare(works.work("logistic regression, ScoreFunction, 1 draw", small=True), rounds=4, turn_seconds=0.01)
     assert found.ratio.ci is not None
     assert found.compiling > 0
