@@ -45,9 +45,9 @@ class Compiled:
     @property
     def break_even(self) -> float | None:
         """Replicates after which compiling has paid for itself; None where no interval says that it ever does."""
-        if self.ratio.ci is None or self.ratio.ci[0] <= 1 or not self.plain.value or not self.compiled.value:
+        if self.ratio.ci is None or self.ratio.ci[0] <= 1 or not self.plain.value or not self.ratio.value:
             return None
-        return self.compiling / (self.plain.value - self.compiled.value)
+        return self.compiling / (self.plain.value * (1 - 1 / self.ratio.value))
 
 
 def compare(work: Work, rounds: int = ROUNDS, turn_seconds: float = TURN_SECONDS) -> Compiled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,6 +18,8 @@ def timed(ratio: float, low: float, high: float) -> Compiled:
 
 def test_compiling_pays_only_where_an_interval_says_so() -> None:
     assert timed(2.0, 1.9, 2.1).break_even == pytest.approx(2e6)
+    drifted = replace(timed(2.0, 1.9, 2.1), compiled=Quantity(5e-6))  # medians, of which the ratios are not made
+    assert drifted.break_even == pytest.approx(2e6)
     assert timed(1.1, 0.9, 1.3).break_even is None
     assert timed(0.5, 0.4, 0.6).break_even is None
     assert row("toy", timed(0.5, 0.4, 0.6)) == "| toy | 1 | 2 | 0.50 [0.40, 0.60] | 4.0 | never |"
